@@ -1,0 +1,60 @@
+# Run by ctest: installs Pawl, moves the installation, and builds and runs the stranger's project against it.
+cmake_policy(VERSION 3.24)
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result)
+  if(NOT result EQUAL 0)
+    list(JOIN ARGN " " command)
+    message(FATAL_ERROR "failed (${result}): ${command}")
+  endif()
+endfunction()
+
+set(options -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${CXX}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}"
+  "-DCMAKE_CXX_FLAGS=${FLAGS}" -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=${RELEASE_FLAGS}")
+set(pawl_options "-DBUILD_SHARED_LIBS=${SHARED}" "-DPAWL_TSAN_STORAGE=${TSAN_STORAGE}")
+file(REMOVE_RECURSE "${WORK}")
+
+if(WAY STREQUAL "subproject")
+  run("${CMAKE_COMMAND}" -S "${STRANGER}" -B "${WORK}/stranger" ${options} ${pawl_options} "-DPAWL_SOURCE=${SOURCE}")
+  run("${CMAKE_COMMAND}" --build "${WORK}/stranger")
+  run("${WORK}/stranger/stranger")
+  if(EXISTS "${WORK}/stranger/pawl/examples")
+    message(FATAL_ERROR "as a subproject Pawl builds its examples")
+  endif()
+  return()
+endif()
+
+set(parts TOOLS TESTS BENCH EXAMPLES)
+list(TRANSFORM parts REPLACE "(.+)" "-DPAWL_BUILD_\\1=OFF")
+run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${WORK}/pawl" ${options} ${pawl_options} ${parts}
+  "-DCMAKE_INSTALL_PREFIX=${WORK}/built-for")
+run("${CMAKE_COMMAND}" --build "${WORK}/pawl")
+run("${CMAKE_COMMAND}" --install "${WORK}/pawl")
+file(RENAME "${WORK}/built-for" "${WORK}/moved-to")
+file(GLOB_RECURSE libraries RELATIVE "${WORK}/moved-to" "${WORK}/moved-to/*.so" "${WORK}/moved-to/*.a")
+if((SHARED AND NOT libraries MATCHES "libpawl_core\\.so") OR (NOT SHARED AND NOT libraries MATCHES "libpawl_core\\.a"))
+  message(FATAL_ERROR "BUILD_SHARED_LIBS=${SHARED} installed ${libraries}")
+endif()
+file(GLOB_RECURSE package "${WORK}/moved-to/*.cmake" "${WORK}/moved-to/*.pc")
+foreach(file IN LISTS package)
+  file(READ "${file}" text)
+  if(text MATCHES "moodycamel|pawl_warnings" OR text MATCHES "built-for")
+    message(FATAL_ERROR "${file} names '${CMAKE_MATCH_0}', which is ours alone")
+  endif()
+endforeach()
+
+run("${CMAKE_COMMAND}" -S "${STRANGER}" -B "${WORK}/stranger" ${options} "-DCMAKE_PREFIX_PATH=${WORK}/moved-to")
+run("${CMAKE_COMMAND}" --build "${WORK}/stranger")
+run("${WORK}/stranger/stranger")
+
+# The same program by pkg-config, as a Makefile would.
+find_program(PKG_CONFIG pkg-config REQUIRED)
+file(GLOB_RECURSE pc "${WORK}/moved-to/*/pawl.pc")
+cmake_path(GET pc PARENT_PATH pc_folder)
+set(ENV{PKG_CONFIG_PATH} "${pc_folder}")
+execute_process(COMMAND "${PKG_CONFIG}" --cflags --libs pawl OUTPUT_VARIABLE pc_flags COMMAND_ERROR_IS_FATAL ANY)
+separate_arguments(pc_flags UNIX_COMMAND "${pc_flags}")
+separate_arguments(FLAGS UNIX_COMMAND "${FLAGS}")
+run("${CXX}" -std=c++20 ${FLAGS} "${STRANGER}/main.cc" -o "${WORK}/by-pkg-config" ${pc_flags}
+  "-Wl,-rpath,${WORK}/moved-to/lib")
+run("${WORK}/by-pkg-config")
