@@ -48,14 +48,16 @@ function(pawl_test name)
   if(test_RUN_SERIAL)
     list(APPEND properties RUN_SERIAL ON)
   endif()
-  # gtest_discover_tests() writes lists into a script; a list within a value needs its semicolons escaped.
-  foreach(key IN ITEMS LABELS ENVIRONMENT)
-    if(test_${key})
-      string(REPLACE ";" "\\;" value "${test_${key}}")
-      list(APPEND properties ${key} "${value}")
-    endif()
-  endforeach()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_LIST ${name}_DISCOVERED PROPERTIES ${properties})
+
+  # gtest_discover_tests() flattens properties that are lists; ctest sets those after it has read the discovered tests.
+  set(script "${CMAKE_CURRENT_BINARY_DIR}/${name}_properties.cmake")
+  file(CONFIGURE OUTPUT "${script}" @ONLY CONTENT [[
+foreach(test IN LISTS @name@_DISCOVERED)
+  set_tests_properties("${test}" PROPERTIES LABELS "@test_LABELS@" ENVIRONMENT "@test_ENVIRONMENT@")
+endforeach()
+]])
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${script}")
 endfunction()
 
 # pawl_compile_test(events SOURCE events.cc LIBRARIES pawl::core
@@ -74,12 +76,13 @@ function(pawl_compile_test name)
     list(APPEND includes "$<TARGET_PROPERTY:${library},INTERFACE_INCLUDE_DIRECTORIES>")
   endforeach()
   set(includes "$<REMOVE_DUPLICATES:$<FILTER:${includes},INCLUDE,.+>>")
-  set(compile "${CMAKE_CXX_COMPILER}" -std=c++20 -fsyntax-only "$<$<BOOL:${includes}>:-I$<JOIN:${includes},;-I>>")
+  set(include_options "-I$<JOIN:${includes},;-I>")
+  set(compile "${CMAKE_CXX_COMPILER}" -std=c++20 -fsyntax-only)
   set(source "${CMAKE_CURRENT_SOURCE_DIR}/${test_SOURCE}")
 
   foreach(case IN LISTS test_ACCEPTS)
     add_test(NAME compile_fail.${name}.${case}.compiles
-      COMMAND ${compile} -DPAWL_CASE_${case} "${source}" COMMAND_EXPAND_LISTS)
+      COMMAND ${compile} "${include_options}" -DPAWL_CASE_${case} "${source}" COMMAND_EXPAND_LISTS)
     set_tests_properties(compile_fail.${name}.${case}.compiles PROPERTIES LABELS compile_fail TIMEOUT 120)
   endforeach()
   foreach(entry IN LISTS test_REFUSES)
@@ -88,7 +91,7 @@ function(pawl_compile_test name)
       message(FATAL_ERROR "pawl_compile_test(${name}): '${entry}' is not CASE=expected error text")
     endif()
     add_test(NAME compile_fail.${name}.${CMAKE_MATCH_1}
-      COMMAND ${compile} -DPAWL_CASE_${CMAKE_MATCH_1} "${source}" COMMAND_EXPAND_LISTS)
+      COMMAND ${compile} "${include_options}" -DPAWL_CASE_${CMAKE_MATCH_1} "${source}" COMMAND_EXPAND_LISTS)
     set_tests_properties(compile_fail.${name}.${CMAKE_MATCH_1} PROPERTIES LABELS compile_fail TIMEOUT 120
       PASS_REGULAR_EXPRESSION "error: [^\n]*${CMAKE_MATCH_2}")
   endforeach()
