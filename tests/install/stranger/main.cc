@@ -1,7 +1,7 @@
+#include <cstdio>
+
 #include <pawl/check.h>
 #include <pawl/parking.h>
-
-#include <cstdio>
 
 int main() {
   const auto before = pawl::KernelParking::NowNs();
