@@ -1,0 +1,508 @@
+#include "sim_storage.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "pawl/check.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+// The first word of a frame, length and checksum, is stored last.
+constexpr std::uint64_t kFrameWordBytes = 8;
+
+bool ReachesDisk(SimOpKind kind) {
+  return kind != SimOpKind::kStoreFrame && kind != SimOpKind::kStoreBytes &&
+         kind != SimOpKind::kCreateImage;
+}
+
+bool IsAligned(const SimOp& op) {
+  const auto is_aligned = [](std::span<const std::byte> bytes) {
+    return bytes.empty() || (reinterpret_cast<std::uintptr_t>(bytes.data()) % kBlockBytes == 0 &&
+                             bytes.size() % kBlockBytes == 0);
+  };
+  return op.offset % kBlockBytes == 0 && is_aligned(op.head) && is_aligned(op.tail);
+}
+
+}  // namespace
+
+const char* NameOf(SimOpKind kind) noexcept {
+  switch (kind) {
+    case SimOpKind::kCreateDirectory: return "create_directory";
+    case SimOpKind::kRemoveDirectory: return "remove_directory";
+    case SimOpKind::kCreateFile: return "create_file";
+    case SimOpKind::kWrite: return "write";
+    case SimOpKind::kWriteDurable: return "write_durable";
+    case SimOpKind::kAllocate: return "allocate";
+    case SimOpKind::kSync: return "sync";
+    case SimOpKind::kRename: return "rename";
+    case SimOpKind::kUnlink: return "unlink";
+    case SimOpKind::kSyncDirectory: return "sync_directory";
+    case SimOpKind::kCreateImage: return "create_image";
+    case SimOpKind::kStoreFrame: return "store_frame";
+    case SimOpKind::kStoreBytes: return "store_bytes";
+  }
+  return "unknown";
+}
+
+class SimStorage::Handle final : public File {
+ public:
+  Handle(SimStorage* machine, std::string path, std::uint64_t inode, FileMode mode)
+      : machine_(machine), path_(std::move(path)), inode_(inode), mode_(mode) {}
+
+  absl::Status ReadAt(std::uint64_t offset, std::span<std::byte> into) override {
+    if (machine_->is_off_) return machine_->Off();
+    bool is_there = false;
+    if (const std::shared_ptr<Pages> image = machine_->disk_.image(inode_)) {
+      is_there = offset + into.size() <= image->size();
+      if (is_there && !into.empty()) std::memcpy(into.data(), image->data() + offset, into.size());
+    } else {
+      const bool from_platter = mode_ == FileMode::kRead && !machine_->options_.reads_see_cache;
+      is_there = machine_->disk_.file(inode_).Read(offset, into, from_platter);
+    }
+    if (is_there) return absl::OkStatus();
+    return absl::OutOfRangeError(
+        absl::StrCat(path_, ": ends before ", offset, " + ", into.size()));
+  }
+
+  absl::Status WriteAt(std::uint64_t offset, std::span<const std::byte> head,
+                       std::span<const std::byte> tail) override {
+    PAWL_CHECK(mode_ != FileMode::kRead);
+    SimOp op = Op(mode_ == FileMode::kDurable ? SimOpKind::kWriteDurable : SimOpKind::kWrite);
+    op.offset = offset;
+    op.head = head;
+    op.tail = tail;
+    return machine_->Run(op);
+  }
+
+  absl::Status Allocate(std::uint64_t bytes) override {
+    SimOp op = Op(SimOpKind::kAllocate);
+    op.bytes = bytes;
+    return machine_->Run(op);
+  }
+
+  absl::Status Sync() override {
+    SimOp op = Op(SimOpKind::kSync);
+    return machine_->Run(op);
+  }
+
+  absl::StatusOr<std::uint64_t> Size() override {
+    if (machine_->is_off_) return machine_->Off();
+    const std::shared_ptr<Pages> image = machine_->disk_.image(inode_);
+    return image != nullptr ? image->size() : machine_->disk_.file(inode_).size();
+  }
+
+ private:
+  SimOp Op(SimOpKind kind) const {
+    SimOp op;
+    op.kind = kind;
+    op.path = path_;
+    op.inode = inode_;
+    return op;
+  }
+
+  SimStorage* const machine_;
+  const std::string path_;
+  const std::uint64_t inode_;
+  const FileMode mode_;
+};
+
+class SimStorage::DirectoryLock final : public File {
+ public:
+  DirectoryLock(SimStorage* machine, std::string path)
+      : machine_(machine), path_(std::move(path)) {}
+  ~DirectoryLock() override { machine_->locked_.erase(path_); }
+  absl::Status ReadAt(std::uint64_t, std::span<std::byte>) override { return Refuse(); }
+  absl::Status WriteAt(std::uint64_t, std::span<const std::byte>,
+                       std::span<const std::byte>) override {
+    return Refuse();
+  }
+  absl::Status Allocate(std::uint64_t) override { return Refuse(); }
+  absl::Status Sync() override { return Refuse(); }
+  absl::StatusOr<std::uint64_t> Size() override { return Refuse(); }
+
+ private:
+  absl::Status Refuse() const { return absl::FailedPreconditionError("a lock holds no bytes"); }
+
+  SimStorage* const machine_;
+  const std::string path_;
+};
+
+class SimStorage::PagesMapping final : public Mapping {
+ public:
+  explicit PagesMapping(std::shared_ptr<Pages> pages)
+      : Mapping(pages->data(), pages->size()), pages_(std::move(pages)) {}
+
+ private:
+  const std::shared_ptr<Pages> pages_;
+};
+
+SimStorage::SimStorage(const SimOptions& options)
+    : options_(options),
+      disk_(options.memory_root, options.disk_bytes_max, options.memory_bytes_max),
+      random_(options.seed),
+      clock_ns_(1'700'000'000'000'000'000ULL) {}
+
+SimStorage::SimStorage(const SimStorage& from, SimDisk disk, std::uint64_t boot,
+                       std::uint64_t seed)
+    : options_(from.options_),
+      disk_(std::move(disk)),
+      random_(seed),
+      boot_(boot),
+      clock_ns_(from.clock_ns_ + 1'000'000'000) {}
+
+std::unique_ptr<SimStorage> SimStorage::Cut(CutChoices& choices, std::uint64_t seed) const {
+  SimDisk disk = disk_;
+  if (in_flight_ != nullptr) ApplyUnsynced(disk, *in_flight_);
+  disk.PowerCut(choices);
+  return std::unique_ptr<SimStorage>(new SimStorage(*this, std::move(disk), boot_ + 1, seed));
+}
+
+std::unique_ptr<SimStorage> SimStorage::Kill(CutChoices& choices, std::uint64_t seed) const {
+  SimDisk disk = disk_.Clone();
+  choices.Begin(1);
+  if (in_flight_ != nullptr) {
+    std::span<std::byte> image;
+    const auto stored = images_.find(in_flight_->image);
+    if (stored != images_.end()) {
+      const std::shared_ptr<Pages> pages = disk.image(stored->second);
+      image = {pages->data(), pages->size()};
+    }
+    ApplyPart(disk, *in_flight_, choices, image);
+  }
+  return std::unique_ptr<SimStorage>(new SimStorage(*this, std::move(disk), boot_, seed));
+}
+
+absl::Status SimStorage::Off() const { return absl::UnknownError("the power is off"); }
+
+absl::Status SimStorage::Run(SimOp& op) {
+  if (is_off_) return Off();
+  op.number = ops_++;
+  if (observer_) {
+    in_flight_ = &op;
+    observer_(op);
+    in_flight_ = nullptr;
+    if (is_off_) return Off();
+  }
+  if (op.kind == SimOpKind::kWriteDurable && !IsAligned(op)) {
+    Violate(absl::StrCat(op.path, ": unaligned durable write at ", op.offset));
+    return absl::UnknownError(absl::StrCat(op.path, ": invalid argument (errno 22)"));
+  }
+  if ((op.kind == SimOpKind::kWrite || op.kind == SimOpKind::kWriteDurable) && IsMapped(op.inode)) {
+    Violate(absl::StrCat(op.path, ": written while it is mapped"));
+  }
+  if (op.kind == SimOpKind::kSync && failed_syncs_.contains(op.inode)) {
+    Violate(absl::StrCat(op.path, ": synced again after a failed sync"));
+  }
+  if (ReachesDisk(op.kind)) {
+    const std::uint64_t number = disk_ops_++;
+    if (fault_ && (number == fault_->at_disk_op ||
+                   (fault_->is_sticky && number > fault_->at_disk_op))) {
+      return Fail(op);
+    }
+  }
+  return Apply(disk_, op, options_.lies);
+}
+
+// An operation that fails may have done a part of its work.
+absl::Status SimStorage::Fail(const SimOp& op) {
+  RandomCut choices(random_.Next(), CutMode::kCoin);
+  if (op.kind == SimOpKind::kSync) {
+    failed_syncs_.insert(op.inode);
+    disk_.file(op.inode).FailSync(choices);
+  } else if (op.kind == SimOpKind::kWriteDurable || op.kind == SimOpKind::kWrite) {
+    WriteSectors(disk_.file(op.inode), op, choices);
+  }
+  return absl::Status(fault_->code, absl::StrCat(op.path, ": ", NameOf(op.kind),
+                                                 ": input/output error (errno 5)"));
+}
+
+absl::Status SimStorage::Apply(SimDisk& disk, const SimOp& op, const SimLies& lies) {
+  switch (op.kind) {
+    case SimOpKind::kCreateDirectory: return disk.CreateDirectory(op.path);
+    case SimOpKind::kRemoveDirectory: return disk.RemoveDirectory(op.path);
+    case SimOpKind::kCreateFile: return disk.CreateFile(op.path);
+    case SimOpKind::kRename:
+      if (lies.rename_over_does_nothing && disk.Find(op.to).ok()) return disk.Unlink(op.path);
+      return disk.Rename(op.path, op.to);
+    case SimOpKind::kUnlink: return disk.Unlink(op.path);
+    case SimOpKind::kSyncDirectory:
+      return lies.directory_sync_does_nothing ? absl::OkStatus() : disk.SyncDirectory(op.path);
+    case SimOpKind::kCreateImage: return disk.CreateImage(op.path, op.bytes);
+    case SimOpKind::kAllocate: return disk.Allocate(op.inode, op.bytes);
+    case SimOpKind::kSync:
+      if (!lies.sync_does_nothing) disk.file(op.inode).Sync();
+      return absl::OkStatus();
+    case SimOpKind::kWrite: {
+      SimFile& file = disk.file(op.inode);
+      file.Write(op.offset, op.head);
+      if (!op.tail.empty()) file.Write(op.offset + op.head.size(), op.tail);
+      return absl::OkStatus();
+    }
+    case SimOpKind::kWriteDurable: {
+      SimFile& file = disk.file(op.inode);
+      const auto write = [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+        if (bytes.empty()) return;
+        lies.durable_write_is_cached ? file.Write(offset, bytes)
+                                     : file.WriteDurable(offset, bytes);
+      };
+      write(op.offset, op.head);
+      write(op.offset + op.head.size(), op.tail);
+      return absl::OkStatus();
+    }
+    case SimOpKind::kStoreFrame:
+      std::memcpy(op.image + op.offset + kFrameWordBytes, op.head.data() + kFrameWordBytes,
+                  op.head.size() - kFrameWordBytes);
+      std::memcpy(op.image + op.offset, op.head.data(), kFrameWordBytes);
+      return absl::OkStatus();
+    case SimOpKind::kStoreBytes:
+      if (!op.head.empty()) std::memcpy(op.image + op.offset, op.head.data(), op.head.size());
+      return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+void SimStorage::ApplyUnsynced(SimDisk& disk, const SimOp& op) {
+  switch (op.kind) {
+    case SimOpKind::kWriteDurable: {
+      SimFile& file = disk.file(op.inode);
+      file.Write(op.offset, op.head, /*is_in_flight=*/true);
+      file.Write(op.offset + op.head.size(), op.tail, /*is_in_flight=*/true);
+      return;
+    }
+    case SimOpKind::kSync:           // whatever it had reached is a choice of the cut already
+    case SimOpKind::kSyncDirectory:
+    case SimOpKind::kStoreFrame:     // memory is lost anyway
+    case SimOpKind::kStoreBytes:
+      return;
+    default: {
+      // A call that would fail leaves what it leaves.
+      const absl::Status ignored = Apply(disk, op, SimLies{});
+      static_cast<void>(ignored.ok());
+    }
+  }
+}
+
+// A direct or buffered write of a process that died: any sector may have been taken over.
+void SimStorage::WriteSectors(SimFile& file, const SimOp& op, CutChoices& choices) {
+  for (const auto& [start, bytes] : {std::pair{op.offset, op.head},
+                                     std::pair{op.offset + op.head.size(), op.tail}}) {
+    for (std::size_t at = 0; at < bytes.size(); at += kSectorBytes) {
+      const std::size_t length = std::min<std::size_t>(kSectorBytes, bytes.size() - at);
+      if (choices.Stores(0, 1) == 1) file.Write(start + at, bytes.subspan(at, length));
+    }
+  }
+}
+
+void SimStorage::StorePart(const SimOp& op, CutChoices& choices, std::byte* to) {
+  const std::size_t first = op.kind == SimOpKind::kStoreFrame ? kFrameWordBytes : 0;
+  const bool is_whole = choices.Happened();
+  // A copy may go in any order; its pieces are words.
+  for (std::size_t at = first; at < op.head.size(); at += kFrameWordBytes) {
+    const std::size_t length = std::min<std::size_t>(kFrameWordBytes, op.head.size() - at);
+    if (is_whole || choices.Stores(0, 1) == 1) {
+      std::memcpy(to + op.offset + at, op.head.data() + at, length);
+    }
+  }
+  if (is_whole && first > 0 && choices.Happened()) {
+    std::memcpy(to + op.offset, op.head.data(), first);
+  }
+}
+
+void SimStorage::ApplyPart(SimDisk& disk, const SimOp& op, CutChoices& choices,
+                           std::span<std::byte> image) {
+  switch (op.kind) {
+    case SimOpKind::kWrite:
+    case SimOpKind::kWriteDurable:
+      WriteSectors(disk.file(op.inode), op, choices);
+      return;
+    case SimOpKind::kStoreFrame:
+    case SimOpKind::kStoreBytes:
+      StorePart(op, choices, image.data());
+      return;
+    case SimOpKind::kCreateImage: {
+      // Not begun, or the old file is gone, or a file of size 0, or the whole image.
+      SimOp part = op;
+      if (!choices.Happened()) return;
+      if (choices.Happened()) part.bytes = 0;
+      const absl::Status ignored = Apply(disk, part, SimLies{});
+      static_cast<void>(ignored.ok());
+      return;
+    }
+    default:
+      if (!choices.Happened()) return;
+      const absl::Status ignored = Apply(disk, op, SimLies{});
+      static_cast<void>(ignored.ok());
+  }
+}
+
+bool SimStorage::IsMapped(std::uint64_t inode) const {
+  const auto mappings = mapped_.find(inode);
+  return mappings != mapped_.end() &&
+         std::any_of(mappings->second.begin(), mappings->second.end(),
+                     [](const std::weak_ptr<Mapping>& mapping) { return !mapping.expired(); });
+}
+
+std::vector<std::byte> SimStorage::Bytes(const std::string& path) const {
+  const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(path);
+  if (!entry.ok() || entry->is_directory) return {};
+  const std::shared_ptr<Pages> image = disk_.image(entry->inode);
+  const std::shared_ptr<Pages>& pages = image != nullptr ? image : disk_.file(entry->inode).seen();
+  if (pages == nullptr) return {};
+  return {pages->data(), pages->data() + pages->size()};
+}
+
+void SimStorage::FlipBit(const std::string& path, std::uint64_t bit) {
+  const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(path);
+  PAWL_CHECK(entry.ok());
+  std::vector<std::byte> bytes = Bytes(path);
+  std::byte& at = bytes.at(bit / 8);
+  at ^= static_cast<std::byte>(1U << (bit % 8));
+  disk_.file(entry->inode).WriteDurable(bit / 8, std::span(&at, 1));
+}
+
+absl::Status SimStorage::CreateDirectory(const std::string& path) {
+  if (!is_off_ && disk_.Find(path).ok()) return disk_.CreateDirectory(path);
+  SimOp op;
+  op.kind = SimOpKind::kCreateDirectory;
+  op.path = path;
+  return Run(op);
+}
+
+absl::Status SimStorage::RemoveDirectory(const std::string& path) {
+  SimOp op;
+  op.kind = SimOpKind::kRemoveDirectory;
+  op.path = path;
+  return Run(op);
+}
+
+absl::StatusOr<std::vector<std::string>> SimStorage::List(const std::string& directory) {
+  if (is_off_) return Off();
+  return disk_.List(directory);
+}
+
+absl::StatusOr<std::unique_ptr<File>> SimStorage::Open(const std::string& path, FileMode mode) {
+  if (is_off_) return Off();
+  if (mode == FileMode::kCreate) {
+    SimOp op;
+    op.kind = SimOpKind::kCreateFile;
+    op.path = path;
+    const absl::Status created = Run(op);
+    if (!created.ok()) return created;
+  }
+  const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(path);
+  if (!entry.ok()) return entry.status();
+  if (entry->is_directory) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": not a regular file"));
+  }
+  return std::make_unique<Handle>(this, path, entry->inode, mode);
+}
+
+absl::Status SimStorage::Rename(const std::string& from, const std::string& to) {
+  SimOp op;
+  op.kind = SimOpKind::kRename;
+  op.path = from;
+  op.to = to;
+  return Run(op);
+}
+
+absl::Status SimStorage::Unlink(const std::string& path) {
+  if (!is_off_ && !disk_.Find(path).ok()) return disk_.Find(path).status();
+  SimOp op;
+  op.kind = SimOpKind::kUnlink;
+  op.path = path;
+  return Run(op);
+}
+
+absl::Status SimStorage::SyncDirectory(const std::string& path) {
+  SimOp op;
+  op.kind = SimOpKind::kSyncDirectory;
+  op.path = path;
+  return Run(op);
+}
+
+absl::StatusOr<FileIdentity> SimStorage::Identify(const std::string& path) {
+  if (is_off_) return Off();
+  const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(path);
+  if (!entry.ok()) return entry.status();
+  return FileIdentity{.device = disk_.IsInMemory(path) ? 2U : 1U, .inode = entry->inode};
+}
+
+absl::StatusOr<std::unique_ptr<File>> SimStorage::Lock(const std::string& directory) {
+  if (is_off_) return Off();
+  const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(directory);
+  if (!entry.ok()) return entry.status();
+  if (!locked_.insert(directory).second) {
+    return absl::FailedPreconditionError(absl::StrCat(directory, ": locked by another engine"));
+  }
+  return std::make_unique<DirectoryLock>(this, directory);
+}
+
+absl::StatusOr<std::shared_ptr<Mapping>> SimStorage::MapImage(const std::string& path,
+                                                              std::uint64_t bytes) {
+  if (is_off_) return Off();
+  if (bytes > 0) {
+    SimOp op;
+    op.kind = SimOpKind::kCreateImage;
+    op.path = path;
+    op.bytes = bytes;
+    const absl::Status created = Run(op);
+    if (!created.ok()) return created;
+  }
+  const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(path);
+  if (!entry.ok()) return entry.status();
+  const std::shared_ptr<Pages> image = disk_.image(entry->inode);
+  if (image == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": is no image"));
+  }
+  images_[image->data()] = entry->inode;
+  return std::make_shared<PagesMapping>(image);
+}
+
+absl::StatusOr<std::shared_ptr<Mapping>> SimStorage::MapFile(const std::string& path) {
+  if (is_off_) return Off();
+  const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(path);
+  if (!entry.ok()) return entry.status();
+  std::shared_ptr<Pages> pages = disk_.image(entry->inode);
+  if (pages == nullptr) pages = disk_.file(entry->inode).seen();
+  if (pages == nullptr) pages = std::make_shared<Pages>(0);
+  auto mapping = std::make_shared<PagesMapping>(std::move(pages));
+  mapped_[entry->inode].push_back(mapping);
+  return mapping;
+}
+
+void SimStorage::StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
+                            std::uint32_t bytes) noexcept {
+  PAWL_CHECK(bytes > kFrameWordBytes && offset + bytes <= image.size());
+  SimOp op;
+  op.kind = SimOpKind::kStoreFrame;
+  op.offset = offset;
+  op.head = {frame, bytes};
+  op.image = image.data();
+  static_cast<void>(Run(op).ok());  // Ok, or the power is off
+}
+
+void SimStorage::StoreBytes(Mapping& image, std::uint64_t offset,
+                            std::span<const std::byte> bytes) noexcept {
+  PAWL_CHECK(offset + bytes.size() <= image.size());
+  SimOp op;
+  op.kind = SimOpKind::kStoreBytes;
+  op.offset = offset;
+  op.head = bytes;
+  op.image = image.data();
+  static_cast<void>(Run(op).ok());  // Ok, or the power is off
+}
+
+absl::StatusOr<BootId> SimStorage::ReadBootId() {
+  if (is_off_) return Off();
+  BootId id{};
+  std::memcpy(id.data(), &boot_, sizeof boot_);
+  id[15] = 0x50;  // never all zeros
+  return id;
+}
+
+std::uint64_t SimStorage::WallClockNs() { return clock_ns_ += 1'000; }
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "cut_choices.h"
+#include "pawl/storage.h"
+#include "sim_disk.h"
+#include "sim_random.h"
+
+namespace pawl::inline v0 {
+
+enum class SimOpKind : std::uint8_t {
+  kCreateDirectory,
+  kRemoveDirectory,
+  kCreateFile,
+  kWrite,
+  kWriteDurable,
+  kAllocate,
+  kSync,
+  kRename,
+  kUnlink,
+  kSyncDirectory,
+  kCreateImage,
+  kStoreFrame,
+  kStoreBytes,
+};
+const char* NameOf(SimOpKind kind) noexcept;
+
+// A call that changes something, while it is under way. Spans are borrowed from the caller.
+struct SimOp {
+  SimOpKind kind = SimOpKind::kSync;
+  std::uint64_t number = 0;  // 0, 1, 2… since the machine started
+  std::string path;
+  std::string to;             // of a rename
+  std::uint64_t inode = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;    // to allocate, or of an image
+  std::span<const std::byte> head;
+  std::span<const std::byte> tail;
+  std::byte* image = nullptr;  // where an image is stored into
+};
+
+// A write error: the operation with this number, counted among those that reach a disk, fails.
+struct SimFault {
+  std::uint64_t at_disk_op = 0;
+  bool is_sticky = false;
+  absl::StatusCode code = absl::StatusCode::kUnknown;
+};
+
+// Broken machines, for testing the test.
+struct SimLies {
+  bool durable_write_is_cached = false;   // a durable write returns before the platter has it
+  bool sync_does_nothing = false;         // of files
+  bool directory_sync_does_nothing = false;
+  bool rename_over_does_nothing = false;  // a file that exists keeps its bytes
+};
+
+struct SimOptions {
+  std::uint64_t seed = 1;
+  std::string memory_root = "/dev/shm";
+  std::uint64_t disk_bytes_max = std::uint64_t{64} << 20;
+  std::uint64_t memory_bytes_max = std::uint64_t{64} << 20;
+  bool reads_see_cache = false;  // reads of a file come from the page cache, not from the platter
+  SimLies lies;
+};
+
+// A machine in memory behind the storage interface. It numbers every call that changes something,
+// tells an observer while the call is under way, and can be cut there: Cut() gives the machine
+// after a power cut, Kill() the machine after the process died, each with a new life to recover.
+// Both leave this machine as it is, so that many states come from one run.
+//
+// After TurnOff() every call answers UNKNOWN and changes nothing: the caller unwinds by itself.
+// One thread. Must outlive its files; mappings may outlive it.
+class SimStorage final : public Storage {
+ public:
+  explicit SimStorage(const SimOptions& options);
+  SimStorage(const SimStorage&) = delete;
+  SimStorage& operator=(const SimStorage&) = delete;
+
+  // Called once per operation, before it takes effect, while Cut() and Kill() catch it in mid-air.
+  using Observer = std::function<void(const SimOp&)>;
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
+  void set_fault(const SimFault& fault) { fault_ = fault; }
+  void set_disk_bytes_max(std::uint64_t bytes) noexcept { disk_.set_disk_bytes_max(bytes); }
+
+  std::unique_ptr<SimStorage> Cut(CutChoices& choices, std::uint64_t seed) const;
+  std::unique_ptr<SimStorage> Kill(CutChoices& choices, std::uint64_t seed) const;
+  void TurnOff() noexcept { is_off_ = true; }
+
+  std::uint64_t ops() const noexcept { return ops_; }
+  std::uint64_t disk_ops() const noexcept { return disk_ops_; }
+  // Calls that break the interface's rules: unaligned durable writes, a second sync after a failed
+  // one, stores into a file that somebody maps. Empty in a correct engine.
+  const std::vector<std::string>& violations() const noexcept { return violations_; }
+
+  // For tests: bytes of a file as programs see them, and a change behind the engine's back.
+  std::vector<std::byte> Bytes(const std::string& path) const;
+  void FlipBit(const std::string& path, std::uint64_t bit);
+
+  absl::Status CreateDirectory(const std::string& path) override;
+  absl::Status RemoveDirectory(const std::string& path) override;
+  absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override;
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, FileMode mode) override;
+  absl::Status Rename(const std::string& from, const std::string& to) override;
+  absl::Status Unlink(const std::string& path) override;
+  absl::Status SyncDirectory(const std::string& path) override;
+  absl::StatusOr<FileIdentity> Identify(const std::string& path) override;
+  absl::StatusOr<std::unique_ptr<File>> Lock(const std::string& directory) override;
+  absl::StatusOr<std::shared_ptr<Mapping>> MapImage(const std::string& path,
+                                                    std::uint64_t bytes) override;
+  absl::StatusOr<std::shared_ptr<Mapping>> MapFile(const std::string& path) override;
+  void StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
+                  std::uint32_t bytes) noexcept override;
+  void StoreBytes(Mapping& image, std::uint64_t offset,
+                  std::span<const std::byte> bytes) noexcept override;
+  absl::StatusOr<BootId> ReadBootId() override;
+  std::uint64_t Random() override { return random_.Next(); }
+  std::uint64_t WallClockNs() override;
+
+ private:
+  class Handle;
+  class DirectoryLock;
+  class PagesMapping;
+
+  SimStorage(const SimStorage& from, SimDisk disk, std::uint64_t boot, std::uint64_t seed);
+  // Runs one operation: number, observer, fault, effect.
+  absl::Status Run(SimOp& op);
+  absl::Status Fail(const SimOp& op);
+  absl::Status Off() const;
+  static absl::Status Apply(SimDisk& disk, const SimOp& op, const SimLies& lies);
+  // What an operation under way leaves: un-synced work for a power cut, a part for a kill.
+  static void ApplyUnsynced(SimDisk& disk, const SimOp& op);
+  static void ApplyPart(SimDisk& disk, const SimOp& op, CutChoices& choices,
+                        std::span<std::byte> image);
+  static void StorePart(const SimOp& op, CutChoices& choices, std::byte* to);
+  static void WriteSectors(SimFile& file, const SimOp& op, CutChoices& choices);
+  bool IsMapped(std::uint64_t inode) const;
+  void Violate(const std::string& what) { violations_.push_back(what); }
+
+  SimOptions options_;
+  SimDisk disk_;
+  SimRandom random_;
+  std::uint64_t boot_ = 1;
+  std::uint64_t clock_ns_ = 0;
+  std::uint64_t ops_ = 0;
+  std::uint64_t disk_ops_ = 0;
+  bool is_off_ = false;
+  Observer observer_;
+  std::optional<SimFault> fault_;
+  const SimOp* in_flight_ = nullptr;
+  std::set<std::string> locked_;
+  std::set<std::uint64_t> failed_syncs_;  // inodes
+  std::map<std::uint64_t, std::vector<std::weak_ptr<Mapping>>> mapped_;
+  std::map<const std::byte*, std::uint64_t> images_;  // inode by the image's memory
+  std::vector<std::string> violations_;
+};
+
+}  // namespace pawl::inline v0
