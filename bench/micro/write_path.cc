@@ -24,7 +24,7 @@
 
 #include "arguments.h"
 #include "json_writer.h"
-#include "pinning.h"
+#include "placement.h"
 #include "write_path_ways.h"
 
 namespace pawl::inline v0::bench {
@@ -107,8 +107,8 @@ class Measurement {
   void StoreFrames() {
     PinThisThread(setup_.loop_core);
     std::vector<std::byte> frame(load_.frame_bytes, std::byte{0x5a});
-    const double ticks_per_frame = ticks_per_us_ * 1e6 * static_cast<double>(load_.frame_bytes) /
-                                   load_.bytes_per_second;
+    const double ticks_per_frame =
+        ticks_per_us_ * 1e6 * static_cast<double>(load_.frame_bytes) / load_.bytes_per_second;
     const std::uint64_t start = Ticks();
     const auto end = start + static_cast<std::uint64_t>(setup_.seconds * 1e6 * ticks_per_us_);
     std::size_t i = 0;
@@ -121,7 +121,8 @@ class Measurement {
     const double seconds = static_cast<double>(Ticks() - start) / ticks_per_us_ / 1e6;
     samples_.frames = i;
     samples_.reached_bytes_per_second = static_cast<double>(i * load_.frame_bytes) / seconds;
-    // Release: the last published mark before the end. Pairs with the acquire in SyncUntilFinished().
+    // Release: the last published mark before the end. Pairs with the acquire in
+    // SyncUntilFinished().
     marks_.is_finished.store(true, std::memory_order_release);
   }
 
@@ -132,7 +133,8 @@ class Measurement {
     const std::uint64_t begun = Ticks();
     samples_.begun[i] = begun;
     path_.Store(i * load_.frame_bytes % setup_.region_bytes, frame.data(), frame.size());
-    // Release: frame bytes and its `begun` before the mark. Pairs with the acquire in SyncUntilFinished().
+    // Release: frame bytes and its `begun` before the mark. Pairs with the acquire in
+    // SyncUntilFinished().
     marks_.published.store((i + 1) * load_.frame_bytes, std::memory_order_release);
     samples_.on_loop[i] = Ticks() - begun;
   }
@@ -265,8 +267,8 @@ Row Measure(const Setup& setup, const Load& load, const std::string& way, double
 
 void PrintTable(const std::vector<Row>& rows) {
   std::printf("us on the loop per frame, sync agent busy\n");
-  std::printf("%-18s %-10s %8s %8s %8s %9s | %11s %11s | %6s %8s %s\n", "load", "way", "p50",
-              "p99", "p99.9", "max", "durable p50", "durable p99", "GB/s", "frames", "verified");
+  std::printf("%-18s %-10s %8s %8s %8s %9s | %11s %11s | %6s %8s %s\n", "load", "way", "p50", "p99",
+              "p99.9", "max", "durable p50", "durable p99", "GB/s", "frames", "verified");
   for (const Row& row : rows) {
     std::printf("%-18s %-10s %8.2f %8.2f %8.2f %9.1f | %11.0f %11.0f | %6.3f %8zu %s\n",
                 row.load.c_str(), row.way.c_str(), row.p50, row.p99, row.p999, row.max,

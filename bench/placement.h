@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 
@@ -9,6 +10,19 @@ namespace pawl::inline v0::bench {
 
 // A thread that may run anywhere.
 inline constexpr int kAnyCore = -1;
+
+// Which core each thread of a scenario stays on. The same for every subject of a run.
+struct Placement {
+  int producer_core = kAnyCore;
+  int loop_core = kAnyCore;
+  int projector_core = kAnyCore;
+};
+
+// What a thread does when it finds no work. The same for every subject of a run.
+enum class Idle : int {
+  kSpin,   // Never gives its core away; needs a core per thread.
+  kYield,  // Gives its core to the thread it shares it with.
+};
 
 // Keeps the calling thread on `core` (kAnyCore: leaves it as it is). Ends the process when the
 // core does not exist: a measurement on another placement than the printed one is worthless.
@@ -30,6 +44,15 @@ inline void SpinOnce() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// One empty round of a thread.
+inline void IdleOnce(Idle idle) {
+  if (idle == Idle::kYield) {
+    sched_yield();
+  } else {
+    SpinOnce();
+  }
 }
 
 }  // namespace pawl::inline v0::bench

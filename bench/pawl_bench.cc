@@ -1,0 +1,15 @@
+// Scenario benchmarks: `pawl_bench SCENARIO [options]`. See bench/README.md.
+
+#include <cstdio>
+#include <string>
+
+#include "arguments.h"
+#include "bank_scenario.h"
+
+int main(int argc, char** argv) {
+  pawl::bench::Arguments arguments(argc, argv);
+  const std::string scenario = arguments.Word("");
+  if (scenario == "bank") return pawl::bench::RunBankScenario(arguments);
+  std::fprintf(stderr, "usage: pawl_bench SCENARIO [options]\nscenarios: bank\n");
+  return 2;
+}
