@@ -19,9 +19,9 @@ namespace pawl::inline v0 {
 // so that pushing never fails: an item exists only for a credit, which returns when the item is
 // polled.
 //
-// Threads: Push(), Publish() by the loop; Poll(), Peek(), size() by the producer's thread.
-// Lifetime: fixed memory, allocated and written once by the constructor.
-// Every function is wait-free (Poll apart from what its callback does); none allocates.
+// Threads: HasRoom(), Push(), Publish() by the loop; Poll(), Peek(), size() by the producer's
+// thread. Lifetime: fixed memory, allocated and written once by the constructor. Every function is
+// wait-free (Poll apart from what its callback does); none allocates.
 //
 // Memory ordering: what the loop did before Publish() is visible to the producer after Poll(),
 // Peek() or size() showed it an item of that Publish(). What the producer did before Poll()
@@ -48,13 +48,24 @@ class CompletionRing {
   CompletionRing(const CompletionRing&) = delete;
   CompletionRing& operator=(const CompletionRing&) = delete;
 
-  // Stages `item` behind those staged before; the producer does not see it yet.
+  // Whether one more item fits. With the window's credits it always does.
+  //   threads   loop only
+  [[nodiscard]] bool HasRoom() noexcept {
+    if (writer_.staged_tail - writer_.seen_head <= mask_) return true;
+    // Acquire: the producer's reads before our reuse of the slots. Pairs with the release in
+    // Poll().
+    writer_.seen_head = head_.load(std::memory_order_acquire);
+    return writer_.staged_tail - writer_.seen_head <= mask_;
+  }
+
+  // Stages `item` behind those staged before; the producer does not see it yet. There must be room:
+  // the Poll() that freed the slot happened before, which the credit's way back through the command
+  // queue ensures. Checked always: going on would overwrite a completion that nobody has seen.
   //   threads   loop only
   void Push(const T& item) noexcept {
-    const std::uint64_t tail = writer_.staged_tail;
-    if (tail - writer_.seen_head > mask_) RefreshHead();
-    slots_[tail & mask_] = item;
-    writer_.staged_tail = tail + 1;
+    PAWL_CHECK(HasRoom());
+    slots_[writer_.staged_tail & mask_] = item;
+    ++writer_.staged_tail;
   }
 
   // Shows all staged items to the producer; without any, stores nothing.
@@ -82,17 +93,18 @@ class CompletionRing {
       f(item);
     }
     reader_.head = end;
-    // Release: the reads of the slots before their reuse. Pairs with the acquire in RefreshHead().
+    // Release: the reads of the slots before their reuse. Pairs with the acquire in HasRoom().
     head_.store(end, std::memory_order_release);
     return static_cast<std::size_t>(end - head);
   }
 
-  // The item `ahead` places behind the next one to be polled, left in place.
-  //   returns   nullptr if it is not there yet; valid until it is polled
+  // The item `ahead` places behind the next one to be polled, left in place; the producer's thread
+  // owns it, and may mark it, until it is polled.
+  //   returns   nullptr if it is not there yet
   //   threads   producer's only
-  [[nodiscard]] const T* Peek(std::size_t ahead) noexcept {
+  [[nodiscard]] T* Peek(std::size_t ahead) noexcept {
     if (Available(ahead + 1) <= ahead) return nullptr;
-    const T& item = slots_[(reader_.head + ahead) & mask_];
+    T& item = slots_[(reader_.head + ahead) & mask_];
     return &item;
   }
 
@@ -103,14 +115,6 @@ class CompletionRing {
   [[nodiscard]] std::size_t capacity() const noexcept { return mask_ + 1; }
 
  private:
-  // Reached once per lap at most, and with the window's credits never while the ring is full. The
-  // check is always on: going on would overwrite a completion that nobody has seen.
-  [[gnu::noinline]] void RefreshHead() noexcept {
-    // Acquire: the producer's reads before our reuse. Pairs with the release in Poll().
-    writer_.seen_head = head_.load(std::memory_order_acquire);
-    PAWL_CHECK(writer_.staged_tail - writer_.seen_head <= mask_);
-  }
-
   // Items waiting as far as is known; looks at the loop's cursor only if fewer than `wanted` are.
   [[nodiscard]] std::size_t Available(std::size_t wanted) noexcept {
     if (reader_.seen_tail - reader_.head < wanted) {

@@ -57,10 +57,7 @@ class EventType {
 
 // E has `static constexpr pawl::EventType kType`.
 template <class E>
-concept HasEventType = requires {
-  requires std::same_as<decltype(E::kType), const EventType>;
-  typename std::integral_constant<std::uint16_t, E::kType.version()>;
-};
+concept HasEventType = std::same_as<decltype(&E::kType), const EventType*>;
 
 // A struct that can be stored as an event. It answers quietly; RequireEvent<E> says what is wrong.
 template <class E>

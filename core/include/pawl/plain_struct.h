@@ -14,7 +14,7 @@
 // source   counting fields by conversion: Boost.PFR, boost/pfr/detail/fields_count.hpp
 namespace pawl::inline v0 {
 
-// What keeps a struct from being stored as its bytes. Checked in this order; the first one counts.
+// What keeps a struct from being stored as its bytes. The first one found counts.
 enum class LayoutFault : std::uint8_t {
   kNone,
   kNotStruct,
@@ -27,13 +27,13 @@ enum class LayoutFault : std::uint8_t {
   kCArray,
   kTooManyFields,
   kFieldClass,
-  kBitField,
   kPointer,
   kLongDouble,
   kFieldType,
   kNotStandardLayout,
-  kAlignment,
   kPacked,
+  kBitField,
+  kAlignment,
   kPaddingBetween,
   kPaddingAfter,
 };
@@ -80,33 +80,25 @@ using AnyAt = AnyFieldOf<T>;
 // T{any × sizeof...(I)} is well-formed.
 template <class T, std::size_t... I>
 consteval bool TakesFields(std::index_sequence<I...>) {
-  return requires {
-    T{AnyAt<T, I>{}...};
-  };
+  return requires { T{AnyAt<T, I>{}...}; };
 }
 
 // The same, but every field in its own braces: an array takes one pair, however long it is.
 template <class T, std::size_t... I>
 consteval bool TakesBracedFields(std::index_sequence<I...>) {
-  return requires {
-    T{{AnyAt<T, I>{}}...};
-  };
+  return requires { T{{AnyAt<T, I>{}}...}; };
 }
 
 // T{any × before, {}, any × after} is well-formed.
 template <class T, std::size_t... Before, std::size_t... After>
 consteval bool TakesEmptyBraces(std::index_sequence<Before...>, std::index_sequence<After...>) {
-  return requires {
-    T{AnyAt<T, Before>{}..., {}, AnyAt<T, After>{}...};
-  };
+  return requires { T{AnyAt<T, Before>{}..., {}, AnyAt<T, After>{}...}; };
 }
 
 // T{any × before, union} is well-formed.
 template <class T, std::size_t... Before>
 consteval bool TakesUnion(std::index_sequence<Before...>) {
-  return requires {
-    T{AnyAt<T, Before>{}..., AnyUnionOf<T>{}};
-  };
+  return requires { T{AnyAt<T, Before>{}..., AnyUnionOf<T>{}}; };
 }
 
 template <class T>
@@ -221,11 +213,14 @@ consteval LayoutFault FindStructFault() {
   }
 }
 
-// Faults of the counting itself; T takes kCount initialisers.
-template <class T, std::size_t kCount>
+// Faults that keep the fields from being bound.
+template <class T>
 consteval LayoutFault FindCountFault() {
+  constexpr std::size_t kCount = FieldCountOf<T>();
   using Positions = std::make_index_sequence<kCount>;
-  if constexpr (kCount == 0) {
+  if constexpr (kDeclaredFields<T> != 0) {
+    return kCount <= kFieldsMax ? LayoutFault::kNone : LayoutFault::kTooManyFields;
+  } else if constexpr (kCount == 0) {
     return std::is_standard_layout_v<T> ? LayoutFault::kFieldClass : LayoutFault::kReference;
   } else if constexpr (!TakesBracedFields<T>(Positions{}) &&
                        AnyPositionStartsArray<T>(Positions{})) {
@@ -239,24 +234,6 @@ consteval LayoutFault FindCountFault() {
     return LayoutFault::kFieldClass;
   } else {
     return LayoutFault::kNone;
-  }
-}
-
-// Faults that keep the fields from being bound.
-template <class T>
-consteval LayoutFault FindBindingFault() {
-  constexpr std::size_t kCount = FieldCountOf<T>();
-  constexpr LayoutFault kCounting = [] {
-    if constexpr (kDeclaredFields<T> != 0) {
-      return LayoutFault::kNone;
-    } else {
-      return FindCountFault<T, kCount>();
-    }
-  }();
-  if constexpr (kCounting != LayoutFault::kNone) {
-    return kCounting;
-  } else {
-    return BindsAllFields<T, FieldCount<kCount>> ? LayoutFault::kNone : LayoutFault::kBitField;
   }
 }
 
@@ -282,6 +259,9 @@ consteval LayoutFault FindFieldsFault(const FieldTuple<std::index_sequence<I...>
   static_cast<void>(((fault = FindFieldFault<F>(), fault == LayoutFault::kNone) && ...));
   if (fault != LayoutFault::kNone) return fault;
   if (!std::is_standard_layout_v<T>) return LayoutFault::kNotStandardLayout;
+  // Before bit-fields: g++ does not bind packed fields either.
+  if (((alignof(T) < alignof(F)) || ...)) return LayoutFault::kPacked;
+  if (!BindsAllFields<T, FieldCount<sizeof...(F)>>) return LayoutFault::kBitField;
   if (alignof(T) > kLayoutAlignmentMax) return LayoutFault::kAlignment;
   return FindGap<F...>(sizeof(T));
 }
@@ -297,9 +277,9 @@ consteval LayoutFault FindFault() {
     return kStruct;
   } else if constexpr (std::is_empty_v<T>) {
     return alignof(T) == 1 ? LayoutFault::kNone : LayoutFault::kAlignment;
-  } else if constexpr (constexpr LayoutFault kBinding = FindBindingFault<T>();
-                       kBinding != LayoutFault::kNone) {
-    return kBinding;
+  } else if constexpr (constexpr LayoutFault kCount = FindCountFault<T>();
+                       kCount != LayoutFault::kNone) {
+    return kCount;
   } else {
     return FindFieldsFault<T>(static_cast<const FieldsOf<T>*>(nullptr));
   }

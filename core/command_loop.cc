@@ -1,0 +1,334 @@
+#include "command_loop.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "pawl/check.h"
+
+namespace pawl::inline v0 {
+
+Epoch EpochStarts::Of(Position position) const noexcept {
+  Epoch epoch;
+  for (const Start& start : starts_) {
+    if (start.first <= position) epoch = start.epoch;
+  }
+  return epoch;
+}
+
+CommandLoop::CommandLoop(const Setup& setup)
+    : log_(*setup.log),
+      writer_(setup.log->writer()),
+      queue_(*setup.queue),
+      admission_(*setup.admission),
+      sessions_(*setup.sessions),
+      epochs_(*setup.epochs),
+      clock_(*setup.clock),
+      stores_(setup.stores),
+      lanes_(*setup.lanes),
+      undurable_bytes_max_(setup.undurable_bytes_max),
+      // A commit, the frame before it, and the rest of a segment that is too small for both.
+      commit_room_bytes_(2 * writer_.worst_case_bytes() + kSegmentHeaderBytes),
+      builder_(writer_, setup.stores, setup.streams_max, setup.next_stream),
+      pending_(setup.answers_max) {
+  PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
+  touched_.reserve(lanes_.size());
+  reader_bells_.reserve(setup.bells_max);
+}
+
+int CommandLoop::DoWork() noexcept {
+  int work = ServeControl();
+  CheckHealth();
+  work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn();
+  work += ReleaseDurable();
+  PublishAnswers();
+  if (closing_lanes_ != 0) CloseLanes();
+  return work;
+}
+
+bool CommandLoop::HasWork() noexcept {
+  // Acquire: pairs with the release in Ask().
+  if (control_.load(std::memory_order_acquire) != nullptr) return true;
+  if (pending_.has_turn() && pending_.front_end() <= log_.durable()) return true;
+  const bool is_log_failed = log_.health() == LogHealth::kFailed;
+  if (is_log_failed != is_failed_) return true;
+  if (inbox_at_ == inbox_count_ && !queue_.MayHaveCommands()) return false;
+  if (is_failed_ || is_draining_) return true;
+  // Commands without room wait for the disk agents, who ring.
+  UpdateRoom();
+  return HasRoom();
+}
+
+// --- cold calls ---
+
+std::uint32_t CommandLoop::Ask(ControlRequest& request) noexcept {
+  // Relaxed: one caller at a time, who saw the count when its last request was served.
+  const std::uint32_t ticket = served_.load(std::memory_order_relaxed);
+  // Release: the request before its address. Pairs with the acquire in ServeControl().
+  control_.store(&request, std::memory_order_release);
+  bell_.Ring();
+  return ticket;
+}
+
+int CommandLoop::ServeControl() noexcept {
+  // Acquire: pairs with the release in Ask().
+  ControlRequest* request = control_.load(std::memory_order_acquire);
+  if (request == nullptr) return 0;
+  request->status = Serve(*request);
+  // Relaxed: the caller looks at served_ only.
+  control_.store(nullptr, std::memory_order_relaxed);
+  // Release: the answer before the count. Pairs with the acquire in IsServed() and Await().
+  served_.fetch_add(1, std::memory_order_release);
+  served_.notify_all();
+  return 1;
+}
+
+absl::Status CommandLoop::Serve(ControlRequest& request) noexcept {
+  switch (request.kind) {
+    case ControlRequest::Kind::kOpenLane: {
+      absl::StatusOr<ProducerLane*> lane = OpenLane(request.session);
+      if (!lane.ok()) return lane.status();
+      request.lane = *lane;
+      return absl::OkStatus();
+    }
+    case ControlRequest::Kind::kCloseLane:
+      request.lane->loop.is_closing = true;
+      request.lane->loop.closes_after = request.lane->sent();
+      ++closing_lanes_;
+      return absl::OkStatus();
+    case ControlRequest::Kind::kAddBell:
+      if (reader_bells_.size() == reader_bells_.capacity()) {
+        return absl::ResourceExhaustedError("agents_max is reached; detach one or raise the limit");
+      }
+      reader_bells_.push_back(request.bell);
+      return absl::OkStatus();
+    case ControlRequest::Kind::kRemoveBell:
+      std::erase(reader_bells_, request.bell);
+      return absl::OkStatus();
+    case ControlRequest::Kind::kVisit: (*request.visit)(); return absl::OkStatus();
+    case ControlRequest::Kind::kDrain:
+      is_draining_ = true;
+      while (RefuseEverything() != 0) {
+      }
+      PublishAnswers();
+      return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(std::string_view session) noexcept {
+  if (is_failed_ || is_draining_) {
+    return absl::UnavailableError("the engine stopped or failed; open it again");
+  }
+  const auto free = std::find_if(lanes_.begin(), lanes_.end(),
+                                 [](const auto& lane) { return !lane->loop.is_open; });
+  if (free == lanes_.end()) {
+    return absl::ResourceExhaustedError(
+        "producers_max is reached; destroy a producer or raise the limit");
+  }
+  std::uint32_t number = 0;
+  if (!session.empty()) {
+    absl::StatusOr<std::uint32_t> opened = OpenSession(session);
+    if (!opened.ok()) return opened.status();
+    number = *opened;
+  }
+  ProducerLane& lane = **free;
+  lane.BeginUse(number, number == 0 ? 0 : sessions_.generation(number),
+                number == 0 ? Sequence() : sessions_.last(number));
+  lane.loop = {.is_open = true};
+  return &lane;
+}
+
+absl::StatusOr<std::uint32_t> CommandLoop::OpenSession(std::string_view name) noexcept {
+  std::uint32_t number = sessions_.Find(name);
+  const std::uint32_t generation = number == 0 ? 1 : sessions_.generation(number) + 1;
+  if (number == 0) number = sessions_.count() + 1;
+  UpdateRoom();
+  if (!HasRoom()) {
+    return absl::ResourceExhaustedError("the disk is low or behind; try again later");
+  }
+  if (!sessions_.Open(number, name, generation)) {
+    return absl::ResourceExhaustedError("sessions_max is reached; raise the limit");
+  }
+  const SessionOpened opened{.session = number,
+                             .generation = generation,
+                             .name_bytes = static_cast<std::uint16_t>(name.size()),
+                             .reserved = {}};
+  writer_.SetTime(clock_.Tick());
+  writer_.BeginCommit();
+  std::byte* room = writer_.AppendRecord({.kind = RecordKind::kSessionOpened},
+                                         static_cast<std::uint32_t>(sizeof opened + name.size()));
+  PAWL_CHECK(room != nullptr);
+  std::memcpy(room, &opened, sizeof opened);
+  std::memcpy(room + sizeof opened, name.data(), name.size());
+  static_cast<void>(writer_.EndCommit({.cause = CommitCause::kControl}));
+  pending_.EndTurn(writer_.Publish());
+  RingReaders();
+  return number;
+}
+
+void CommandLoop::CloseLanes() noexcept {
+  for (const std::unique_ptr<ProducerLane>& lane : lanes_) {
+    ProducerLane::LoopSide& side = lane->loop;
+    if (!side.is_closing || side.processed != side.closes_after || side.pending != 0) continue;
+    side = {};
+    --closing_lanes_;
+  }
+}
+
+// --- turns ---
+
+void CommandLoop::CheckHealth() noexcept {
+  if (is_failed_ || log_.health() != LogHealth::kFailed) return;
+  is_failed_ = true;
+  admission_.Set(SendFault::kUnavailable);
+  ReleaseDurable();
+  FailPending();
+}
+
+void CommandLoop::UpdateRoom() noexcept {
+  accept_below_ = log_.durable().value() + undurable_bytes_max_ - commit_room_bytes_;
+}
+
+void CommandLoop::UpdateAdmission() noexcept {
+  if (inbox_at_ == inbox_count_) return admission_.Set(SendFault::kNone);
+  if (writer_.staged_end().value() >= accept_below_) return admission_.Set(SendFault::kUndurable);
+  if (log_.health() == LogHealth::kDiskLow) return admission_.Set(SendFault::kDiskLow);
+}
+
+int CommandLoop::TakeTurn() noexcept {
+  if (inbox_at_ == inbox_count_) {
+    inbox_at_ = 0;
+    inbox_count_ = queue_.TryDequeue(inbox_);
+    if (inbox_count_ == 0) return 0;
+  }
+  UpdateRoom();
+  writer_.SetTime(clock_.Tick());
+  const Address before = writer_.published();
+  const std::size_t start = inbox_at_;
+  while (inbox_at_ < inbox_count_ && HasRoom()) Decide(inbox_[inbox_at_++]);
+  const Address published = writer_.Publish();
+  pending_.EndTurn(published);
+  UpdateAdmission();
+  if (published != before) RingReaders();
+  return static_cast<int>(inbox_at_ - start);
+}
+
+void CommandLoop::RingReaders() noexcept {
+  for (Doorbell* bell : reader_bells_) bell->Ring();
+}
+
+void CommandLoop::Decide(const CommandSlot& slot) noexcept {
+  ProducerLane& lane = *lanes_[slot.producer];
+  ++lane.loop.processed;
+  const std::uint32_t session = lane.session();
+  if (session != 0) {
+    if (lane.generation() != sessions_.generation(session)) {
+      return Answer(slot, Verdict(VerdictKind::kFenced, 0), {.epoch = writer_.epoch()});
+    }
+    const Sequence last = sessions_.last(session);
+    if (slot.sequence <= last) return RecallAnswer(slot, session);
+    PAWL_CHECK(slot.sequence == last.Next());  // a lane's sequences are dense and in order
+  }
+
+  builder_.Begin(*stores_[slot.aggregate], slot.key, clock_.now_ns());
+  Verdict verdict = slot.decide(builder_, slot.command.data());
+  if (builder_.is_over_limit()) verdict = Verdict(VerdictKind::kLimitExceeded, 0);
+  Receipt receipt{.epoch = writer_.epoch()};
+  if (verdict.is_accepted()) {
+    receipt = builder_.Apply({.session = session, .sequence = slot.sequence});
+  } else {
+    builder_.TakeBack();
+  }
+  if (session != 0) sessions_.Remember(session, {verdict, receipt.position, receipt.version});
+  Answer(slot, verdict, receipt);
+}
+
+void CommandLoop::RecallAnswer(const CommandSlot& slot, std::uint32_t session) noexcept {
+  const SessionTable::Answer first = sessions_.Recall(session, slot.sequence);
+  Answer(slot, first.verdict,
+         {.position = first.position,
+          .version = first.version,
+          .epoch = first.position == Position() ? writer_.epoch() : epochs_.Of(first.position),
+          .is_duplicate = true});
+}
+
+void CommandLoop::Answer(const CommandSlot& slot, Verdict verdict,
+                         const Receipt& receipt) noexcept {
+  const PackedCompletion packed{
+      .sequence = slot.sequence.value(),
+      .position = receipt.position.value(),
+      .version_low = static_cast<std::uint32_t>(receipt.version.value()),
+      .version_high = static_cast<std::uint16_t>(receipt.version.value() >> 32),
+      .code = verdict.code(),
+      .epoch = receipt.epoch.value(),
+      .kind = verdict.kind(),
+      .level = slot.ack,
+      .is_duplicate = receipt.is_duplicate,
+      .is_taken = false};
+  ProducerLane& lane = *lanes_[slot.producer];
+  if (slot.ack == Ack::kPublished) return Push(lane, packed);
+  pending_.Add(lane, packed);
+  ++lane.loop.pending;
+}
+
+// --- answers ---
+
+int CommandLoop::ReleaseDurable() noexcept {
+  if (!pending_.has_turn()) return 0;
+  return pending_.Release(log_.durable(), [this](const PendingAnswers::Entry& entry) {
+    --entry.lane->loop.pending;
+    Push(*entry.lane, entry.completion);
+  });
+}
+
+void CommandLoop::FailPending() noexcept {
+  pending_.Release(Address(UINT64_MAX), [this](const PendingAnswers::Entry& entry) {
+    --entry.lane->loop.pending;
+    PackedCompletion unknown = entry.completion;
+    unknown.kind = VerdictKind::kUnknown;
+    unknown.code = 0;
+    unknown.level = Ack::kPublished;
+    Push(*entry.lane, unknown);
+  });
+}
+
+int CommandLoop::RefuseEverything() noexcept {
+  if (inbox_at_ == inbox_count_) {
+    inbox_at_ = 0;
+    inbox_count_ = queue_.TryDequeue(inbox_);
+  }
+  const int count = static_cast<int>(inbox_count_ - inbox_at_);
+  for (; inbox_at_ < inbox_count_; ++inbox_at_) {
+    const CommandSlot& slot = inbox_[inbox_at_];
+    ProducerLane& lane = *lanes_[slot.producer];
+    ++lane.loop.processed;
+    Push(lane, {.sequence = slot.sequence.value(),
+                .position = 0,
+                .version_low = 0,
+                .version_high = 0,
+                .code = 0,
+                .epoch = writer_.epoch().value(),
+                .kind = VerdictKind::kUnavailable,
+                .level = Ack::kPublished,
+                .is_duplicate = false,
+                .is_taken = false});
+  }
+  return count;
+}
+
+void CommandLoop::Push(ProducerLane& lane, const PackedCompletion& completion) noexcept {
+  lane.ring.Push(completion);
+  if (lane.loop.is_touched) return;
+  lane.loop.is_touched = true;
+  touched_.push_back(&lane);  // within the reserved room
+}
+
+void CommandLoop::PublishAnswers() noexcept {
+  for (ProducerLane* lane : touched_) {
+    lane->loop.is_touched = false;
+    if (lane->ring.Publish()) lane->bell.Ring();
+  }
+  touched_.clear();
+}
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,156 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "admission.h"
+#include "command_queue.h"
+#include "pawl/agent.h"
+#include "pawl/clock.h"
+#include "pawl/commit_builder.h"
+#include "pawl/log.h"
+#include "pending_answers.h"
+#include "producer_lane.h"
+#include "session_table.h"
+
+namespace pawl::inline v0 {
+
+// What a cold call asks of the loop. One at a time; lives on the caller's stack.
+struct ControlRequest {
+  enum class Kind : std::uint8_t { kOpenLane, kCloseLane, kAddBell, kRemoveBell, kVisit, kDrain };
+
+  Kind kind;
+  ProducerLane* lane = nullptr;                  // kCloseLane; answer of kOpenLane
+  std::string_view session{};                    // kOpenLane
+  Doorbell* bell = nullptr;                      // kAddBell, kRemoveBell
+  const std::function<void()>* visit = nullptr;  // kVisit
+  absl::Status status{};                         // the answer
+};
+
+// First position of each incarnation, so that a resent command's receipt names the right one.
+class EpochStarts {
+ public:
+  void Add(Position first, Epoch epoch) { starts_.push_back({first, epoch}); }
+  Epoch Of(Position position) const noexcept;
+
+ private:
+  struct Start {
+    Position first;
+    Epoch epoch;
+  };
+  std::vector<Start> starts_;
+};
+
+// The event loop: takes commands in turns of up to 256, decides them, publishes each turn as one
+// frame and answers at the level each command asked for. It never waits: not for the disk, not for
+// readers, not for producers.
+//   threads   DoWork, HasWork: one at a time, the loop's; Ask, Await: one caller at a time
+//
+// Memory ordering: what a caller did before Ask() is visible to the loop when it serves the
+// request; what the loop did for it is visible after IsServed() said so.
+class CommandLoop final : public Agent {
+ public:
+  static constexpr std::size_t kTurnCommandsMax = 256;
+
+  struct Setup {
+    Log* log;
+    CommandQueue* queue;
+    Admission* admission;
+    SessionTable* sessions;
+    EpochStarts* epochs;
+    EngineClock* clock;
+    std::span<StreamStore* const> stores;
+    std::vector<std::unique_ptr<ProducerLane>>* lanes;  // sized once
+    std::uint32_t streams_max;
+    std::uint32_t next_stream;
+    std::uint32_t answers_max;  // window × producers_max
+    std::uint32_t bells_max;
+    std::uint64_t undurable_bytes_max;
+  };
+
+  explicit CommandLoop(const Setup& setup);
+
+  int DoWork() noexcept override;
+  bool HasWork() noexcept override;
+  Doorbell& bell() noexcept override { return bell_; }
+  std::string_view name() const noexcept override { return "pawl-loop"; }
+
+  // Hands a request over and returns a ticket for IsServed() and Await(). The request lives until
+  // it is served.
+  std::uint32_t Ask(ControlRequest& request) noexcept;
+  bool IsServed(std::uint32_t ticket) const noexcept {
+    // Acquire: the answer before the count. Pairs with the release in ServeControl().
+    return served_.load(std::memory_order_acquire) != ticket;
+  }
+  // Blocks until the request is served by the loop's own thread.
+  void Await(std::uint32_t ticket) const noexcept {
+    // Acquire: as in IsServed().
+    served_.wait(ticket, std::memory_order_acquire);
+  }
+
+ private:
+  int ServeControl() noexcept;
+  absl::Status Serve(ControlRequest& request) noexcept;
+  absl::StatusOr<ProducerLane*> OpenLane(std::string_view session) noexcept;
+  absl::StatusOr<std::uint32_t> OpenSession(std::string_view name) noexcept;
+  void CloseLanes() noexcept;
+
+  int TakeTurn() noexcept;
+  void Decide(const CommandSlot& slot) noexcept;
+  void Answer(const CommandSlot& slot, Verdict verdict, const Receipt& receipt) noexcept;
+  void RecallAnswer(const CommandSlot& slot, std::uint32_t session) noexcept;
+  bool HasRoom() const noexcept {
+    return writer_.CanBeginCommit() && writer_.staged_end().value() < accept_below_;
+  }
+  void UpdateRoom() noexcept;
+  void UpdateAdmission() noexcept;
+  void CheckHealth() noexcept;
+  void RingReaders() noexcept;
+
+  int ReleaseDurable() noexcept;
+  void FailPending() noexcept;
+  int RefuseEverything() noexcept;
+  void Push(ProducerLane& lane, const PackedCompletion& completion) noexcept;
+  void PublishAnswers() noexcept;
+
+  // Constant after construction.
+  Log& log_;
+  LogWriter& writer_;
+  CommandQueue& queue_;
+  Admission& admission_;
+  SessionTable& sessions_;
+  EpochStarts& epochs_;
+  EngineClock& clock_;
+  const std::span<StreamStore* const> stores_;
+  std::vector<std::unique_ptr<ProducerLane>>& lanes_;
+  const std::uint64_t undurable_bytes_max_;
+  const std::uint64_t commit_room_bytes_;  // what one more commit may add to the published mark
+
+  // Loop only.
+  CommitBuilder builder_;
+  PendingAnswers pending_;
+  std::vector<ProducerLane*> touched_;
+  std::vector<Doorbell*> reader_bells_;
+  std::array<CommandSlot, kTurnCommandsMax> inbox_;
+  std::size_t inbox_at_ = 0;
+  std::size_t inbox_count_ = 0;
+  std::uint64_t accept_below_ = 0;  // address: no commit begins at or above it
+  std::uint32_t closing_lanes_ = 0;
+  bool is_failed_ = false;
+  bool is_draining_ = false;
+
+  // Writer: a cold caller (release), the loop (takes it). Guards the request.
+  alignas(kCacheLineBytes) std::atomic<ControlRequest*> control_{nullptr};
+  // Writer: loop. Readers: cold callers. Counts requests served; guards their answers; only grows.
+  std::atomic<std::uint32_t> served_{0};
+  Doorbell bell_;
+};
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "pawl/command_slot.h"
+
+namespace pawl::inline v0 {
+
+// The way of commands to the loop: many producers, one consumer, pre-sized, never growing.
+// Order is per producer only: the log decides the order between producers. Its memory is allocated
+// by the constructor; enqueueing allocates nothing and refuses when there is no room.
+// TryEnqueue and TryDequeue are lock-free.
+//   source    moodycamel::ConcurrentQueue, which this file's .cc alone includes
+//
+// Memory ordering: what a producer did before TryEnqueue() is visible to the loop after
+// TryDequeue() handed the command out.
+class CommandQueue {
+ public:
+  // A producer's own sub-queue. One thread at a time.
+  class Token;
+  struct TokenDeleter {
+    void operator()(Token* token) const noexcept;
+  };
+  using TokenPointer = std::unique_ptr<Token, TokenDeleter>;
+
+  //   window         commands one producer may have in the queue
+  //   producers_max  tokens at any time
+  CommandQueue(std::uint32_t window, std::uint32_t producers_max);
+  CommandQueue(const CommandQueue&) = delete;
+  CommandQueue& operator=(const CommandQueue&) = delete;
+  ~CommandQueue();
+
+  TokenPointer NewToken();
+
+  // All of them or none.
+  bool TryEnqueue(Token& token, std::span<const CommandSlot> commands) noexcept;
+  // Up to into.size() commands; taking turns between producers. Loop only.
+  std::size_t TryDequeue(std::span<CommandSlot> into) noexcept;
+  // False only if nothing was enqueued before the caller's last heavy barrier. Loop only.
+  bool MayHaveCommands() const noexcept;
+
+  std::size_t memory_bytes() const noexcept { return memory_bytes_; }
+
+ private:
+  struct Queue;
+  std::unique_ptr<Queue> queue_;
+  std::size_t memory_bytes_;
+};
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,313 @@
+#include "pawl/engine.h"
+
+#include <algorithm>
+#include <bit>
+#include <string>
+
+#include "engine_parts.h"
+#include "pawl/parking.h"
+#include "replay.h"
+
+namespace pawl::inline v0 {
+
+namespace {
+
+absl::Status CheckOptions(const EngineOptions& options) {
+  if (options.streams_max == 0 || options.producers_max == 0 || options.sessions_max == 0) {
+    return absl::InvalidArgumentError("streams_max, sessions_max and producers_max must be ≥ 1");
+  }
+  if (options.producers_max > 4096) {
+    return absl::InvalidArgumentError("producers_max is at most 4,096");
+  }
+  if (!std::has_single_bit(options.session_window) || options.session_window > 65'536) {
+    return absl::InvalidArgumentError("session_window must be a power of two, at most 65,536");
+  }
+  if (options.undurable_bytes_max < options.segment_bytes) {
+    return absl::InvalidArgumentError("undurable_bytes_max must be at least segment_bytes");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAggregates(std::span<const AggregateTraits* const> aggregates) {
+  for (std::size_t i = 0; i < aggregates.size(); ++i) {
+    const std::string_view category = aggregates[i]->category;
+    if (category.empty() || category.size() > kEventNameBytesMax) {
+      return absl::InvalidArgumentError("kCategory must have 1 to 64 bytes");
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      if (aggregates[j]->category == category) {
+        return absl::InvalidArgumentError("two aggregates have the category " +
+                                          std::string(category));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+LogOptions LogOptionsOf(const EngineOptions& options) {
+  return {.directory = options.directory,
+          .hot_directory = options.hot_directory,
+          .segment_bytes = options.segment_bytes,
+          .undurable_bytes_max = options.undurable_bytes_max,
+          .commit_bytes_max = options.commit_bytes_max,
+          .segments_ahead = options.segments_ahead,
+          .storage = options.storage,
+          .on_notice = options.on_notice};
+}
+
+}  // namespace
+
+// --- parts ---
+
+EngineParts::EngineParts(const EngineOptions& engine_options)
+    : options(engine_options),
+      clock(engine_options.clock == nullptr ? system_clock : *engine_options.clock),
+      sessions(options.sessions_max, options.session_window),
+      queue(options.session_window, options.producers_max) {}
+
+absl::Status EngineParts::Ask(ControlRequest& request) {
+  if (is_stopped) return absl::UnavailableError("the engine is stopped");
+  const std::uint32_t ticket = loop->Ask(request);
+  if (loop_runner != nullptr) {
+    loop->Await(ticket);
+  } else {
+    while (!loop->IsServed(ticket)) loop->DoWork();
+  }
+  return request.status;
+}
+
+absl::Status EngineParts::StartThreads() {
+  const auto start = [this](Agent& agent, int core, std::unique_ptr<AgentRunner>& runner) {
+    auto started = AgentRunner::Start({.agent = &agent, .idle = options.idle, .core = core});
+    if (started.ok()) runner = *std::move(started);
+    return started.status();
+  };
+  if (options.threads == Threads::kHostAll) return absl::OkStatus();
+  // The disk agents never spin: what they wait for takes longer than a sleep.
+  const auto start_disk = [this](Agent& agent, std::unique_ptr<AgentRunner>& runner) {
+    auto started =
+        AgentRunner::Start({.agent = &agent, .idle = Idle::kBackOff, .core = options.disk_core});
+    if (started.ok()) runner = *std::move(started);
+    return started.status();
+  };
+  if (absl::Status s = start_disk(*sync_agent, sync_runner); !s.ok()) return s;
+  if (absl::Status s = start_disk(*prepare_agent, prepare_runner); !s.ok()) return s;
+  if (options.threads == Threads::kHost) return absl::OkStatus();
+  return start(*loop, options.loop_core, loop_runner);
+}
+
+int EngineParts::Round() noexcept {
+  int work = 0;
+  if (loop_runner == nullptr && !is_stopped) work += loop->DoWork();
+  if (sync_runner == nullptr && !is_stopped) {
+    work += sync_agent->DoWork() + prepare_agent->DoWork();
+  }
+  for (const Attached& each : attached) {
+    if (each.runner == nullptr) work += each.agent->DoWork();
+  }
+  return work;
+}
+
+absl::Status EngineParts::StopAll() {
+  if (is_stopped) return stop_status;
+  // Relaxed: the heavy barrier orders it before the look at the lanes; see ProducerLane.
+  admission.is_closed.store(true, std::memory_order_relaxed);
+  // Where the kernel has no membarrier a store is visible everywhere long before this sleep ends.
+  if (!KernelParking::HeavyBarrier()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  for (const std::unique_ptr<ProducerLane>& lane : lanes) {
+    while (lane->is_sending()) std::this_thread::yield();
+  }
+  ControlRequest drain{.kind = ControlRequest::Kind::kDrain};
+  static_cast<void>(Ask(drain));  // answers Ok only
+  loop_runner.reset();
+  for (Attached& each : attached) {
+    each.runner.reset();
+    while (each.agent->DoWork() > 0) {
+    }
+  }
+  sync_runner.reset();
+  prepare_runner.reset();
+  stop_status = log->Close();
+  loop->DoWork();  // answers what became durable, or unknown, by the close
+  is_stopped = true;
+  return stop_status;
+}
+
+std::size_t EngineParts::memory_bytes() const noexcept {
+  std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes();
+  for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
+  const std::size_t lane_bytes =
+      sizeof(ProducerLane) + options.session_window * sizeof(PackedCompletion) +
+      std::min(options.session_window, ProducerLane::kStagedMax) * sizeof(CommandSlot);
+  return bytes +
+         lanes.size() * (lane_bytes + options.session_window * sizeof(PendingAnswers::Entry));
+}
+
+// --- opening ---
+
+Engine::Engine(std::unique_ptr<EngineParts> parts) : parts_(std::move(parts)) {}
+
+Engine::~Engine() { static_cast<void>(Stop()); }
+
+namespace {
+
+absl::Status Rebuild(EngineParts& parts, std::vector<const AggregateTraits*> aggregates,
+                     std::uint32_t& next_stream) {
+  for (const AggregateTraits* aggregate : aggregates) {
+    parts.stores.push_back(std::make_unique<StreamStore>(*aggregate, parts.options.streams_max));
+    parts.store_list.push_back(parts.stores.back().get());
+  }
+  Replay replay(parts.store_list, parts.sessions, parts.epochs, parts.catalog);
+  if (absl::Status replayed = replay.Run(*parts.log); !replayed.ok()) return replayed;
+  next_stream = replay.next_stream();
+  parts.engine_clock = std::make_unique<EngineClock>(parts.clock, replay.last_time_ns());
+  LogWriter& writer = parts.log->writer();
+  writer.SetTime(parts.engine_clock->Tick());
+  if (absl::Status bound = parts.catalog.Bind(parts.store_list, writer); !bound.ok()) return bound;
+  static_cast<void>(writer.Publish());
+  return absl::OkStatus();
+}
+
+void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
+  const EngineOptions& options = parts.options;
+  parts.loop = std::make_unique<CommandLoop>(
+      CommandLoop::Setup{.log = parts.log.get(),
+                         .queue = &parts.queue,
+                         .admission = &parts.admission,
+                         .sessions = &parts.sessions,
+                         .epochs = &parts.epochs,
+                         .clock = parts.engine_clock.get(),
+                         .stores = parts.store_list,
+                         .lanes = &parts.lanes,
+                         .streams_max = options.streams_max,
+                         .next_stream = next_stream,
+                         .answers_max = options.session_window * options.producers_max,
+                         .bells_max = options.agents_max,
+                         .undurable_bytes_max = options.undurable_bytes_max});
+  for (std::uint32_t i = 0; i < options.producers_max; ++i) {
+    parts.lanes.push_back(
+        std::make_unique<ProducerLane>(ProducerLane::Setup{.engine = &parts,
+                                                           .queue = &parts.queue,
+                                                           .admission = &parts.admission,
+                                                           .loop_bell = &parts.loop->bell(),
+                                                           .stores = parts.store_list,
+                                                           .index = static_cast<std::uint16_t>(i),
+                                                           .window = options.session_window}));
+  }
+  parts.sync_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kSync);
+  parts.prepare_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kPrepare);
+  parts.log->set_durable_bell(&parts.loop->bell());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
+    const EngineOptions& options, std::vector<const AggregateTraits*> aggregates) {
+  if (absl::Status checked = CheckOptions(options); !checked.ok()) return checked;
+  if (absl::Status checked = CheckAggregates(aggregates); !checked.ok()) return checked;
+  try {
+    auto parts = std::make_unique<EngineParts>(options);
+    absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));
+    if (!log.ok()) return log.status();
+    parts->log = *std::move(log);
+    std::uint32_t next_stream = 1;
+    absl::Status ready = Rebuild(*parts, std::move(aggregates), next_stream);
+    if (!ready.ok()) return ready;
+    MakeLoop(*parts, next_stream);
+    if (absl::Status started = parts->StartThreads(); !started.ok()) return started;
+    return std::unique_ptr<Engine>(new Engine(std::move(parts)));
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(
+        "not enough memory for the limits asked for: lower streams_max, sessions_max, "
+        "producers_max or session_window");
+  }
+}
+
+// --- cold calls ---
+
+absl::StatusOr<Producer> Engine::NewProducer(const ProducerOptions& options) {
+  if (options.session.size() > kSessionNameBytesMax) {
+    return absl::InvalidArgumentError("a session's name has at most 128 bytes");
+  }
+  const std::lock_guard lock(parts_->cold);
+  ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
+  if (absl::Status opened = parts_->Ask(request); !opened.ok()) return opened;
+  return Producer(request.lane);
+}
+
+int Engine::Poll(std::chrono::nanoseconds budget) noexcept {
+  const auto end = std::chrono::steady_clock::now() + budget;
+  int total = 0;
+  for (;;) {
+    const int work = parts_->Round();
+    total += work;
+    if (work == 0 || std::chrono::steady_clock::now() >= end) return total;
+  }
+}
+
+absl::Status Engine::Stop() {
+  const std::lock_guard lock(parts_->cold);
+  return parts_->StopAll();
+}
+
+absl::Status Engine::Attach(std::shared_ptr<Agent> agent, int core) {
+  const std::lock_guard lock(parts_->cold);
+  ControlRequest request{.kind = ControlRequest::Kind::kAddBell, .bell = &agent->bell()};
+  if (absl::Status added = parts_->Ask(request); !added.ok()) return added;
+  EngineParts::Attached attached{.agent = std::move(agent), .runner = nullptr};
+  if (parts_->options.threads == Threads::kOwn) {
+    auto runner = AgentRunner::Start(
+        {.agent = attached.agent.get(), .idle = parts_->options.idle, .core = core});
+    if (!runner.ok()) {
+      ControlRequest remove{.kind = ControlRequest::Kind::kRemoveBell,
+                            .bell = &attached.agent->bell()};
+      static_cast<void>(parts_->Ask(remove));  // answers Ok only
+      return runner.status();
+    }
+    attached.runner = *std::move(runner);
+  }
+  parts_->attached.push_back(std::move(attached));
+  return absl::OkStatus();
+}
+
+void Engine::Detach(const Agent* agent) {
+  const std::lock_guard lock(parts_->cold);
+  const auto found =
+      std::find_if(parts_->attached.begin(), parts_->attached.end(),
+                   [agent](const auto& attached) { return attached.agent.get() == agent; });
+  if (found == parts_->attached.end()) return;
+  ControlRequest request{.kind = ControlRequest::Kind::kRemoveBell, .bell = &found->agent->bell()};
+  static_cast<void>(parts_->Ask(request));  // Ok, or the loop runs no more
+  parts_->attached.erase(found);
+}
+
+absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
+  const std::lock_guard lock(parts_->cold);
+  const auto found =
+      std::find_if(parts_->store_list.begin(), parts_->store_list.end(),
+                   [aggregate](const auto* store) { return store->traits().tag == aggregate; });
+  if (found == parts_->store_list.end()) {
+    return absl::InvalidArgumentError("the engine was opened without this aggregate");
+  }
+  const std::function<void()> visit_all = [store = *found, &visit] {
+    for (std::uint32_t i = 0; i < store->size(); ++i) visit(*store->At(i));
+  };
+  if (parts_->is_stopped) {
+    visit_all();
+    return absl::OkStatus();
+  }
+  ControlRequest request{.kind = ControlRequest::Kind::kVisit, .visit = &visit_all};
+  return parts_->Ask(request);
+}
+
+const Log& Engine::log() const noexcept { return *parts_->log; }
+Threads Engine::threads() const noexcept { return parts_->options.threads; }
+Idle Engine::idle() const noexcept { return parts_->options.idle; }
+std::uint32_t Engine::streams_max() const noexcept { return parts_->options.streams_max; }
+LogHealth Engine::health() const noexcept { return parts_->log->health(); }
+absl::Status Engine::error() const { return parts_->log->error(); }
+std::size_t Engine::memory_bytes() const noexcept { return parts_->memory_bytes(); }
+const RecoveryReport& Engine::recovery() const noexcept { return parts_->log->recovery(); }
+Epoch Engine::epoch() const noexcept { return parts_->log->epoch(); }
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,217 @@
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <string_view>
+#include <type_traits>
+
+#include "pawl/commit_builder.h"
+#include "pawl/event.h"
+#include "pawl/key.h"
+#include "pawl/receipt.h"
+#include "pawl/stream_store.h"
+
+// How a user describes an aggregate: a struct with
+//   using Commands = pawl::Commands<…>;  using Events = pawl::Events<…>;
+//   static constexpr std::string_view kCategory;  struct State;
+//   static Verdict Decide(const State&, const Command&, Emit<A>&) noexcept;   one per command, or
+//   static Verdict Decide(const State&, const Command&, const Others&, Emit<A>&) noexcept;
+//   static void Evolve(State&, const Event&) noexcept;                        one per event
+// What is missing, misspelt or not noexcept does not compile.
+namespace pawl::inline v0 {
+
+template <class... Cs>
+struct Commands {
+  static constexpr std::size_t kSize = sizeof...(Cs);
+  template <class C>
+  static constexpr bool kHas = (std::same_as<C, Cs> || ...);
+};
+
+template <class... Es>
+struct Events {
+  static constexpr std::size_t kSize = sizeof...(Es);
+  template <class E>
+  static constexpr bool kHas = (std::same_as<E, Es> || ...);
+  // Index of E in the list.
+  template <class E>
+  static consteval std::uint32_t IndexOf() {
+    std::uint32_t index = 0;
+    (void)((std::same_as<E, Es> ? true : (++index, false)) || ...);
+    return index;
+  }
+};
+
+// What Decide may do: emit events, on its own stream or on others of the same engine.
+template <class A>
+class Emit {
+ public:
+  explicit Emit(CommitBuilder& builder) noexcept : builder_(builder) {}
+
+  // Emits on the addressed aggregate.
+  template <class E>
+  void operator()(const E& event) noexcept {
+    static_assert(A::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
+    builder_.EmitOwn(A::Events::template IndexOf<E>(), &event, kEventBytes<E>);
+  }
+
+  // Emits on the aggregate `key` of type B, in the same commit; made if it does not exist. If the
+  // engine was opened without B, or `key` is 0, the command ends as kLimitExceeded.
+  template <class B, class E>
+  void On(const Key& key, const E& event) noexcept {
+    static_assert(B::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
+    StreamStore* store = builder_.StoreOf(TagOf<B>());
+    if (store == nullptr || key.is_zero()) return builder_.FailLimit();
+    builder_.EmitOther(*store, key, B::Events::template IndexOf<E>(), &event, kEventBytes<E>);
+  }
+
+  const Key& key() const noexcept { return builder_.key(); }
+  // Of the addressed aggregate, with what was emitted so far; 0: it does not exist.
+  Version version() const noexcept {
+    return builder_.own_slot() == nullptr ? Version() : builder_.own_slot()->version;
+  }
+  // Engine time of this commit, nanoseconds since 1970. The only clock a handler may use.
+  std::uint64_t now_ns() const noexcept { return builder_.now_ns(); }
+
+ private:
+  CommitBuilder& builder_;
+};
+
+// An aggregate's slot in a StreamStore.
+template <class A>
+struct alignas(alignof(typename A::State) > 16 ? alignof(typename A::State) : 16) AggregateSlot
+    : StreamSlot {
+  typename A::State state{};
+};
+
+// Reads other aggregates while deciding, as they are before this command.
+class Others {
+ public:
+  explicit Others(const CommitBuilder& builder) noexcept : builder_(builder) {}
+
+  // nullptr: there is none, or the engine was opened without B. Valid until Decide returns.
+  template <class B>
+  const typename B::State* Find(const Key& key) const noexcept {
+    const StreamStore* store = builder_.StoreOf(TagOf<B>());
+    if (store == nullptr) return nullptr;
+    const StreamSlot* slot = store->Find(key);
+    if (slot == nullptr || slot->version == Version()) return nullptr;
+    return &static_cast<const AggregateSlot<B>*>(slot)->state;
+  }
+
+ private:
+  const CommitBuilder& builder_;
+};
+
+template <class A, class C>
+concept DecidesAlone = requires(const typename A::State& state, const C& command, Emit<A>& emit) {
+  { A::Decide(state, command, emit) }
+  noexcept->std::same_as<Verdict>;
+};
+
+template <class A, class C>
+concept DecidesWithOthers = requires(const typename A::State& state, const C& command,
+                                     const Others& others, Emit<A>& emit) {
+  { A::Decide(state, command, others, emit) }
+  noexcept->std::same_as<Verdict>;
+};
+
+template <class A, class E>
+concept Evolves = requires(typename A::State& state, const E& event) {
+  { A::Evolve(state, event) }
+  noexcept->std::same_as<void>;
+};
+
+// Bytes of a command that fit a queue slot.
+inline constexpr std::size_t kCommandBytesMax = 88;
+
+template <class C>
+concept Command = std::is_trivially_copyable_v<C> && sizeof(C) <= kCommandBytesMax &&
+                  alignof(C) <= 8;
+
+namespace internal {
+
+// State of an aggregate that does not exist yet.
+template <class A>
+inline const typename A::State kNothing{};
+
+template <class A, class C>
+consteval void CheckCommand() {
+  static_assert(Command<C>,
+                "pawl: a command must be trivially copyable, at most kCommandBytesMax bytes and "
+                "8-byte aligned");
+  static_assert(DecidesAlone<A, C> || DecidesWithOthers<A, C>,
+                "pawl: no Verdict Decide(const State&, const Command&, [const Others&,] Emit<A>&) "
+                "noexcept for a command in Commands");
+}
+
+template <class A, class E>
+consteval void CheckEvolve() {
+  [[maybe_unused]] constexpr RequireEvent<E> kRules{};
+  static_assert(Evolves<A, E>,
+                "pawl: no void Evolve(State&, const Event&) noexcept for an event in Events");
+}
+
+template <class A, class E>
+void Evolve(StreamSlot& slot, const std::byte* event) noexcept {
+  auto& state = static_cast<AggregateSlot<A>&>(slot).state;
+  if constexpr (kEventBytes<E> == 0) {
+    A::Evolve(state, E{});
+  } else {
+    A::Evolve(state, *reinterpret_cast<const E*>(event));
+  }
+}
+
+// Runs A's Decide on the commit that `builder` opened.
+template <class A, class C>
+Verdict Decide(CommitBuilder& builder, const std::byte* bytes) noexcept {
+  const StreamSlot* slot = builder.own_slot();
+  const typename A::State& state =
+      slot == nullptr ? kNothing<A> : static_cast<const AggregateSlot<A>*>(slot)->state;
+  const C& command = *reinterpret_cast<const C*>(bytes);
+  Emit<A> emit(builder);
+  if constexpr (DecidesWithOthers<A, C>) {
+    return A::Decide(state, command, Others(builder), emit);
+  } else {
+    return A::Decide(state, command, emit);
+  }
+}
+
+template <class A, class Commands, class Events>
+struct AggregateTypes;
+
+template <class A, class... Cs, class... Es>
+struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
+  static consteval bool Check() {
+    static_assert(std::is_nothrow_default_constructible_v<typename A::State>,
+                  "pawl: State must be default constructible without throwing");
+    (CheckCommand<A, Cs>(), ...);
+    (CheckEvolve<A, Es>(), ...);
+    return true;
+  }
+  static_assert(Check());
+
+  static inline const std::array<EventTraits, sizeof...(Es)> kEvents{
+      EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>}...};
+};
+
+}  // namespace internal
+
+template <class A>
+const AggregateTraits& AggregateTraitsOf() noexcept {
+  using Types = internal::AggregateTypes<A, typename A::Commands, typename A::Events>;
+  using Slot = AggregateSlot<A>;
+  static const AggregateTraits kTraits{
+      .tag = TagOf<A>(),
+      .category = A::kCategory,
+      .slot_bytes = sizeof(Slot),
+      .slot_align = alignof(Slot),
+      .construct = [](StreamSlot* slot) noexcept { ::new (static_cast<void*>(slot)) Slot; },
+      .destroy = [](StreamSlot* slot) noexcept { static_cast<Slot*>(slot)->~Slot(); },
+      .events = Types::kEvents};
+  return kTraits;
+}
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "pawl/key.h"
+#include "pawl/log_writer.h"
+#include "pawl/receipt.h"
+#include "pawl/stream_store.h"
+
+namespace pawl::inline v0 {
+
+// Events one command may emit.
+inline constexpr std::uint32_t kCommitEventsMax = 1024;
+
+// Collects what one Decide emits, applies it or takes it back. Users see it as Emit and Others.
+//   threads   loop only
+class CommitBuilder {
+ public:
+  CommitBuilder(LogWriter& writer, std::span<StreamStore* const> stores, std::uint32_t streams_max,
+                std::uint32_t next_stream) noexcept
+      : writer_(writer), stores_(stores), streams_max_(streams_max), next_stream_(next_stream) {}
+  CommitBuilder(const CommitBuilder&) = delete;
+  CommitBuilder& operator=(const CommitBuilder&) = delete;
+
+  // Opens a commit for a command to `key` of `store`.
+  void Begin(StreamStore& store, const Key& key, std::uint64_t now_ns) noexcept {
+    own_store_ = &store;
+    own_key_ = key;
+    own_slot_ = store.Find(key);
+    now_ns_ = now_ns;
+    emitted_count_ = 0;
+    created_count_ = 0;
+    is_over_limit_ = false;
+    writer_.BeginCommit();
+  }
+
+  // Adds an event to the addressed stream (`store`, `key` from Begin) or another one.
+  void EmitOwn(std::uint32_t event, const void* bytes, std::uint32_t size) noexcept {
+    if (own_slot_ == nullptr) own_slot_ = Create(*own_store_, own_key_);
+    EmitTo(*own_store_, own_slot_, kRecordOwnStream, event, bytes, size);
+  }
+  void EmitOther(StreamStore& store, const Key& key, std::uint32_t event, const void* bytes,
+                 std::uint32_t size) noexcept {
+    if (&store == own_store_ && key == own_key_) return EmitOwn(event, bytes, size);
+    StreamSlot* slot = store.Find(key);
+    if (slot == nullptr) slot = Create(store, key);
+    EmitTo(store, slot, 0, event, bytes, size);
+  }
+
+  // Evolves the states of all emitted events, in order, and ends the commit. A session's command
+  // that emitted nothing leaves a kAccepted record, so that its resend is known.
+  Receipt Apply(const CommitOrigin& origin) noexcept;
+  // Leaves no trace in log, states and streams.
+  void TakeBack() noexcept;
+
+  // The command will be refused whole as kLimitExceeded.
+  void FailLimit() noexcept { is_over_limit_ = true; }
+  bool is_over_limit() const noexcept { return is_over_limit_; }
+  const Key& key() const noexcept { return own_key_; }
+  StreamSlot* own_slot() const noexcept { return own_slot_; }
+  std::uint64_t now_ns() const noexcept { return now_ns_; }
+  std::uint32_t next_stream() const noexcept { return next_stream_; }
+
+  // The store of an aggregate type, or nullptr if the engine was opened without it.
+  StreamStore* StoreOf(TypeTag tag) const noexcept {
+    for (StreamStore* store : stores_) {
+      if (store->traits().tag == tag) return store;
+    }
+    return nullptr;
+  }
+
+ private:
+  struct Emitted {
+    EvolveFunction evolve;
+    StreamSlot* slot;
+    const std::byte* event;  // in the frame buffer
+    Position last_before;    // of the slot, to take it back
+  };
+
+  StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
+
+  void EmitTo(StreamStore& store, StreamSlot* slot, std::uint8_t flags, std::uint32_t event,
+              const void* bytes, std::uint32_t size) noexcept {
+    if (slot == nullptr || is_over_limit_ || emitted_count_ == kCommitEventsMax) {
+      is_over_limit_ = true;
+      return;
+    }
+    const Position position = writer_.next_position();
+    std::byte* room = writer_.AppendRecord({.kind = RecordKind::kEvent,
+                                            .flags = flags,
+                                            .type = store.type_numbers[event],
+                                            .stream = slot->number,
+                                            .version = slot->version.Next(),
+                                            .back_link = slot->last},
+                                           size);
+    if (room == nullptr) {
+      is_over_limit_ = true;
+      return;
+    }
+    std::memcpy(room, bytes, size);
+    emitted_[emitted_count_++] = {store.traits().events[event].evolve, slot, room, slot->last};
+    slot->version = slot->version.Next();
+    slot->last = position;
+  }
+
+  // Constant after construction.
+  LogWriter& writer_;
+  const std::span<StreamStore* const> stores_;
+  const std::uint32_t streams_max_;
+
+  // Of the open commit.
+  StreamStore* own_store_ = nullptr;
+  StreamSlot* own_slot_ = nullptr;  // nullptr: the aggregate does not exist
+  Key own_key_;
+  std::uint64_t now_ns_ = 0;
+  std::uint32_t emitted_count_ = 0;
+  std::uint32_t created_count_ = 0;
+  bool is_over_limit_ = false;
+
+  std::uint32_t next_stream_;  // number of the next new stream
+  std::array<Emitted, kCommitEventsMax> emitted_;
+  std::array<StreamStore*, kCommitEventsMax> created_;  // stores of streams made by this commit
+};
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "pawl/agent.h"
+#include "pawl/aggregate.h"
+#include "pawl/clock.h"
+#include "pawl/log.h"
+#include "pawl/producer.h"
+#include "pawl/receipt.h"
+
+namespace pawl::inline v0 {
+
+// The aggregate types of an engine.
+template <class... As>
+struct Aggregates {
+  static std::vector<const AggregateTraits*> Traits() { return {&AggregateTraitsOf<As>()...}; }
+};
+
+enum class Threads : std::uint8_t {
+  kOwn,      // the engine runs its agents on threads of its own
+  kHost,     // the host calls Poll(); the disk agents keep their threads
+  kHostAll,  // the host calls Poll(), which runs the disk agents too: it waits for the disk
+};
+
+struct EngineOptions {
+  std::string directory{};      // the log; created if its parent exists
+  std::string hot_directory{};  // empty: /dev/shm/pawl-<log id>
+  std::uint64_t segment_bytes = std::uint64_t{64} << 20;
+  std::uint64_t undurable_bytes_max = std::uint64_t{256} << 20;
+  std::uint32_t commit_bytes_max = 0;  // 0: the smaller of 1 MiB and a quarter of a segment
+  std::uint32_t segments_ahead = 1;
+  std::uint32_t streams_max = 65'536;  // of each aggregate type
+  std::uint32_t sessions_max = 64;
+  std::uint32_t session_window = 4'096;  // resends remembered, and commands under way; ≤ 65,536
+  std::uint32_t producers_max = 16;
+  std::uint32_t agents_max = 16;  // projectors and other agents attached
+  Threads threads = Threads::kOwn;
+  Idle idle = Idle::kBackOff;
+  int loop_core = -1;          // pins the loop's thread; −1: not pinned
+  int disk_core = -1;          // pins the sync agent's and the preparer's threads
+  Clock* clock = nullptr;      // borrowed; nullptr: SystemClock
+  Storage* storage = nullptr;  // borrowed; nullptr: PosixStorage()
+  std::function<void(std::string_view)> on_notice{};  // fallbacks taken, a torn tail cut
+};
+
+// The engine: one log, one loop, the agents. Commands go in through producers, events come out
+// through the log to projectors.
+//   threads   any, for what is declared here; cold calls block until the loop has served them
+//   lifetime  outlives its producers, views and agents
+class Engine {
+ public:
+  // Opens the log, recovers it, rebuilds the aggregates and starts the agents.
+  //   errors    as Log::Open; FAILED_PRECONDITION also if an event's layout differs from the one
+  //             the log was written with (both are named), or the log holds events of a
+  //             registered aggregate that it no longer lists; RESOURCE_EXHAUSTED more streams or
+  //             sessions in the log than streams_max or sessions_max
+  template <class... As>
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(const EngineOptions& options,
+                                                      Aggregates<As...> aggregates) {
+    return OpenWith(options, aggregates.Traits());
+  }
+
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();  // Stop(), its error ignored
+
+  // A handle for one thread. With a session: the session is opened, by a record in the log.
+  //   errors    RESOURCE_EXHAUSTED producers_max or sessions_max reached; UNAVAILABLE stopped or
+  //             failed; INVALID_ARGUMENT session name longer than 128 bytes
+  absl::StatusOr<Producer> NewProducer(const ProducerOptions& options = {});
+
+  // Host-driven: runs the loop, the attached agents and (kHostAll) the disk agents until nothing
+  // is left to do or `budget` is over, and at least one round of each. Returns the work done.
+  //   threads   one at a time: the host's
+  int Poll(std::chrono::nanoseconds budget = std::chrono::microseconds(100)) noexcept;
+
+  // Ends what is under way and closes the log: no command is accepted any more, those in the queue
+  // end as kUnavailable, those published are made durable and answered. Waits for the disk.
+  // Handles stay valid and answer UNAVAILABLE. Calling it again is Ok.
+  absl::Status Stop();
+
+  // Gives `agent` a thread (or its share of Poll()) and rings it after each publish.
+  //   errors    RESOURCE_EXHAUSTED agents_max reached; UNAVAILABLE stopped
+  absl::Status Attach(std::shared_ptr<Agent> agent, int core = -1);
+  // Returns when DoWork() of `agent` runs no more. A detached agent may be destroyed.
+  void Detach(const Agent* agent);
+
+  const Log& log() const noexcept;
+  Threads threads() const noexcept;
+  Idle idle() const noexcept;
+  std::uint32_t streams_max() const noexcept;
+  LogHealth health() const noexcept;
+  absl::Status error() const;  // why health is not kOpen
+  // What the options cost: memory allocated at Open, bytes, without hot images.
+  std::size_t memory_bytes() const noexcept;
+  const RecoveryReport& recovery() const noexcept;
+  Epoch epoch() const noexcept;
+
+  // Order-free state of an aggregate type for tests and examples: calls f(key, version, state) for
+  // each, on the loop's thread while it does nothing else. Cold.
+  template <class A, class F>
+  absl::Status VisitAggregates(F&& f) {
+    return Visit(TagOf<A>(), [&f](const StreamSlot& slot) {
+      f(slot.key, slot.version, static_cast<const AggregateSlot<A>&>(slot).state);
+    });
+  }
+
+ private:
+  explicit Engine(std::unique_ptr<EngineParts> parts);
+  static absl::StatusOr<std::unique_ptr<Engine>> OpenWith(
+      const EngineOptions& options, std::vector<const AggregateTraits*> aggregates);
+  absl::Status Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit);
+
+  std::unique_ptr<EngineParts> parts_;
+};
+
+}  // namespace pawl::inline v0

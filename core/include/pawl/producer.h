@@ -1,0 +1,208 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "pawl/aggregate.h"
+#include "pawl/command_slot.h"
+#include "pawl/key.h"
+#include "pawl/receipt.h"
+
+namespace pawl::inline v0 {
+
+class ProducerLane;
+class EngineParts;
+
+struct ProducerOptions {
+  // Names a session, whose commands the engine executes once: 1…128 bytes; empty: no session, and
+  // then a resend is a new command. Opening a session again fences the producer that had it.
+  std::string session{};
+};
+
+struct SubmitOptions {
+  Ack ack = Ack::kDurable;
+  // Sends a command of this session again under its first sequence; 0: a new command.
+  Sequence resend{};
+};
+
+enum class SendFault : std::uint8_t {
+  kNone = 0,
+  kWindowFull,   // as many commands are under way as the window holds: poll completions
+  kQueueFull,    // the queue has no room just now
+  kUndurable,    // published − durable is at undurable_bytes_max: the disk is behind
+  kDiskLow,      // no room for the next segment
+  kUnavailable,  // the engine stopped, or failed and must be opened again
+  kNotInEngine,  // the engine was opened without this aggregate, or the key is 0
+  kBadSequence,  // a resend of what this session never sent, or without a session
+};
+
+// What Submit says at once: on its way with a sequence, or why not.
+class [[nodiscard]] Sent {
+ public:
+  constexpr explicit Sent(Sequence sequence) noexcept : sequence_(sequence) {}
+  constexpr explicit Sent(SendFault fault) noexcept : fault_(fault) {}
+
+  constexpr explicit operator bool() const noexcept { return fault_ == SendFault::kNone; }
+  constexpr Sequence sequence() const noexcept { return sequence_; }
+  constexpr SendFault fault() const noexcept { return fault_; }
+  // RESOURCE_EXHAUSTED try again after Poll(); UNAVAILABLE the engine is closed or failed;
+  // INVALID_ARGUMENT a mistake of the caller.
+  absl::StatusCode code() const noexcept;
+  std::string_view reason() const noexcept;  // what, and what to do
+
+ private:
+  Sequence sequence_;
+  SendFault fault_ = SendFault::kNone;
+};
+
+// What SubmitBatch says: the first `count` commands are on their way with the sequences
+// first, first + 1, …; the rest was not sent, for the reason that `fault` gives.
+struct [[nodiscard]] SentBatch {
+  std::uint32_t count = 0;
+  Sequence first{};
+  SendFault fault = SendFault::kNone;
+};
+
+// A command and the aggregate it goes to.
+template <class C>
+struct Addressed {
+  Key key;
+  C command;
+};
+
+// A handle to send commands with and get their completions back. Never blocks, except Execute.
+// Submit, SubmitBatch and Poll are lock-free, allocate nothing and make no system call but the
+// wake of a sleeping loop.
+//   threads   one at a time; may be moved to another thread between calls
+//   lifetime  ends before its engine; may end with commands under way (they are executed)
+class Producer {
+ public:
+  Producer(Producer&& other) noexcept;
+  Producer& operator=(Producer&& other) noexcept;
+  ~Producer();
+
+  // Sends a command to the aggregate `key` of type A. Its completion comes through Poll().
+  template <class A, class C>
+  Sent Submit(const Key& key, const C& command, const SubmitOptions& options = {}) noexcept {
+    CommandSlot slot;
+    const std::uint16_t store = StoreIndex(TagOf<A>());
+    if (store == kNoStore || key.is_zero()) return Sent(SendFault::kNotInEngine);
+    Fill<A>(slot, store, key, command, options.ack);
+    return Send(slot, options.resend);
+  }
+
+  // Sends commands of one type in order, with one operation on the queue for up to 256 of them.
+  template <class A, class C>
+  SentBatch SubmitBatch(std::span<const Addressed<C>> commands,
+                        const SubmitOptions& options = {}) noexcept {
+    const std::uint16_t store = StoreIndex(TagOf<A>());
+    SentBatch sent;
+    if (store == kNoStore) {
+      sent.fault = SendFault::kNotInEngine;
+      return sent;
+    }
+    while (sent.count < commands.size() && sent.fault == SendFault::kNone) {
+      const std::span<CommandSlot> room =
+          Stage(static_cast<std::uint32_t>(commands.size()) - sent.count, sent.fault);
+      std::size_t filled = 0;
+      for (; filled < room.size(); ++filled) {
+        const Addressed<C>& next = commands[sent.count + filled];
+        if (next.key.is_zero()) {
+          sent.fault = SendFault::kNotInEngine;
+          break;
+        }
+        Fill<A>(room[filled], store, next.key, next.command, options.ack);
+      }
+      SendStaged(static_cast<std::uint32_t>(filled), sent);
+    }
+    return sent;
+  }
+
+  // Calls f(const Completion&) noexcept for the completions that arrived, in order per ack level;
+  // each gives one command of the window back. Returns how many.
+  template <class F>
+  std::size_t Poll(F&& f, std::size_t completions_max = SIZE_MAX) noexcept {
+    std::array<Completion, 64> batch;
+    std::size_t total = 0;
+    while (total < completions_max) {
+      const std::size_t wanted = std::min(batch.size(), completions_max - total);
+      const std::size_t count = Take(std::span(batch).first(wanted));
+      for (std::size_t i = 0; i < count; ++i) f(std::as_const(batch[i]));
+      total += count;
+      if (count < wanted) break;
+    }
+    return total;
+  }
+
+  // Sends a command and waits for its completion; other completions stay for Poll().
+  //   returns   the receipt
+  //   errors    FAILED_PRECONDITION refused (RefusalCode() of the status), or a limit exceeded;
+  //             DEADLINE_EXCEEDED the answer did not come in time: the outcome is open, resend it;
+  //             RESOURCE_EXHAUSTED back-pressure until the deadline; CANCELLED fenced;
+  //             UNKNOWN a sync failed; UNAVAILABLE the engine stopped or failed;
+  //             INVALID_ARGUMENT a mistake of the caller
+  template <class A, class C>
+  absl::StatusOr<Receipt> Execute(const Key& key, const C& command,
+                                  const SubmitOptions& options = {},
+                                  std::chrono::nanoseconds timeout = std::chrono::seconds(10)) {
+    CommandSlot slot;
+    const std::uint16_t store = StoreIndex(TagOf<A>());
+    if (store == kNoStore || key.is_zero()) return StatusOf(SendFault::kNotInEngine);
+    Fill<A>(slot, store, key, command, options.ack);
+    return ExecuteSlot(slot, options.resend, timeout);
+  }
+
+  // Commands under way: sent, their completion not yet polled.
+  std::uint32_t in_flight() const noexcept;
+  std::uint32_t window() const noexcept;
+  // Of the newest command sent; after opening a session: the newest one that the log holds.
+  Sequence last_sequence() const noexcept;
+  // Of the session; 0 without one.
+  std::uint32_t generation() const noexcept;
+
+  // Sleeps until a completion may have arrived, or for `timeout`. Host-driven: runs the engine.
+  void Wait(std::chrono::nanoseconds timeout) noexcept;
+
+ private:
+  friend class Engine;
+  static constexpr std::uint16_t kNoStore = 0xFFFF;
+
+  explicit Producer(ProducerLane* lane) noexcept : lane_(lane) {}
+
+  template <class A, class C>
+  void Fill(CommandSlot& slot, std::uint16_t store, const Key& key, const C& command,
+            Ack ack) const noexcept {
+    static_assert(A::Commands::template kHas<C>,
+                  "pawl: this command is not in the aggregate's Commands");
+    slot.key = key;
+    slot.decide = &internal::Decide<A, C>;
+    slot.aggregate = store;
+    slot.ack = ack;
+    std::memcpy(slot.command.data(), &command, sizeof(C));
+  }
+
+  static absl::Status StatusOf(SendFault fault);
+  std::uint16_t StoreIndex(TypeTag aggregate) const noexcept;
+  Sent Send(CommandSlot& slot, Sequence resend) noexcept;
+  std::span<CommandSlot> Stage(std::uint32_t wanted, SendFault& fault) noexcept;
+  void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
+  std::size_t Take(std::span<Completion> into) noexcept;
+  absl::StatusOr<Receipt> ExecuteSlot(CommandSlot& slot, Sequence resend,
+                                      std::chrono::nanoseconds timeout);
+
+  ProducerLane* lane_;  // owned by the engine; nullptr after a move
+};
+
+// The code that Decide refused with, from a status of Execute; 0: not a refusal.
+std::uint16_t RefusalCode(const absl::Status& status);
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "pawl/position.h"
+
+namespace pawl::inline v0 {
+
+// When a command is answered. Chosen per command.
+enum class Ack : std::uint8_t {
+  kPublished = 1,  // readers may see it; survives the death of the process
+  kDurable = 2,    // survives power loss
+};
+
+enum class VerdictKind : std::uint8_t {
+  kAccepted = 0,
+  kRefused = 1,  // by Decide, with the aggregate's code; 0: refused before a restart, code lost
+  kLimitExceeded = 2,  // the events did not fit commit_bytes_max, kCommitEventsMax or streams_max
+  kFenced = 3,         // the session was opened again by somebody else; not executed
+  kUnavailable = 4,    // the engine stopped or failed before it came to this command; not executed
+  kUnknown = 5,        // a sync failed: executed, but whether it survives is known after reopening
+  kExpired = 6,        // a resend older than the session's window; it was executed once
+};
+
+constexpr std::string_view ToString(VerdictKind kind) noexcept {
+  switch (kind) {
+    case VerdictKind::kAccepted: return "accepted";
+    case VerdictKind::kRefused: return "refused";
+    case VerdictKind::kLimitExceeded: return "limit exceeded";
+    case VerdictKind::kFenced: return "fenced";
+    case VerdictKind::kUnavailable: return "unavailable";
+    case VerdictKind::kUnknown: return "unknown";
+    case VerdictKind::kExpired: return "receipt expired";
+  }
+  return "?";
+}
+
+// What became of a command. Decide returns Accept() or Refuse(code); the engine adds the rest.
+class [[nodiscard]] Verdict {
+ public:
+  constexpr Verdict() noexcept = default;
+  constexpr Verdict(VerdictKind kind, std::uint16_t code) noexcept : kind_(kind), code_(code) {}
+
+  constexpr VerdictKind kind() const noexcept { return kind_; }
+  constexpr std::uint16_t code() const noexcept { return code_; }  // of kRefused
+  constexpr bool is_accepted() const noexcept { return kind_ == VerdictKind::kAccepted; }
+
+  friend constexpr bool operator==(Verdict, Verdict) noexcept = default;
+
+ private:
+  VerdictKind kind_ = VerdictKind::kAccepted;
+  std::uint16_t code_ = 0;
+};
+
+constexpr Verdict Accept() noexcept { return {}; }
+
+// Refuses with an application's code, 1…65,535: an enum of 16 bits or a number.
+template <class Code>
+requires(std::is_enum_v<Code> || std::integral<Code>) &&
+    (sizeof(Code) <= sizeof(int)) constexpr Verdict Refuse(Code code) noexcept {
+  return {VerdictKind::kRefused, static_cast<std::uint16_t>(code)};
+}
+
+// Where an accepted command is in the log.
+struct Receipt {
+  Position position{};  // of the commit's last record; 0 if nothing was appended
+  Version version{};    // of the addressed stream after it; 0 if that was not touched
+  Epoch epoch{};        // incarnation that appended it; positions are reused only by a newer
+  Ack level = Ack::kPublished;  // reached when this was answered
+  bool is_duplicate = false;    // the first receipt, given again for a resend
+
+  friend bool operator==(const Receipt&, const Receipt&) noexcept = default;
+};
+
+// The answer to one command.
+struct Completion {
+  Sequence sequence{};
+  Verdict verdict{};
+  Receipt receipt{};
+};
+
+}  // namespace pawl::inline v0

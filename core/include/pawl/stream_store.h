@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "pawl/event.h"
+#include "pawl/key.h"
+#include "pawl/position.h"
+
+namespace pawl::inline v0 {
+
+// What the engine knows of one aggregate besides its State, which stands behind it in memory.
+struct StreamSlot {
+  Key key;
+  Version version;           // of its newest event
+  Position last;             // of its newest event: the next one's back-link
+  std::uint32_t number = 0;  // in the log; 0: not bound yet
+};
+
+using EvolveFunction = void (*)(StreamSlot& slot, const std::byte* event) noexcept;
+
+struct EventTraits {
+  const EventDescriptor* descriptor;
+  EvolveFunction evolve;
+};
+
+// An aggregate type without its type.
+struct AggregateTraits {
+  TypeTag tag;
+  std::string_view category;
+  std::size_t slot_bytes;
+  std::size_t slot_align;
+  void (*construct)(StreamSlot* slot) noexcept;  // placement-new of slot and State
+  void (*destroy)(StreamSlot* slot) noexcept;
+  std::span<const EventTraits> events;
+};
+
+// All aggregates of one category: slots in dense memory and an index by key. Everything is
+// allocated, and its memory touched, when the store is made; Find() and Insert() are O(1).
+//   threads   loop only
+class StreamStore {
+ public:
+  StreamStore(const AggregateTraits& traits, std::uint32_t streams_max);
+  StreamStore(const StreamStore&) = delete;
+  StreamStore& operator=(const StreamStore&) = delete;
+  ~StreamStore();
+
+  StreamSlot* Find(const Key& key) const noexcept {
+    for (std::uint64_t at = Hash(key);; ++at) {
+      const Entry entry = index_[at & index_mask_];
+      if (entry.slot == 0) return nullptr;
+      if (entry.tag != static_cast<std::uint32_t>(Hash(key) >> 32)) continue;
+      StreamSlot* slot = At(entry.slot - 1);
+      if (slot->key == key) return slot;
+    }
+  }
+
+  // Adds a key that Find() does not know. nullptr: full.
+  StreamSlot* Insert(const Key& key) noexcept;
+  // Takes the last Insert() back.
+  void RemoveNewest() noexcept;
+
+  std::uint32_t size() const noexcept { return size_; }
+  std::size_t memory_bytes() const noexcept;
+  const AggregateTraits& traits() const noexcept { return traits_; }
+  StreamSlot* At(std::uint32_t slot) const noexcept {
+    return reinterpret_cast<StreamSlot*>(slots_ + slot * traits_.slot_bytes);
+  }
+
+  // Numbers in this engine's log; set once at Open.
+  std::uint16_t category_number = 0;
+  std::vector<std::uint16_t> type_numbers;  // by index in traits().events
+
+ private:
+  struct Entry {
+    std::uint32_t tag;   // high half of the hash
+    std::uint32_t slot;  // + 1; 0: empty
+  };
+
+  std::uint64_t Hash(const Key& key) const noexcept {
+    // Two rounds of multiply and fold, seeded per process: clients choose keys.
+    const std::uint64_t a = (key.low ^ seed_) * 0x9E3779B97F4A7C15ULL;
+    const std::uint64_t b = (key.high ^ (a >> 29) ^ a) * 0xBF58476D1CE4E5B9ULL;
+    return b ^ (b >> 32);
+  }
+
+  const AggregateTraits& traits_;
+  const std::uint32_t streams_max_;
+  const std::uint64_t seed_;
+  std::uint64_t index_mask_;
+  std::unique_ptr<Entry[]> index_;
+  std::byte* slots_;
+  std::uint32_t size_ = 0;
+};
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,182 @@
+#include "pawl/producer.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "engine_parts.h"
+#include "producer_lane.h"
+
+namespace pawl::inline v0 {
+
+namespace {
+
+constexpr char kRefusalUrl[] = "pawl/refusal-code";
+// Looks at the ring before sleeping: a published answer comes within a few microseconds.
+constexpr int kSpinRounds = 100;
+
+struct FaultText {
+  absl::StatusCode code;
+  const char* reason;
+};
+
+constexpr FaultText TextOf(SendFault fault) noexcept {
+  switch (fault) {
+    case SendFault::kNone: return {absl::StatusCode::kOk, "sent"};
+    case SendFault::kWindowFull:
+      return {absl::StatusCode::kResourceExhausted,
+              "the window is full: poll completions, then send again"};
+    case SendFault::kQueueFull:
+      return {absl::StatusCode::kResourceExhausted, "the queue is full: send again"};
+    case SendFault::kUndurable:
+      return {absl::StatusCode::kResourceExhausted,
+              "undurable_bytes_max is reached, the disk is behind: send again later"};
+    case SendFault::kDiskLow:
+      return {absl::StatusCode::kResourceExhausted,
+              "the disk is low, no next segment could be made: free some room"};
+    case SendFault::kUnavailable:
+      return {absl::StatusCode::kUnavailable,
+              "the engine stopped or failed (Engine::error() says why): open it again"};
+    case SendFault::kNotInEngine:
+      return {absl::StatusCode::kInvalidArgument,
+              "the engine was opened without this aggregate, or the key is 0"};
+    case SendFault::kBadSequence:
+      return {absl::StatusCode::kInvalidArgument,
+              "a resend needs a session and a sequence that it sent before"};
+  }
+  return {absl::StatusCode::kInternal, "?"};
+}
+
+absl::StatusOr<Receipt> ResultOf(const Completion& completion) {
+  switch (completion.verdict.kind()) {
+    case VerdictKind::kAccepted: return completion.receipt;
+    case VerdictKind::kRefused: {
+      const std::string code = std::to_string(completion.verdict.code());
+      absl::Status refused = absl::FailedPreconditionError("refused with code " + code);
+      refused.SetPayload(kRefusalUrl, absl::Cord(absl::string_view(code.data(), code.size())));
+      return refused;
+    }
+    case VerdictKind::kLimitExceeded:
+      return absl::FailedPreconditionError(
+          "the command's events exceed commit_bytes_max, kCommitEventsMax or streams_max; nothing "
+          "was appended");
+    case VerdictKind::kFenced:
+      return absl::CancelledError("the session was opened again elsewhere; nothing was appended");
+    case VerdictKind::kUnavailable:
+      return absl::UnavailableError("the engine stopped or failed before this command");
+    case VerdictKind::kUnknown:
+      return absl::UnknownError(
+          "a sync failed: open the engine again, then resend to learn the outcome");
+    case VerdictKind::kExpired:
+      return absl::AlreadyExistsError(
+          "executed before; the receipt left the session's window of resends");
+  }
+  return absl::InternalError("unknown verdict");
+}
+
+}  // namespace
+
+absl::StatusCode Sent::code() const noexcept { return TextOf(fault_).code; }
+std::string_view Sent::reason() const noexcept { return TextOf(fault_).reason; }
+
+std::uint16_t RefusalCode(const absl::Status& status) {
+  const auto payload = status.GetPayload(kRefusalUrl);
+  if (!payload) return 0;
+  return static_cast<std::uint16_t>(std::stoul(std::string(*payload)));
+}
+
+Producer::Producer(Producer&& other) noexcept : lane_(std::exchange(other.lane_, nullptr)) {}
+
+Producer& Producer::operator=(Producer&& other) noexcept {
+  std::swap(lane_, other.lane_);
+  return *this;
+}
+
+Producer::~Producer() {
+  if (lane_ == nullptr) return;
+  EngineParts& engine = lane_->engine();
+  const std::lock_guard lock(engine.cold);
+  ControlRequest request{.kind = ControlRequest::Kind::kCloseLane, .lane = lane_};
+  static_cast<void>(engine.Ask(request));  // Ok, or the loop runs no more
+}
+
+absl::Status Producer::StatusOf(SendFault fault) {
+  return absl::Status(TextOf(fault).code, TextOf(fault).reason);
+}
+
+std::uint16_t Producer::StoreIndex(TypeTag aggregate) const noexcept {
+  return lane_->StoreIndex(aggregate);
+}
+Sent Producer::Send(CommandSlot& slot, Sequence resend) noexcept {
+  return lane_->Send(slot, resend);
+}
+std::span<CommandSlot> Producer::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
+  return lane_->Stage(wanted, fault);
+}
+void Producer::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
+  lane_->SendStaged(count, sent);
+}
+std::size_t Producer::Take(std::span<Completion> into) noexcept { return lane_->Take(into); }
+
+std::uint32_t Producer::in_flight() const noexcept { return lane_->in_flight(); }
+std::uint32_t Producer::window() const noexcept { return lane_->window(); }
+Sequence Producer::last_sequence() const noexcept { return lane_->last_sequence(); }
+std::uint32_t Producer::generation() const noexcept { return lane_->generation(); }
+
+namespace {
+
+// Waits until the ring holds more than `seen` completions, or `end`. Host-driven: runs the engine.
+void WaitForMore(ProducerLane& lane, std::size_t seen,
+                 std::chrono::steady_clock::time_point end) noexcept {
+  EngineParts& engine = lane.engine();
+  const auto has_more = [&lane, seen]() noexcept { return lane.ring.size() > seen; };
+  if (engine.options.threads != Threads::kOwn) {
+    while (!has_more() && std::chrono::steady_clock::now() < end) {
+      if (engine.Round() == 0) std::this_thread::yield();
+    }
+    return;
+  }
+  for (int i = 0; i < kSpinRounds; ++i) {
+    if (has_more()) return;
+    std::this_thread::yield();
+  }
+  const auto left = end - std::chrono::steady_clock::now();
+  lane.bell.Wait(has_more, std::max<std::int64_t>(0, std::chrono::nanoseconds(left).count()));
+}
+
+}  // namespace
+
+void Producer::Wait(std::chrono::nanoseconds timeout) noexcept {
+  WaitForMore(*lane_, 0, std::chrono::steady_clock::now() + timeout);
+}
+
+absl::StatusOr<Receipt> Producer::ExecuteSlot(CommandSlot& slot, Sequence resend,
+                                              std::chrono::nanoseconds timeout) {
+  const auto end = std::chrono::steady_clock::now() + timeout;
+  Sent sent = lane_->Send(slot, resend);
+  while (!sent) {
+    const bool may_pass = sent.code() == absl::StatusCode::kResourceExhausted &&
+                          lane_->ring.size() < lane_->in_flight() + 1;
+    // With every answer of a full window in the ring only the caller's Poll() makes room.
+    const bool is_stuck =
+        sent.fault() == SendFault::kWindowFull && lane_->ring.size() >= lane_->in_flight();
+    if (!may_pass || is_stuck || std::chrono::steady_clock::now() >= end) {
+      return StatusOf(sent.fault());
+    }
+    const auto slice = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+    WaitForMore(*lane_, lane_->ring.size(), std::min(end, slice));
+    sent = lane_->Send(slot, resend);
+  }
+  Completion completion;
+  for (;;) {
+    const std::size_t seen = lane_->ring.size();
+    if (lane_->TakeOutOfTurn(sent.sequence(), completion)) return ResultOf(completion);
+    if (std::chrono::steady_clock::now() >= end) {
+      return absl::DeadlineExceededError(
+          "no answer in time: the outcome is open; resend the sequence, or poll for it");
+    }
+    WaitForMore(*lane_, seen, end);
+  }
+}
+
+}  // namespace pawl::inline v0

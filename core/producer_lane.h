@@ -1,0 +1,138 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "admission.h"
+#include "command_queue.h"
+#include "completion_ring.h"
+#include "pawl/cache_line.h"
+#include "pawl/command_slot.h"
+#include "pawl/doorbell.h"
+#include "pawl/log.h"
+#include "pawl/receipt.h"
+#include "pawl/stream_store.h"
+
+namespace pawl::inline v0 {
+
+class EngineParts;
+
+// A completion in 32 bytes.
+struct PackedCompletion {
+  std::uint64_t sequence;
+  std::uint64_t position;
+  std::uint32_t version_low;
+  std::uint16_t version_high;
+  std::uint16_t code;
+  std::uint32_t epoch;
+  VerdictKind kind;
+  Ack level;
+  bool is_duplicate;
+  bool is_taken;  // by Execute(), which read it out of turn; producer's thread only
+};
+static_assert(sizeof(PackedCompletion) == 32);
+
+// What a producer and the loop share: the way in (a token of the queue), the way back (the ring).
+// Owned by the engine; lives until the engine ends or the lane is reused.
+//
+// Memory ordering: commands go through the queue, completions through the ring; is_sending_ is
+// ordered by the barrier in Engine::Stop().
+class ProducerLane {
+ public:
+  // Commands staged before they enter the queue together: as many as a turn of the loop takes.
+  static constexpr std::uint32_t kStagedMax = 256;
+
+  struct Setup {
+    EngineParts* engine;
+    CommandQueue* queue;
+    Admission* admission;
+    Doorbell* loop_bell;
+    std::span<StreamStore* const> stores;
+    std::uint16_t index;
+    std::uint32_t window;
+  };
+
+  explicit ProducerLane(const Setup& setup);
+
+  // --- producer's thread ---
+
+  std::uint16_t StoreIndex(TypeTag aggregate) const noexcept;
+  Sent Send(CommandSlot& slot, Sequence resend) noexcept;
+  // Room for up to `wanted` new commands; empty with a fault if there is none.
+  std::span<CommandSlot> Stage(std::uint32_t wanted, SendFault& fault) noexcept;
+  void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
+  std::size_t Take(std::span<Completion> into) noexcept;
+  // Takes the answer to `sequence` out of turn; false: it is not there yet.
+  bool TakeOutOfTurn(Sequence sequence, Completion& into) noexcept;
+  bool HasCompletions() noexcept { return ring.size() != 0; }
+
+  std::uint32_t in_flight() const noexcept { return static_cast<std::uint32_t>(sent_ - polled_); }
+  std::uint32_t window() const noexcept { return window_; }
+  Sequence last_sequence() const noexcept { return last_sequence_; }
+  std::uint32_t session() const noexcept { return session_; }
+  std::uint32_t generation() const noexcept { return generation_; }
+  std::uint16_t index() const noexcept { return index_; }
+  std::uint64_t sent() const noexcept { return sent_; }
+  EngineParts& engine() const noexcept { return *engine_; }
+
+  // --- the engine, before the lane is handed out or after it came back ---
+
+  void BeginUse(std::uint32_t session, std::uint32_t generation, Sequence last) noexcept;
+
+  // True while a Send or SendStaged is under way. Read by Engine::Stop() behind a heavy barrier.
+  bool is_sending() const noexcept {
+    // Acquire: the enqueue before it ended. Pairs with the release in EndSending().
+    return is_sending_.load(std::memory_order_acquire);
+  }
+
+  // --- both ---
+
+  CompletionRing<PackedCompletion> ring;  // loop pushes, producer polls
+  Doorbell bell;                          // the producer sleeps, the loop rings
+
+  // --- loop only ---
+
+  struct LoopSide {
+    std::uint64_t processed = 0;     // commands taken from the queue
+    std::uint64_t pending = 0;       // answers that wait for the durable mark
+    std::uint64_t closes_after = 0;  // the producer ended after so many commands
+    bool is_open = false;
+    bool is_closing = false;
+    bool is_touched = false;  // pushed to in this turn
+  };
+  alignas(kCacheLineBytes) LoopSide loop;
+
+ private:
+  SendFault Admit() noexcept;
+  void BeginSending() noexcept;
+  void EndSending() noexcept {
+    // Release: the enqueue before. Pairs with the acquire in is_sending().
+    is_sending_.store(false, std::memory_order_release);
+  }
+  bool Enqueue(std::span<const CommandSlot> slots, SendFault& fault) noexcept;
+
+  // Constant while in use.
+  EngineParts* const engine_;
+  CommandQueue* const queue_;
+  Admission* const admission_;
+  Doorbell* const loop_bell_;
+  const std::span<StreamStore* const> stores_;
+  const std::uint16_t index_;
+  const std::uint32_t window_;
+  const CommandQueue::TokenPointer token_;
+  std::uint32_t session_ = 0;
+  std::uint32_t generation_ = 0;
+
+  // Producer's thread.
+  alignas(kCacheLineBytes) std::uint64_t sent_ = 0;
+  std::uint64_t polled_ = 0;
+  Sequence last_sequence_;
+  std::vector<CommandSlot> staged_;
+  // Writer: producer's thread. Reader: Engine::Stop(). Guards the end of enqueueing.
+  std::atomic<bool> is_sending_{false};
+};
+
+}  // namespace pawl::inline v0

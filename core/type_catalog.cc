@@ -1,0 +1,130 @@
+#include "type_catalog.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "pawl/check.h"
+
+namespace pawl::inline v0 {
+
+namespace {
+
+std::string_view TextAt(const RecordView& record, std::size_t offset, std::size_t bytes) {
+  return {reinterpret_cast<const char*>(record.payload()) + offset, bytes};
+}
+
+absl::Status Damaged(const RecordView& record, const char* what) {
+  return absl::DataLossError("position " + std::to_string(record.position.value()) + ": " + what);
+}
+
+std::byte* Append(LogWriter& writer, RecordKind kind, std::uint16_t number, std::size_t bytes) {
+  if (writer.commit_records() == 0) writer.BeginCommit();
+  std::byte* room =
+      writer.AppendRecord({.kind = kind, .type = number}, static_cast<std::uint32_t>(bytes));
+  PAWL_CHECK(room != nullptr);  // names and layouts are short: a commit holds hundreds
+  return room;
+}
+
+}  // namespace
+
+absl::Status TypeCatalog::Read(const RecordView& record) {
+  const std::uint16_t number = record.header.type;
+  const std::uint32_t payload_bytes = record.header.payload_bytes();
+  if (record.header.kind == RecordKind::kCategoryBound) {
+    if (number != categories_.size() + 1) return Damaged(record, "category number out of order");
+    categories_.emplace_back(TextAt(record, 0, payload_bytes));
+    return absl::OkStatus();
+  }
+  if (record.header.kind != RecordKind::kTypeBound) return absl::OkStatus();
+  TypeBound bound;
+  if (payload_bytes < sizeof bound) return Damaged(record, "type record too short");
+  std::memcpy(&bound, record.payload(), sizeof bound);
+  if (number != types_.size() + 1) return Damaged(record, "type number out of order");
+  if (sizeof bound + bound.name_bytes + std::uint64_t{bound.layout_bytes} > payload_bytes) {
+    return Damaged(record, "type record shorter than its texts");
+  }
+  types_.push_back({.name = std::string(TextAt(record, sizeof bound, bound.name_bytes)),
+                    .version = bound.type_version,
+                    .layout_hash = bound.layout_hash,
+                    .layout_text = std::string(
+                        TextAt(record, sizeof bound + bound.name_bytes, bound.layout_bytes)),
+                    .bytes = bound.event_bytes});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::uint16_t> TypeCatalog::Find(const EventDescriptor& event) const {
+  for (std::size_t i = 0; i < types_.size(); ++i) {
+    const Type& type = types_[i];
+    if (type.name != event.name || type.version != event.version) continue;
+    if (type.layout_hash == event.layout_hash) return static_cast<std::uint16_t>(i + 1);
+    return absl::FailedPreconditionError(
+        "event " + type.name + " version " + std::to_string(type.version) +
+        " has another layout than the log: log {" + type.layout_text + "}, program {" +
+        std::string(event.layout_text) + "}; give the changed event a new version");
+  }
+  return std::uint16_t{0};
+}
+
+std::uint16_t TypeCatalog::FindCategory(std::string_view name) const noexcept {
+  const auto found = std::find(categories_.begin(), categories_.end(), name);
+  return found == categories_.end() ? std::uint16_t{0}
+                                    : static_cast<std::uint16_t>(found - categories_.begin() + 1);
+}
+
+const TypeCatalog::Type* TypeCatalog::TypeOf(std::uint16_t number) const noexcept {
+  return number == 0 || number > types_.size() ? nullptr : &types_[number - 1];
+}
+
+absl::Status TypeCatalog::Bind(std::span<StreamStore* const> stores, LogWriter& writer) {
+  for (StreamStore* store : stores) {
+    store->category_number = FindCategory(store->traits().category);
+    if (store->category_number == 0) {
+      store->category_number = AddCategory(store->traits().category, writer);
+    }
+    store->type_numbers.clear();
+    for (const EventTraits& event : store->traits().events) {
+      absl::StatusOr<std::uint16_t> number = Find(*event.descriptor);
+      if (!number.ok()) {
+        writer.AbandonCommit();
+        return number.status();
+      }
+      store->type_numbers.push_back(*number != 0 ? *number : AddType(*event.descriptor, writer));
+    }
+  }
+  if (writer.commit_records() != 0) {
+    static_cast<void>(writer.EndCommit({.cause = CommitCause::kControl}));
+  }
+  return absl::OkStatus();
+}
+
+std::uint16_t TypeCatalog::AddCategory(std::string_view name, LogWriter& writer) {
+  const auto number = static_cast<std::uint16_t>(categories_.size() + 1);
+  std::byte* room = Append(writer, RecordKind::kCategoryBound, number, name.size());
+  std::memcpy(room, name.data(), name.size());
+  categories_.emplace_back(name);
+  return number;
+}
+
+std::uint16_t TypeCatalog::AddType(const EventDescriptor& event, LogWriter& writer) {
+  const auto number = static_cast<std::uint16_t>(types_.size() + 1);
+  const TypeBound bound{.layout_hash = event.layout_hash,
+                        .event_bytes = event.bytes,
+                        .type_version = event.version,
+                        .name_bytes = static_cast<std::uint16_t>(event.name.size()),
+                        .layout_bytes = static_cast<std::uint32_t>(event.layout_text.size()),
+                        .reserved = 0};
+  std::byte* room = Append(writer, RecordKind::kTypeBound, number,
+                           sizeof bound + event.name.size() + event.layout_text.size());
+  std::memcpy(room, &bound, sizeof bound);
+  std::memcpy(room + sizeof bound, event.name.data(), event.name.size());
+  std::memcpy(room + sizeof bound + event.name.size(), event.layout_text.data(),
+              event.layout_text.size());
+  types_.push_back({.name = std::string(event.name),
+                    .version = event.version,
+                    .layout_hash = event.layout_hash,
+                    .layout_text = std::string(event.layout_text),
+                    .bytes = event.bytes});
+  return number;
+}
+
+}  // namespace pawl::inline v0

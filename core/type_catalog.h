@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "pawl/event.h"
+#include "pawl/log_reader.h"
+#include "pawl/log_writer.h"
+#include "pawl/stream_store.h"
+
+namespace pawl::inline v0 {
+
+// The numbers by which a log names event types and categories, as its own records bind them.
+//   threads   one at a time
+class TypeCatalog {
+ public:
+  struct Type {
+    std::string name;
+    std::uint16_t version = 0;
+    std::uint64_t layout_hash = 0;
+    std::string layout_text;
+    std::uint32_t bytes = 0;
+  };
+
+  // Takes a kTypeBound or kCategoryBound record in. Other kinds are ignored.
+  //   errors    DATA_LOSS a record that is too short or out of order
+  absl::Status Read(const RecordView& record);
+
+  // Number of a type; 0: not bound. Refuses a type that is bound with another layout.
+  //   errors    FAILED_PRECONDITION names both layouts
+  absl::StatusOr<std::uint16_t> Find(const EventDescriptor& event) const;
+  std::uint16_t FindCategory(std::string_view name) const noexcept;
+  const Type* TypeOf(std::uint16_t number) const noexcept;
+
+  // Gives every event type and category of `stores` its number, appending records to `writer` for
+  // the new ones as one commit, and stores the numbers there. Publishes nothing.
+  absl::Status Bind(std::span<StreamStore* const> stores, LogWriter& writer);
+
+ private:
+  std::uint16_t AddType(const EventDescriptor& event, LogWriter& writer);
+  std::uint16_t AddCategory(std::string_view name, LogWriter& writer);
+
+  std::vector<Type> types_;              // by number − 1
+  std::vector<std::string> categories_;  // by number − 1
+};
+
+}  // namespace pawl::inline v0

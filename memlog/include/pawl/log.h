@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "pawl/doorbell.h"
+#include "pawl/format.h"
+#include "pawl/log_reader.h"
+#include "pawl/log_writer.h"
+#include "pawl/position.h"
+#include "pawl/storage.h"
+
+namespace pawl::inline v0 {
+
+struct LogOptions {
+  std::string directory{};      // created if its parent exists
+  std::string hot_directory{};  // empty: /dev/shm/pawl-<log id>; see README "Containers"
+  std::uint64_t segment_bytes = std::uint64_t{64} << 20;  // of a new log; a multiple of 64 KiB
+  // Published − durable never exceeds this (P3); also bounds the memory of the hot images.
+  std::uint64_t undurable_bytes_max = std::uint64_t{256} << 20;
+  // Bytes of one commit; 0: the smaller of 1 MiB and a quarter of a segment.
+  std::uint32_t commit_bytes_max = 0;
+  // Segments kept ready ahead of the one being written.
+  std::uint32_t segments_ahead = 1;
+  Storage* storage = nullptr;  // borrowed; nullptr: PosixStorage()
+  // Told once about a fallback taken (no O_DIRECT, no room in memory) or a torn tail that was cut.
+  std::function<void(std::string_view)> on_notice{};
+};
+
+enum class LogHealth : std::uint32_t {
+  kOpen = 0,
+  kDiskLow = 1,  // no next segment could be made; commands are refused until there is room
+  kFailed = 2,   // a sync failed: nothing is accepted until the log is opened again
+};
+
+struct RecoveryReport {
+  EpochReason reason = EpochReason::kCreated;
+  Epoch epoch;                  // of this incarnation
+  Position last_position;       // of what was recovered
+  Address end;                  // of what was recovered
+  std::uint64_t cut_bytes = 0;  // torn tail kept aside
+  std::string cut_file;         // where, if any
+  bool used_hot_images = false;
+  std::uint64_t frames_scanned = 0;
+};
+
+class SyncAgent;
+class SegmentPreparer;
+
+// A log open for writing: one directory, one engine. Owns the lock, the segments, the hot images,
+// the writer and the two disk agents; runs no thread of its own. Whoever embeds it calls writer()
+// on the loop's thread and SyncWork() and PrepareWork() on any one thread each.
+//
+// Open() recovers by evidence (memlog/FORMAT.md, "Recovery"), begins an epoch and makes that
+// durable; it returns with the first segment ready.
+class Log {
+ public:
+  //   errors    FAILED_PRECONDITION directory missing or not writable, opened by another engine,
+  //             newer format version; DATA_LOSS what was known to be durable is not there, or a
+  //             manifest or segment header is damaged; RESOURCE_EXHAUSTED disk full;
+  //             INVALID_ARGUMENT options out of range
+  static absl::StatusOr<std::unique_ptr<Log>> Open(const LogOptions& options);
+
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+  ~Log();  // as if the process died here: Close() first for a clean stop
+
+  LogWriter& writer() noexcept;  // loop only
+
+  // One round of the sync agent: writes behind what is published, moves the durable mark, rings
+  // `durable_bell`. Returns the work done, 0 if there is none.
+  //   threads   one at a time
+  int SyncWork() noexcept;
+  // One bounded round of the preparer: a step towards the next ready segment, or the retirement
+  // of an image.
+  //   threads   one at a time
+  int PrepareWork() noexcept;
+  // Where the two agents sleep. The loop rings them.
+  Doorbell& sync_bell() noexcept;
+  Doorbell& prepare_bell() noexcept;
+  // True if SyncWork() or PrepareWork() would do something now.
+  bool HasSyncWork() const noexcept;
+  bool HasPrepareWork() const noexcept;
+  // Time until SyncWork() wants to be called although nothing was published, or −1: never.
+  // (The newest sync is written down as evidence when the log has been idle for a while.)
+  std::int64_t sync_delay_ns() const noexcept;
+  // Time until PrepareWork() wants to be called although nothing rang (a full disk is tried again
+  // with back-off), or −1: never.
+  std::int64_t prepare_delay_ns() const noexcept;
+
+  // Rung after the durable mark moved, a segment became ready, or health changed; the loop sleeps
+  // there. Set before any agent runs; borrowed.
+  void set_durable_bell(Doorbell* bell) noexcept;
+
+  Address published() const noexcept;  // acquire
+  Address durable() const noexcept;    // acquire
+  LogHealth health() const noexcept;   // acquire
+  absl::Status error() const;          // of kFailed or kDiskLow: file, errno, what to do
+
+  LogReader NewReader() const;  // from the first record on
+  const RecoveryReport& recovery() const noexcept;
+  Epoch epoch() const noexcept;
+  const LogId& id() const noexcept;
+  std::uint64_t segment_bytes() const noexcept;
+  const std::string& hot_directory() const noexcept;
+  bool is_direct() const noexcept;  // false: buffered writes and fdatasync
+
+  // Clean stop, with no agent running: makes all that is published durable, writes evidence,
+  // removes the hot images. Returns the first error; the log is closed either way.
+  absl::Status Close();
+
+ private:
+  struct Parts;
+  explicit Log(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "pawl/check.h"
+#include "pawl/format.h"
+#include "pawl/position.h"
+#include "pawl/storage.h"
+
+namespace pawl::inline v0 {
+
+class SegmentSet;
+
+// Walks the log frame by frame, in place. Zero copy: frames stay valid until the next call that
+// moves the reader, or while a Mapping from Hold() is kept.
+//
+// NextFrame() is wait-free within a segment. At a segment's end it takes a short lock shared with
+// the preparer and the sync agent (never with the loop) and may map a file.
+//   threads   one at a time; any number of readers
+//
+// Memory ordering: the caller loads `limit` from Log::published() or Log::durable() (acquire);
+// every frame below it is then whole and never changes.
+class LogReader {
+ public:
+  // Starts behind `after` = the end of a frame, whose last record has position `position`.
+  LogReader(std::shared_ptr<SegmentSet> segments, Address after, Position position);
+
+  LogReader(LogReader&&) noexcept = default;
+  LogReader& operator=(LogReader&&) noexcept = default;
+
+  // The next frame with commits that ends at or below `limit`, or nullptr if there is none yet, or
+  // if status() is not Ok.
+  const FrameHeader* NextFrame(Address limit) noexcept {
+    if (address_ >= limit) return nullptr;
+    if (segment_ == nullptr || address_.value() >= segment_end_) {
+      if (!EnterSegment()) return nullptr;
+    }
+    const FrameHeader* frame = At(address_);
+    if (frame->kind == FrameKind::kData) {
+      Step(*frame);
+      return frame;
+    }
+    return SkipToData(limit);
+  }
+
+  // End of the last frame returned.
+  Address address() const noexcept { return address_; }
+  // Position of the last record of the last frame returned.
+  Position position() const noexcept { return position_; }
+  // DATA_LOSS positions do not follow, or a segment is missing; UNKNOWN mapping a file failed.
+  const absl::Status& status() const noexcept { return status_; }
+  // Keeps the current segment's memory alive beyond this reader's next move.
+  std::shared_ptr<const Mapping> Hold() const noexcept { return segment_; }
+
+ private:
+  const FrameHeader* At(Address address) const noexcept {
+    return reinterpret_cast<const FrameHeader*>(segment_->data() +
+                                                (address.value() - segment_start_));
+  }
+  void Step(const FrameHeader& frame) noexcept {
+    // Readers move by +1: a frame begins where the one before ended.
+    PAWL_CHECK(frame.address == address_.value());
+    PAWL_CHECK(frame.first_position == position_.value() + 1);
+    position_ = Position(position_.value() + frame.records);
+    address_ = address_.Plus(frame.length);
+  }
+  bool EnterSegment() noexcept;
+  const FrameHeader* SkipToData(Address limit) noexcept;
+
+  std::shared_ptr<SegmentSet> segments_;
+  std::shared_ptr<const Mapping> segment_;
+  std::uint64_t segment_start_ = 0;  // address of the segment's first byte
+  std::uint64_t segment_end_ = 0;    // address behind its last byte
+  Address address_;
+  Position position_;
+  absl::Status status_;
+};
+
+// A record in place.
+struct RecordView {
+  const FrameHeader& frame;
+  const CommitHeader& commit;
+  const RecordHeader& header;
+  Position position;
+
+  const std::byte* payload() const noexcept {
+    return reinterpret_cast<const std::byte*>(&header + 1);
+  }
+};
+
+// Calls on_record(RecordView) for every record of a frame that was validated before (published, or
+// checked by recovery), in order.
+template <class OnRecord>
+void ForEachRecord(const FrameHeader& frame, OnRecord&& on_record) noexcept {
+  const std::byte* at = reinterpret_cast<const std::byte*>(&frame + 1);
+  std::uint64_t position = frame.first_position;
+  for (std::uint32_t c = 0; c < frame.commits; ++c) {
+    const CommitHeader& commit = *reinterpret_cast<const CommitHeader*>(at);
+    const std::byte* const end = at + commit.bytes;
+    at += sizeof(CommitHeader);
+    for (bool more = (commit.flags & kCommitHasExtensions) != 0; more;) {
+      const ExtensionHeader& block = *reinterpret_cast<const ExtensionHeader*>(at);
+      more = block.more != 0;
+      at += block.bytes;
+    }
+    for (; at < end; ++position) {
+      const RecordHeader& header = *reinterpret_cast<const RecordHeader*>(at);
+      on_record(RecordView{frame, commit, header, Position(position)});
+      at += header.units * std::size_t{kRecordAlignBytes};
+    }
+  }
+}
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,191 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "pawl/check.h"
+#include "pawl/doorbell.h"
+#include "pawl/format.h"
+#include "pawl/hot_marks.h"
+#include "pawl/position.h"
+#include "pawl/ready_segments.h"
+#include "pawl/storage.h"
+
+namespace pawl::inline v0 {
+
+// What a record says besides its payload; the writer adds length and position.
+struct RecordFields {
+  RecordKind kind = RecordKind::kEvent;
+  std::uint8_t flags = 0;
+  std::uint16_t type = 0;
+  std::uint32_t stream = 0;
+  Version version{};
+  Position back_link{};
+};
+
+struct CommitOrigin {
+  CommitCause cause = CommitCause::kCommand;
+  std::uint32_t session = 0;
+  Sequence sequence{};
+};
+
+// Builds commits in a private frame buffer and publishes them frame by frame.
+//
+// One commit is open at a time: BeginCommit, AppendRecord…, then EndCommit or AbandonCommit. An
+// abandoned commit leaves nothing behind. Commits that ended are staged until the frame is full
+// (kFrameCommitsMax commits or frame_bytes_max bytes: EndCommit publishes it by itself) or until
+// Publish(). Nothing here waits, allocates, or makes a system call but the wake of a sleeping
+// sync agent or preparer.
+//   threads   loop only
+//   source    group commit with a growth limit after leveldb db/db_impl.cc BuildBatchGroup
+class LogWriter {
+ public:
+  struct Start {
+    Storage* storage = nullptr;
+    HotMarks* marks = nullptr;
+    ReadySegments* ready = nullptr;
+    Doorbell* sync_bell = nullptr;      // rung after each publish
+    Doorbell* prepare_bell = nullptr;   // rung when a ready segment was taken
+    ReadySegment segment;               // the unsealed segment
+    Address address;                    // end of what was recovered: where the next frame goes
+    Position next_position;
+    Epoch epoch;
+    std::uint32_t previous_checksum = 0;
+    std::uint32_t previous_length = 0;  // 0 at the start of a segment
+    std::uint64_t segment_bytes = 0;
+    std::uint32_t frame_bytes_max = kFrameBytesMax;
+    std::uint32_t commit_bytes_max = 0;
+  };
+
+  explicit LogWriter(const Start& start);
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
+  ~LogWriter();
+
+  // True if a commit of any legal size finds room: in this segment, or the next one is ready.
+  // False means that the preparer is behind (disk full or slow): take no input this turn.
+  bool CanBeginCommit() const noexcept {
+    return segment_room() >= worst_case_bytes_ || ready_->HasNext();
+  }
+
+  // Time of the frames from now on, nanoseconds since 1970; never decreases.
+  void SetTime(std::uint64_t time_ns) noexcept {
+    PAWL_DCHECK(time_ns >= time_ns_);
+    time_ns_ = time_ns;
+  }
+
+  void BeginCommit() noexcept {
+    PAWL_DCHECK(commit_records_ == 0);
+    cursor_ = staged_ + static_cast<std::uint32_t>(sizeof(CommitHeader));
+  }
+
+  // Adds a record to the open commit.
+  //   returns   8-aligned room for `payload_bytes` bytes to be filled before EndCommit (it moves
+  //             with the next frame: keep no pointer over EndCommit), or nullptr if the commit
+  //             would exceed commit_bytes_max, the payload kRecordPayloadBytesMax, or the records
+  //             65,535; the commit must then be abandoned
+  std::byte* AppendRecord(const RecordFields& fields, std::uint32_t payload_bytes) noexcept {
+    if (payload_bytes > kRecordPayloadBytesMax) return nullptr;
+    const std::uint32_t padded = (payload_bytes + 7U) & ~7U;
+    const std::uint32_t bytes = padded + static_cast<std::uint32_t>(sizeof(RecordHeader));
+    if (cursor_ + bytes - staged_ > commit_bytes_max_ || commit_records_ == 0xFFFF) return nullptr;
+    std::byte* at = frame_ + cursor_;
+    if (padded != payload_bytes) std::memset(at + bytes - 8, 0, 8);
+    const RecordHeader header{
+        .units = static_cast<std::uint16_t>(bytes / kRecordAlignBytes),
+        .kind = fields.kind,
+        .flags = static_cast<std::uint8_t>(fields.flags | (padded - payload_bytes)),
+        .stream = fields.stream,
+        .version_low = static_cast<std::uint32_t>(fields.version.value()),
+        .version_high = static_cast<std::uint16_t>(fields.version.value() >> 32),
+        .type = fields.type,
+        .back_link = fields.back_link.value()};
+    std::memcpy(at, &header, sizeof header);
+    cursor_ += bytes;
+    ++commit_records_;
+    return at + sizeof(RecordHeader);
+  }
+
+  // Position that the next appended record gets.
+  Position next_position() const noexcept {
+    return next_position_.Plus(frame_records_ + commit_records_);
+  }
+
+  // Records in the open commit.
+  std::uint32_t commit_records() const noexcept { return commit_records_; }
+
+  void AbandonCommit() noexcept { commit_records_ = 0; }
+
+  // Ends the open commit, which has at least one record; it is visible after the frame it is in
+  // was published, by this call (full frame: the ones before) or by Publish().
+  //   returns   position of the commit's last record
+  Position EndCommit(const CommitOrigin& origin) noexcept {
+    PAWL_DCHECK(commit_records_ > 0);
+    const CommitHeader header{.bytes = cursor_ - staged_,
+                              .records = static_cast<std::uint16_t>(commit_records_),
+                              .cause = origin.cause,
+                              .flags = 0,
+                              .session = origin.session,
+                              .sequence = static_cast<std::uint32_t>(origin.sequence.value())};
+    std::memcpy(frame_ + staged_, &header, sizeof header);
+    if (cursor_ > frame_bytes_max_ && frame_commits_ > 0) PublishBeforeOpenCommit();
+    staged_ = cursor_;
+    ++frame_commits_;
+    frame_records_ += commit_records_;
+    commit_records_ = 0;
+    const Position last(next_position_.value() + frame_records_ - 1);
+    if (frame_commits_ == kFrameCommitsMax) Publish();
+    return last;
+  }
+
+  // Publishes what is staged, if anything.
+  //   returns   the published mark: end of the newest frame
+  Address Publish() noexcept;
+
+  // True if commits ended but are not published.
+  bool has_staged() const noexcept { return frame_commits_ > 0; }
+  Address published() const noexcept { return address_; }
+  // Where the published mark will at least be once what is staged is published.
+  Address staged_end() const noexcept { return has_staged() ? address_.Plus(staged_) : address_; }
+  // Bytes that a full frame, one commit alone and a seal take together.
+  std::uint64_t worst_case_bytes() const noexcept { return worst_case_bytes_; }
+  Epoch epoch() const noexcept { return epoch_; }
+  std::uint32_t commit_bytes_max() const noexcept { return commit_bytes_max_; }
+
+ private:
+  std::uint64_t segment_room() const noexcept { return segment_end_ - address_.value(); }
+  void PublishBeforeOpenCommit() noexcept;
+  void WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept;
+  void Roll() noexcept;
+
+  // Constant after construction.
+  Storage* const storage_;
+  HotMarks* const marks_;
+  ReadySegments* const ready_;
+  Doorbell* const sync_bell_;
+  Doorbell* const prepare_bell_;
+  const Epoch epoch_;
+  const std::uint64_t segment_bytes_;
+  const std::uint32_t frame_bytes_max_;
+  const std::uint32_t commit_bytes_max_;
+  const std::uint64_t worst_case_bytes_;  // a full frame, one commit alone, and the seal
+  std::byte* const frame_;                // FrameHeader, commits, padding; kFrameAlignBytes-aligned
+
+  // Loop only.
+  std::uint32_t staged_ = sizeof(FrameHeader);  // end of the commits that ended
+  std::uint32_t cursor_ = sizeof(FrameHeader);  // end of the open commit
+  std::uint32_t commit_records_ = 0;
+  std::uint32_t frame_records_ = 0;
+  std::uint16_t frame_commits_ = 0;
+  Position next_position_;  // of the frame's first record
+  std::uint64_t time_ns_ = 0;
+  ReadySegment segment_;
+  Address address_;  // where the next frame goes
+  std::uint64_t segment_end_ = 0;  // address behind the segment, less the room of its seal
+  std::uint32_t previous_checksum_;
+  std::uint32_t previous_length_;
+};
+
+}  // namespace pawl::inline v0

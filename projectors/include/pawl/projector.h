@@ -1,0 +1,150 @@
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "pawl/aggregate.h"
+#include "pawl/left_right.h"
+#include "pawl/log_reader.h"
+#include "pawl/meta.h"
+#include "pawl/outcome.h"
+#include "pawl/projector_base.h"
+
+namespace pawl::inline v0 {
+
+template <class P, class E>
+concept Projects = requires(P& projection, const E& event, const Meta& meta) {
+  { projection.On(event, meta) }
+  noexcept;
+  requires std::is_void_v<decltype(projection.On(event, meta))> ||
+      std::same_as<decltype(projection.On(event, meta)), Outcome>;
+};
+
+namespace internal {
+
+template <class P>
+using OnFunction = Outcome (*)(P& projection, const std::byte* event, const Meta& meta) noexcept;
+
+template <class P, class E>
+Outcome On(P& projection, const std::byte* bytes, const Meta& meta) noexcept {
+  const auto call = [&](const E& event) noexcept {
+    if constexpr (std::is_void_v<decltype(projection.On(event, meta))>) {
+      projection.On(event, meta);
+      return Outcome();
+    } else {
+      return projection.On(event, meta);
+    }
+  };
+  if constexpr (kEventBytes<E> == 0) {
+    return call(E{});
+  } else {
+    return call(*reinterpret_cast<const E*>(bytes));
+  }
+}
+
+template <class P, class Events>
+struct ProjectionTypes;
+
+template <class P, class... Es>
+struct ProjectionTypes<P, Events<Es...>> {
+  static_assert((Projects<P, Es> && ...),
+                "pawl: no void (or Outcome) On(const Event&, const Meta&) noexcept for an event in "
+                "Events");
+  static constexpr std::array<OnFunction<P>, sizeof...(Es)> kHandlers{&On<P, Es>...};
+  static inline const std::array<const EventDescriptor*, sizeof...(Es)> kDescriptors{
+      &DescriptorOf<Es>()...};
+};
+
+}  // namespace internal
+
+// Folds the log into two copies of P: the hidden one is brought up to the published mark, then
+// shown; the other follows when no query is in it any more. Every event is applied once per copy.
+// Each round takes a bounded number of frames; waiting for queries is a state, never a wait.
+//   threads   DoWork, HasWork: the agent's; Read: any
+template <class P>
+class Projector final : public ProjectorBase {
+  using Types = internal::ProjectionTypes<P, typename P::Events>;
+  static_assert(std::is_same_v<decltype(P::kVersion), const int>,
+                "pawl: a projection has static constexpr int kVersion");
+
+ public:
+  explicit Projector(Engine& engine)
+      : ProjectorBase(engine, Types::kDescriptors),
+        readers_{log().NewReader(), log().NewReader()} {}
+
+  template <class F>
+  auto Read(F&& f) const noexcept {
+    return copies_.Read([&f](const Model& model) noexcept {
+      if constexpr (std::is_invocable_v<F, const P&, Position>) {
+        return std::forward<F>(f)(model.projection, model.position);
+      } else {
+        return std::forward<F>(f)(model.projection);
+      }
+    });
+  }
+
+  int DoWork() noexcept override {
+    if (is_stopped()) return 0;
+    Model* model = copies_.TryBeginWrite();
+    if (model == nullptr) return 0;  // a query is still in it
+    LogReader& reader = readers_[hidden_];
+    const Address limit = log().published();
+    int frames = 0;
+    while (frames < kTurnFramesMax && !is_stopped()) {
+      const FrameHeader* frame = reader.NextFrame(limit);
+      if (frame == nullptr) break;
+      Apply(*model, *frame);
+      ++frames;
+    }
+    if (!reader.status().ok() && !is_stopped()) Stop(reader.status());
+    if (is_stopped() || reader.position() <= readers_[1 - hidden_].position()) return frames;
+    model->position = reader.position();
+    copies_.Flip();
+    hidden_ = 1 - hidden_;
+    Reached(model->position);
+    return frames;
+  }
+
+  bool HasWork() noexcept override {
+    // The copy shown is behind. (The hidden one catches up before the thread sleeps, unless a
+    // query stays in it: then with the next frame.)
+    return !is_stopped() && readers_[1 - hidden_].address() < log().published();
+  }
+
+ private:
+  // Frames applied between two looks at the queries: about 100 µs of work at 64 KiB a frame.
+  static constexpr int kTurnFramesMax = 32;
+
+  struct Model {
+    P projection{};
+    Position position;
+  };
+
+  void Apply(Model& model, const FrameHeader& frame) noexcept {
+    ForEachRecord(frame, [&](const RecordView& record) {
+      if (record.header.kind != RecordKind::kEvent) return Learn(record);
+      const std::uint16_t event = IndexOf(record.header);
+      if (event == kNotMine || is_applying_stopped_) return;
+      const Meta meta{.key = KeyOf(record.header),
+                      .position = record.position,
+                      .version = Version(record.header.version()),
+                      .time_ns = frame.time_ns};
+      const Outcome outcome = Types::kHandlers[event](model.projection, record.payload(), meta);
+      if (!outcome.ok()) [[unlikely]] {
+        is_applying_stopped_ = true;
+        StopAt(record, event, outcome);
+      }
+    });
+  }
+
+  LeftRight<Model> copies_;
+  // The agent only.
+  std::array<LogReader, 2> readers_;  // one for each copy
+  std::size_t hidden_ = 1;
+  bool is_applying_stopped_ = false;
+};
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "pawl/agent.h"
+#include "pawl/cache_line.h"
+#include "pawl/doorbell.h"
+#include "pawl/engine.h"
+#include "pawl/event.h"
+#include "pawl/key.h"
+#include "pawl/log_reader.h"
+#include "pawl/mark_waiters.h"
+#include "pawl/outcome.h"
+#include "pawl/position.h"
+
+namespace pawl::inline v0 {
+
+// What every projector does whatever it projects: it learns types and keys from the log, tells its
+// position, wakes who waits for it, and stops with a reason.
+//   threads   the agent's, but where a comment says otherwise
+//
+// Memory ordering: what was shown to queries before Reached(position) is visible to who saw
+// position() at least there, or returned Ok from WaitUntil().
+class ProjectorBase : public Agent {
+ public:
+  ProjectorBase(Engine& engine, std::span<const EventDescriptor* const> events);
+
+  Doorbell& bell() noexcept override { return bell_; }
+  std::string_view name() const noexcept override { return "pawl-projector"; }
+
+  // Of the newest record that queries see. Threads: any.
+  Position position() const noexcept {
+    // Acquire: pairs with the release in Reached().
+    return Position(position_.load(std::memory_order_acquire));
+  }
+  // Threads: any.
+  absl::Status status() const;
+  //   errors    DEADLINE_EXCEEDED; or why the projector stopped
+  //   threads   any; host-driven: the host's, and it runs the engine
+  absl::Status WaitUntil(Engine& engine, Position least, std::chrono::nanoseconds timeout);
+
+ protected:
+  static constexpr std::uint16_t kNotMine = 0xFFFF;
+
+  const Log& log() const noexcept { return log_; }
+  bool is_stopped() const noexcept {
+    // Acquire: pairs with the release in Stop().
+    return is_stopped_.load(std::memory_order_acquire);
+  }
+
+  // Index in the projection's Events of an event record's type, or kNotMine.
+  std::uint16_t IndexOf(const RecordHeader& header) const noexcept {
+    return header.type < index_by_type_.size() ? index_by_type_[header.type] : kNotMine;
+  }
+  const Key& KeyOf(const RecordHeader& header) const noexcept { return keys_[header.stream]; }
+
+  // Takes in a record that is no event.
+  void Learn(const RecordView& record);
+  // Says that queries see everything up to `position`.
+  void Reached(Position position) noexcept {
+    // Release: the shown state before its position. Pairs with the acquire in position().
+    position_.store(position.value(), std::memory_order_release);
+    waiters_.Notify();
+  }
+  void Stop(absl::Status why);
+  void StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome);
+
+ private:
+  absl::Status LearnType(const RecordView& record);
+
+  const Log& log_;
+  const std::span<const EventDescriptor* const> events_;
+  std::vector<std::uint16_t> index_by_type_;  // by type number
+  std::vector<Key> keys_;                     // by stream number; [0] unused
+  absl::Status status_;                       // guarded by is_stopped_
+
+  Doorbell bell_;
+  MarkWaiters waiters_;
+  // Writer: the agent. Readers: queries. Guards the state shown; only grows.
+  alignas(kCacheLineBytes) std::atomic<std::uint64_t> position_{0};
+  // Writer: the agent, once. Readers: any. Guards status_.
+  std::atomic<bool> is_stopped_{false};
+};
+
+}  // namespace pawl::inline v0

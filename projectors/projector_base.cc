@@ -1,0 +1,95 @@
+#include "pawl/projector_base.h"
+
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include "pawl/parking.h"
+
+namespace pawl::inline v0 {
+
+namespace {
+
+// Looks at the position before sleeping: a published command shows within a few microseconds.
+constexpr int kYieldRounds = 64;
+
+}  // namespace
+
+ProjectorBase::ProjectorBase(Engine& engine, std::span<const EventDescriptor* const> events)
+    : log_(engine.log()), events_(events) {
+  keys_.reserve(engine.streams_max() + std::size_t{1});
+  keys_.emplace_back();
+}
+
+absl::Status ProjectorBase::status() const { return is_stopped() ? status_ : absl::OkStatus(); }
+
+void ProjectorBase::Stop(absl::Status why) {
+  status_ = std::move(why);
+  // Release: the reason before the flag. Pairs with the acquire in is_stopped().
+  is_stopped_.store(true, std::memory_order_release);
+  waiters_.Notify();
+}
+
+void ProjectorBase::StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome) {
+  Stop(absl::FailedPreconditionError(
+      "the projection failed at position " + std::to_string(record.position.value()) + ", event " +
+      std::string(events_[event]->name) + ": " + std::string(outcome.text()) + " (code " +
+      std::to_string(outcome.code()) + "); nothing after it was applied"));
+}
+
+void ProjectorBase::Learn(const RecordView& record) {
+  if (record.header.kind == RecordKind::kStreamBound) {
+    if (record.header.stream != keys_.size()) return;  // the other copy's pass learnt it
+    StreamBound bound;
+    std::memcpy(&bound, record.payload(), sizeof bound);
+    keys_.emplace_back(bound.key_high, bound.key_low);
+  } else if (record.header.kind == RecordKind::kTypeBound) {
+    if (absl::Status learnt = LearnType(record); !learnt.ok()) Stop(std::move(learnt));
+  }
+}
+
+absl::Status ProjectorBase::LearnType(const RecordView& record) {
+  TypeBound bound;
+  std::memcpy(&bound, record.payload(), sizeof bound);
+  const char* const texts = reinterpret_cast<const char*>(record.payload()) + sizeof bound;
+  const std::string_view name(texts, bound.name_bytes);
+  if (index_by_type_.size() <= record.header.type) {
+    index_by_type_.resize(record.header.type + std::size_t{1}, kNotMine);
+  }
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    const EventDescriptor& event = *events_[i];
+    if (event.name != name || event.version != bound.type_version) continue;
+    if (event.layout_hash != bound.layout_hash) {
+      return absl::FailedPreconditionError(
+          "event " + std::string(name) + " version " + std::to_string(bound.type_version) +
+          " has another layout than the log: log {" +
+          std::string(texts + bound.name_bytes, bound.layout_bytes) + "}, projection {" +
+          std::string(event.layout_text) + "}");
+    }
+    index_by_type_[record.header.type] = static_cast<std::uint16_t>(i);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ProjectorBase::WaitUntil(Engine& engine, Position least,
+                                      std::chrono::nanoseconds timeout) {
+  const auto is_over = [this, least]() noexcept { return position() >= least || is_stopped(); };
+  if (!is_over()) {
+    const std::int64_t deadline_ns = KernelParking::NowNs() + timeout.count();
+    if (engine.threads() != Threads::kOwn) {
+      while (!is_over() && KernelParking::NowNs() < deadline_ns) {
+        if (engine.Poll() == 0) std::this_thread::yield();
+      }
+    } else {
+      for (int i = 0; i < kYieldRounds && !is_over(); ++i) std::this_thread::yield();
+      static_cast<void>(waiters_.WaitUntil(is_over, deadline_ns));  // looked at below
+    }
+  }
+  if (position() >= least) return absl::OkStatus();
+  if (is_stopped()) return status_;
+  return absl::DeadlineExceededError("the view is at position " +
+                                     std::to_string(position().value()) + ", asked for " +
+                                     std::to_string(least.value()));
+}
+
+}  // namespace pawl::inline v0
