@@ -30,6 +30,7 @@ REPORTED = {
         ({"memlog/memlog.cc": '#include "pawl/core.h"\n'}, "memlog may not include"),
         ({"projectors/projectors.cc": '#include "pawl/sagas.h"\n'}, "projectors may not include"),
         ({"core/core.cc": '#include "../memlog/segment.h"\n'}, "climbs"),
+        ({"examples/bank.cc": '#include "../core/segment.h"\n'}, "climbs"),
         ({"core/core.cc": '#include "segment.h"\n', "memlog/segment.h": HEADER}, "no neighbour"),
         ({"core/core.cc": '#include "absl/status/status.h"\n'}, "foreign headers"),
         ({"core/core.cc": '#include "pawl/gone.h"\n'}, "no room offers"),
@@ -124,6 +125,9 @@ INNOCENT = {
         "core/core.cc": "std::atomic<int> x_{0};\n// Release: pairs with the acquire in Poll().\nx_.store(1, std::memory_order_release);\n"},
     "catch at the border": {"core/core.cc": "try { F(); } catch (...) {\n  return InternalError();\n}\n"},
     "rooms below": {"core/core.cc": '#include <sys/mman.h>\n\n#include <absl/status/status.h>\n\n#include "pawl/memlog.h"\n'},
+    "neighbours in examples": {
+        "examples/CMakeLists.txt": "pawl_program(bank SOURCES bank/main.cc)\n", "examples/console/text.h": HEADER,
+        "examples/bank/main.cc": '#include "../console/text.h"\n'},
     "digit separators": {"core/core.cc": "constexpr int kA = 1'000'000;\nint x = 'a';\nconstexpr int kB = 2'000;\n"},
     "words that only contain a drawer": {"core/core.cc": "struct Database {};\nclass InformationRow {};\nconcept HasBase = true;\n"},
 }

@@ -37,7 +37,9 @@ def layers(tree):
     for file in tree.cpp:
         for line, is_quoted, name in file.includes:
             if ".." in name.split("/"):
-                yield Finding(file.path, line, f"includes '{name}' by a path that climbs; rooms meet in pawl/ headers")
+                target = os.path.normpath(os.path.join(file.folder, name)).split(os.sep)[0]
+                if file.top in ROOMS or target != file.top:
+                    yield Finding(file.path, line, f"includes '{name}' by a path that climbs; rooms meet in pawl/ headers")
             elif name.startswith("pawl/"):
                 room = owner.get(name)
                 if room is None:
@@ -95,6 +97,8 @@ def _call_text(code, open_paren):
 def atomic_orders(tree):
     """Every atomic operation names its memory order: no default, no operator."""
     for file in tree.cpp:
+        if file.path.startswith("tests/litmus/relacy_"):
+            continue  # The model checker's twin of the atomics: its cells have no orders.
         for match in ATOMIC_CALL.finditer(file.code):
             if "order" not in _call_text(file.code, match.end() - 1):
                 yield file.finding(match.start(), f"{match.group(1)}() without an explicit memory order")
