@@ -47,6 +47,7 @@ struct RecoveryReport {
   std::string cut_file;         // where, if any
   bool used_hot_images = false;
   std::uint64_t frames_scanned = 0;
+  std::uint64_t time_ns = 0;  // engine time of the epoch's first frame; time goes on from here
 };
 
 class SyncAgent;

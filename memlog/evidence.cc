@@ -1,0 +1,96 @@
+#include "evidence.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+
+#include "block_file.h"
+#include "frame_checksum.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+using Slots = std::array<EvidenceSlot, 2>;
+
+bool IsValid(const EvidenceSlot& slot, const LogId& log_id) noexcept {
+  return slot.magic == kEvidenceMagic && slot.log_id == log_id &&
+         BlockChecksum(slot) == slot.checksum;
+}
+
+}  // namespace
+
+absl::Status Evidence::Create(Storage& storage, const std::string& directory, const LogId& log_id) {
+  Slots slots{};
+  slots[0].magic = kEvidenceMagic;
+  slots[0].log_id = log_id;
+  slots[0].durable_address = kSegmentHeaderBytes;
+  slots[0].checksum = BlockChecksum(slots[0]);
+  return ReplaceFile(storage, directory, kEvidenceName,
+                     std::as_bytes(std::span<const EvidenceSlot>(slots)));
+}
+
+absl::StatusOr<EvidenceFound> Evidence::Read(Storage& storage, const std::string& directory,
+                                             const LogId& log_id) {
+  const std::string path = directory + "/" + kEvidenceName;
+  absl::StatusOr<std::unique_ptr<File>> file = storage.Open(path, FileMode::kRead);
+  if (file.status().code() == absl::StatusCode::kNotFound) {
+    return absl::DataLossError(path +
+                               " is missing: restore it from a backup of this log, or run "
+                               "`pawl repair` into a new directory");
+  }
+  if (!file.ok()) return file.status();
+  auto slots = std::make_unique<Slots>();
+  for (std::size_t i = 0; i < slots->size(); ++i) {
+    const absl::Status read = (*file)->ReadAt(
+        i * kBlockBytes, std::as_writable_bytes(std::span<EvidenceSlot, 1>(&(*slots)[i], 1)));
+    // A file cut short has slots that are not valid.
+    if (!read.ok() && read.code() != absl::StatusCode::kOutOfRange) return read;
+  }
+  const EvidenceSlot* newest = nullptr;
+  for (const EvidenceSlot& slot : *slots) {
+    if (!IsValid(slot, log_id)) continue;
+    if (newest == nullptr || slot.round > newest->round) newest = &slot;
+  }
+  if (newest == nullptr) {
+    return absl::DataLossError(path +
+                               " has no valid slot (offsets 0 and 4096): restore it from a "
+                               "backup of this log, or run `pawl repair` into a new "
+                               "directory");
+  }
+  return EvidenceFound{.durable = Address(newest->durable_address),
+                       .epoch = Epoch(newest->epoch),
+                       .round = newest->round,
+                       .is_closed = newest->is_closed != 0};
+}
+
+absl::StatusOr<std::unique_ptr<Evidence>> Evidence::Open(Storage& storage,
+                                                         const std::string& directory,
+                                                         const LogId& log_id,
+                                                         const EvidenceFound& found) {
+  absl::StatusOr<std::unique_ptr<File>> file =
+      storage.Open(directory + "/" + kEvidenceName, FileMode::kDurable);
+  if (!file.ok()) return file.status();
+  return std::unique_ptr<Evidence>(new Evidence(*std::move(file), log_id, found));
+}
+
+Evidence::Evidence(std::unique_ptr<File> file, const LogId& log_id, const EvidenceFound& found)
+    : file_(std::move(file)), round_(found.round), durable_(found.durable) {
+  slot_.magic = kEvidenceMagic;
+  slot_.log_id = log_id;
+}
+
+absl::Status Evidence::Write(Address durable, Epoch epoch, bool is_closed) {
+  ++round_;
+  slot_.round = round_;
+  slot_.durable_address = durable.value();
+  slot_.epoch = epoch.value();
+  slot_.is_closed = is_closed ? 1 : 0;
+  slot_.checksum = BlockChecksum(slot_);
+  // The slot with the newest round stays whole whatever happens to this write.
+  const absl::Status written = file_->WriteAt((round_ % 2) * kBlockBytes, BytesOf(slot_), {});
+  if (written.ok()) durable_ = durable;
+  return written;
+}
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,162 @@
+#include "frame_scan.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "frame_checksum.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+constexpr std::size_t kHeaderBytes = sizeof(FrameHeader);
+
+template <class T>
+T Load(std::span<const std::byte> bytes, std::size_t offset) noexcept {
+  T value;
+  std::memcpy(&value, bytes.data() + offset, sizeof value);
+  return value;
+}
+
+// The frame at `offset`, if its length, place and checksum are right.
+bool IsWhole(const SegmentView& segment, std::uint64_t address, std::size_t offset,
+             FrameHeader& header) noexcept {
+  const std::size_t left = segment.bytes.size() - offset;
+  if (left < kHeaderBytes) return false;
+  header = Load<FrameHeader>(segment.bytes, offset);
+  return header.address == address && header.length >= kHeaderBytes && header.length <= left &&
+         header.length % kFrameAlignBytes == 0 &&
+         header.checksum ==
+             FrameChecksum(segment.salt, segment.bytes.data() + offset, header.length);
+}
+
+// Extension blocks of a commit. Returns where the records start, or 0 if the blocks leave it.
+std::size_t SkipExtensions(std::span<const std::byte> commit) noexcept {
+  std::size_t at = sizeof(CommitHeader);
+  for (bool more = true; more;) {
+    if (commit.size() - at < sizeof(ExtensionHeader)) return 0;
+    const auto block = Load<ExtensionHeader>(commit, at);
+    const bool is_sane = block.bytes >= sizeof(ExtensionHeader) && block.bytes % 8 == 0 &&
+                         block.bytes <= commit.size() - at && block.more <= 1;
+    if (!is_sane) return 0;
+    at += block.bytes;
+    more = block.more != 0;
+  }
+  return at;
+}
+
+// The records fill the commit exactly.
+bool RecordsTile(std::span<const std::byte> commit, const CommitHeader& header) noexcept {
+  std::size_t at = sizeof(CommitHeader);
+  if ((header.flags & kCommitHasExtensions) != 0) at = SkipExtensions(commit);
+  if (at == 0) return false;
+  std::uint32_t records = 0;
+  while (at < commit.size()) {
+    if (commit.size() - at < sizeof(RecordHeader)) return false;
+    const auto record = Load<RecordHeader>(commit, at);
+    const std::size_t bytes = record.units * std::size_t{kRecordAlignBytes};
+    const std::size_t padding = record.flags & kRecordPaddingMask;
+    if (bytes < sizeof(RecordHeader) + padding || bytes > commit.size() - at) return false;
+    at += bytes;
+    ++records;
+  }
+  return records == header.records && records > 0;
+}
+
+// The commits fill the payload exactly, and the padding behind it is zeros.
+bool CommitsTile(std::span<const std::byte> frame, const FrameHeader& header) noexcept {
+  if (header.payload_bytes > frame.size() - kHeaderBytes) return false;
+  if (frame.size() - kHeaderBytes - header.payload_bytes >= kFrameAlignBytes) return false;
+  const std::span<const std::byte> payload = frame.subspan(kHeaderBytes, header.payload_bytes);
+  std::size_t at = 0;
+  std::uint64_t records = 0;
+  std::uint32_t commits = 0;
+  while (at < payload.size()) {
+    if (payload.size() - at < sizeof(CommitHeader)) return false;
+    const auto commit = Load<CommitHeader>(payload, at);
+    const bool is_sane = commit.bytes % 8 == 0 && commit.bytes > sizeof(CommitHeader) &&
+                         commit.bytes <= payload.size() - at;
+    if (!is_sane || !RecordsTile(payload.subspan(at, commit.bytes), commit)) return false;
+    at += commit.bytes;
+    records += commit.records;
+    ++commits;
+  }
+  const auto padding = frame.subspan(kHeaderBytes + header.payload_bytes);
+  return commits == header.commits && records == header.records &&
+         std::all_of(padding.begin(), padding.end(),
+                     [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+// What the frame says about itself agrees with what it holds.
+FrameVerdict CheckContent(std::span<const std::byte> frame, const FrameHeader& header,
+                          const ScanCursor& cursor) noexcept {
+  if (header.flags != 0) return FrameVerdict::kNewer;
+  if (header.kind != FrameKind::kData && header.kind != FrameKind::kSeal) {
+    return FrameVerdict::kNewer;
+  }
+  const bool is_data = header.kind == FrameKind::kData;
+  const bool is_sane = header.first_position == cursor.position.value() + 1 &&
+                       header.durable_address <= header.address &&
+                       header.previous_length == cursor.previous_length &&
+                       is_data == (header.commits > 0) && header.commits <= kFrameCommitsMax;
+  return is_sane && CommitsTile(frame, header) ? FrameVerdict::kValid : FrameVerdict::kMalformed;
+}
+
+}  // namespace
+
+FrameVerdict CheckFrame(const SegmentView& segment, const SegmentGeometry& geometry,
+                        const ScanCursor& cursor) noexcept {
+  const std::size_t offset = cursor.next.value() - geometry.Start(segment.index);
+  if (offset >= segment.bytes.size()) return FrameVerdict::kInvalid;
+  FrameHeader header;
+  if (!IsWhole(segment, cursor.next.value(), offset, header)) return FrameVerdict::kInvalid;
+  // A whole frame of an earlier life, or one behind a hole: not the continuation.
+  if (header.epoch < cursor.epoch.value() || header.previous_checksum != cursor.previous_checksum) {
+    return FrameVerdict::kInvalid;
+  }
+  return CheckContent(segment.bytes.subspan(offset, header.length), header, cursor);
+}
+
+SegmentVerdict ScanSegment(const SegmentView& segment, const SegmentGeometry& geometry,
+                           ScanCursor& cursor) noexcept {
+  for (;;) {
+    switch (CheckFrame(segment, geometry, cursor)) {
+      case FrameVerdict::kInvalid: return SegmentVerdict::kEnds;
+      case FrameVerdict::kNewer: return SegmentVerdict::kNewer;
+      case FrameVerdict::kMalformed: return SegmentVerdict::kMalformed;
+      case FrameVerdict::kValid: break;
+    }
+    const std::size_t offset = cursor.next.value() - geometry.Start(segment.index);
+    const auto header = Load<FrameHeader>(segment.bytes, offset);
+    cursor.next = cursor.next.Plus(header.length);
+    cursor.position = cursor.position.Plus(header.records);
+    cursor.epoch = Epoch(header.epoch);
+    cursor.previous_checksum = header.checksum;
+    cursor.previous_length = header.length;
+    cursor.time_ns = std::max(cursor.time_ns, header.time_ns);
+    cursor.evidence = std::max(cursor.evidence, Address(header.durable_address));
+    ++cursor.frames;
+    if (header.kind != FrameKind::kSeal) continue;
+    cursor.next = Address(geometry.FirstFrame(segment.index + 1));
+    cursor.previous_length = 0;
+    return SegmentVerdict::kSealed;
+  }
+}
+
+void FindWitnesses(const SegmentView& segment, const SegmentGeometry& geometry,
+                   std::uint64_t offset, Epoch epoch_min, Address log_end,
+                   Witnesses& witnesses) noexcept {
+  constexpr std::size_t kAddress = offsetof(FrameHeader, address);
+  const std::uint64_t start = geometry.Start(segment.index);
+  for (std::size_t at = std::max(offset, kSegmentHeaderBytes);
+       at + kHeaderBytes <= segment.bytes.size(); at += kFrameAlignBytes) {
+    if (Load<std::uint64_t>(segment.bytes, at + kAddress) != start + at) continue;
+    FrameHeader header;
+    if (!IsWhole(segment, start + at, at, header)) continue;
+    if (header.epoch < epoch_min.value() || header.durable_address > log_end.value()) continue;
+    witnesses.evidence = std::max(witnesses.evidence, Address(header.durable_address));
+    witnesses.last = std::max(witnesses.last, Address(header.address));
+    witnesses.epoch = std::max(witnesses.epoch, Epoch(header.epoch));
+  }
+}
+
+}  // namespace pawl::inline v0

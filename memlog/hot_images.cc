@@ -1,0 +1,110 @@
+#include "hot_images.h"
+
+#include <utility>
+
+#include "block_file.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+bool EndsWith(const std::string& name, const std::string& end) {
+  return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
+}
+
+std::string DraftName(std::uint64_t index) { return ImageName(index) + ".tmp"; }
+
+std::string DirectoryOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+}  // namespace
+
+HotImages::HotImages(Storage* storage, std::string hot_directory, std::string log_directory,
+                     Notice notice)
+    : storage_(storage),
+      hot_directory_(std::move(hot_directory)),
+      log_directory_(std::move(log_directory)),
+      notice_(std::move(notice)),
+      directory_(hot_directory_) {}
+
+void HotImages::Prepare() {
+  if (const absl::Status made = storage_->CreateDirectory(hot_directory_); !made.ok()) {
+    FallBack(made);
+  }
+}
+
+void HotImages::FallBack(const absl::Status& why) {
+  if (directory_ == log_directory_) return;
+  directory_ = log_directory_;
+  if (notice_) {
+    notice_("hot images live in " + log_directory_ +
+            ", with longer latency tails: " + std::string(why.message()));
+  }
+}
+
+absl::StatusOr<std::shared_ptr<Mapping>> HotImages::MapNew(const std::string& name,
+                                                           std::uint64_t bytes, std::string& path) {
+  path = directory_ + "/" + name;
+  absl::StatusOr<std::shared_ptr<Mapping>> image = storage_->MapImage(path, bytes);
+  if (image.ok() || directory_ == log_directory_) return image;
+  FallBack(image.status());
+  path = directory_ + "/" + name;
+  return storage_->MapImage(path, bytes);
+}
+
+absl::StatusOr<SegmentSet::Image> HotImages::NewDraft(std::uint64_t index, std::uint64_t bytes) {
+  std::string path;
+  absl::StatusOr<std::shared_ptr<Mapping>> image = MapNew(DraftName(index), bytes, path);
+  if (!image.ok()) return image.status();
+  return SegmentSet::Image{*std::move(image), path};
+}
+
+absl::Status HotImages::MakeDraft(SegmentSet::Image& image, std::uint64_t index) {
+  const std::string draft = DirectoryOf(image.path) + "/" + DraftName(index);
+  const absl::Status renamed = storage_->Rename(image.path, draft);
+  if (renamed.ok()) image.path = draft;
+  return renamed;
+}
+
+absl::Status HotImages::NameDraft(SegmentSet::Image& image, std::uint64_t index) {
+  const std::string path = DirectoryOf(image.path) + "/" + ImageName(index);
+  const absl::Status renamed = storage_->Rename(image.path, path);
+  if (renamed.ok()) image.path = path;
+  return renamed;
+}
+
+absl::Status HotImages::Drop(const SegmentSet::Image& image) {
+  return UnlinkIfThere(*storage_, image.path);
+}
+
+absl::StatusOr<std::shared_ptr<Mapping>> HotImages::NewMarks() {
+  std::string path;
+  return MapNew(kMarksName, kBlockBytes, path);
+}
+
+absl::Status HotImages::RemoveAll() {
+  for (const std::string& directory : Directories()) {
+    const absl::StatusOr<std::vector<std::string>> names = storage_->List(directory);
+    if (absl::IsNotFound(names.status()) || absl::IsFailedPrecondition(names.status())) continue;
+    if (!names.ok()) return names.status();
+    const absl::Status no_marks = UnlinkIfThere(*storage_, directory + "/" + kMarksName);
+    if (!no_marks.ok()) return no_marks;
+    for (const std::string& name : *names) {
+      if (!EndsWith(name, ".img") && !EndsWith(name, ".img.tmp")) continue;
+      const absl::Status gone = UnlinkIfThere(*storage_, directory + "/" + name);
+      if (!gone.ok()) return gone;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status HotImages::RemoveDirectory() {
+  if (hot_directory_ == log_directory_) return absl::OkStatus();
+  const absl::Status removed = storage_->RemoveDirectory(hot_directory_);
+  return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
+}
+
+std::vector<std::string> HotImages::Directories() const {
+  if (hot_directory_ == log_directory_) return {log_directory_};
+  return {hot_directory_, log_directory_};
+}
+
+}  // namespace pawl::inline v0

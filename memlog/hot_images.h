@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "pawl/format.h"
+#include "pawl/hot_marks.h"
+#include "pawl/storage.h"
+#include "segment_set.h"
+
+namespace pawl::inline v0 {
+
+inline constexpr const char* kMarksName = "marks";
+
+// The files of the hot directory: images and marks. What finds no room or no permission there
+// lives in the log directory instead, with one notice; the code is the same.
+//
+// An image is made under a draft name and gets its own when header and content are in it, so that
+// whatever has the name of an image is one, also after a kill.
+//   threads   one at a time
+class HotImages {
+ public:
+  using Notice = std::function<void(std::string_view)>;
+
+  HotImages(Storage* storage, std::string hot_directory, std::string log_directory, Notice notice);
+
+  // Creates the hot directory if it can be.
+  void Prepare();
+
+  // A zeroed image for segment `index` under its draft name.
+  //   errors    RESOURCE_EXHAUSTED neither directory has room
+  absl::StatusOr<SegmentSet::Image> NewDraft(std::uint64_t index, std::uint64_t bytes);
+  // Gives a retired image the draft name for segment `index`; its content is for the caller.
+  absl::Status MakeDraft(SegmentSet::Image& image, std::uint64_t index);
+  // The draft is complete: it gets its name.
+  absl::Status NameDraft(SegmentSet::Image& image, std::uint64_t index);
+  absl::Status Drop(const SegmentSet::Image& image);
+
+  // Marks as zeros, in the directory of the images.
+  absl::StatusOr<std::shared_ptr<Mapping>> NewMarks();
+
+  // Removes images, drafts and marks of earlier lives, marks first: without marks no image is
+  // believed.
+  absl::Status RemoveAll();
+  // After RemoveAll(): the hot directory too.
+  absl::Status RemoveDirectory();
+
+  // Where images and marks may be; the first one is preferred.
+  std::vector<std::string> Directories() const;
+  const std::string& directory() const noexcept { return directory_; }
+
+ private:
+  absl::StatusOr<std::shared_ptr<Mapping>> MapNew(const std::string& name, std::uint64_t bytes,
+                                                  std::string& path);
+  void FallBack(const absl::Status& why);
+
+  Storage* const storage_;
+  const std::string hot_directory_;
+  const std::string log_directory_;
+  const Notice notice_;
+  std::string directory_;  // hot_directory_, or log_directory_ after the fallback
+};
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,50 @@
+#include "pawl/log_reader.h"
+
+#include "segment_set.h"
+
+namespace pawl::inline v0 {
+
+LogReader::LogReader(std::shared_ptr<SegmentSet> segments, Address after, Position position)
+    : segments_(std::move(segments)),
+      address_(segments_->geometry().Normalised(after.value())),
+      position_(position) {}
+
+bool LogReader::EnterSegment() noexcept {
+  if (!status_.ok()) return false;
+  const SegmentGeometry& geometry = segments_->geometry();
+  const std::uint64_t index = geometry.IndexOf(address_.value());
+  absl::StatusOr<std::shared_ptr<const Mapping>> entered = segments_->Enter(index);
+  if (!entered.ok()) {
+    status_ = entered.status();
+    segment_ = nullptr;
+    return false;
+  }
+  segment_ = *std::move(entered);
+  segment_start_ = geometry.Start(index);
+  segment_end_ = geometry.End(index);
+  return true;
+}
+
+// From a frame without commits, or from behind a seal, to the next frame with commits.
+const FrameHeader* LogReader::SkipToData(Address limit) noexcept {
+  const SegmentGeometry& geometry = segments_->geometry();
+  while (address_ < limit) {
+    if (address_.value() >= segment_end_ && !EnterSegment()) return nullptr;
+    const FrameHeader& frame = *At(address_);
+    if (frame.kind == FrameKind::kData) {
+      Step(frame);
+      return &frame;
+    }
+    // Below the limit every frame is whole, so zeros mean that the seal is behind us.
+    const bool is_over = frame.length == 0 || frame.kind == FrameKind::kSeal;
+    if (is_over) {
+      address_ = Address(geometry.FirstFrame(geometry.IndexOf(address_.value()) + 1));
+    } else {
+      PAWL_CHECK(frame.address == address_.value() && frame.length >= sizeof(FrameHeader));
+      address_ = address_.Plus(frame.length);
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace pawl::inline v0

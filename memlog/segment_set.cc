@@ -1,0 +1,101 @@
+#include "segment_set.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "pawl/check.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+std::string NumberedName(std::uint64_t index, const char* extension) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%010llu.%s", static_cast<unsigned long long>(index), extension);
+  return text;
+}
+
+}  // namespace
+
+std::string SegmentName(std::uint64_t index) { return NumberedName(index, "seg"); }
+std::string ImageName(std::uint64_t index) { return NumberedName(index, "img"); }
+
+SegmentSet::SegmentSet(Storage* storage, std::string directory, std::uint64_t segment_bytes)
+    : storage_(storage), directory_(std::move(directory)), geometry_{segment_bytes} {}
+
+void SegmentSet::AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file) {
+  PAWL_CHECK(image.mapping != nullptr && image.mapping->size() == geometry_.segment_bytes);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const bool is_new =
+      segments_.try_emplace(index, Segment{std::move(image), std::move(file), {}, false}).second;
+  PAWL_CHECK(is_new);
+  ++images_;
+}
+
+void SegmentSet::AddSealed(std::uint64_t index) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const bool is_new = segments_.try_emplace(index, Segment{{}, nullptr, {}, true}).second;
+  PAWL_CHECK(is_new);
+}
+
+absl::StatusOr<std::shared_ptr<const Mapping>> SegmentSet::Enter(std::uint64_t index) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = segments_.find(index);
+  if (found == segments_.end()) {
+    return absl::DataLossError("segment " + std::to_string(index) + " of " + directory_ +
+                               " is missing");
+  }
+  Segment& segment = found->second;
+  if (!segment.is_sealed) return std::shared_ptr<const Mapping>(segment.image.mapping);
+  if (std::shared_ptr<const Mapping> mapped = segment.sealed.lock()) return mapped;
+  const std::string path = directory_ + "/" + SegmentName(index);
+  absl::StatusOr<std::shared_ptr<Mapping>> mapped = storage_->MapFile(path);
+  if (!mapped.ok()) return mapped.status();
+  if ((*mapped)->size() != geometry_.segment_bytes) {
+    return absl::DataLossError(path + " has " + std::to_string((*mapped)->size()) +
+                               " bytes, expected " + std::to_string(geometry_.segment_bytes));
+  }
+  segment.sealed = *mapped;
+  return std::shared_ptr<const Mapping>(*std::move(mapped));
+}
+
+SegmentSet::SyncTarget SegmentSet::TakeForSync(std::uint64_t index) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = segments_.find(index);
+  PAWL_CHECK(found != segments_.end() && !found->second.is_sealed);
+  return SyncTarget{found->second.image.mapping, std::move(found->second.file)};
+}
+
+void SegmentSet::Retire(std::uint64_t index) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = segments_.find(index);
+  PAWL_CHECK(found != segments_.end() && !found->second.is_sealed);
+  found->second.is_sealed = true;
+  ++retired_;
+}
+
+std::optional<SegmentSet::Retired> SegmentSet::TakeRetired() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (retired_ == 0) return std::nullopt;
+  // Segments retire in order, so the oldest one with an image is the one.
+  auto at = segments_.lower_bound(oldest_image_);
+  while (at != segments_.end() && at->second.image.mapping == nullptr) ++at;
+  PAWL_CHECK(at != segments_.end() && at->second.is_sealed);
+  oldest_image_ = at->first + 1;
+  --retired_;
+  --images_;
+  Retired retired{at->first, std::move(at->second.image)};
+  at->second.image = Image{};
+  return retired;
+}
+
+bool SegmentSet::HasRetired() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return retired_ > 0;
+}
+
+std::size_t SegmentSet::images() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return images_;
+}
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "pawl/format.h"
+#include "pawl/storage.h"
+
+namespace pawl::inline v0 {
+
+// Arithmetic of addresses: segment index × segment bytes + offset in the segment.
+struct SegmentGeometry {
+  std::uint64_t segment_bytes = 0;
+
+  std::uint64_t Start(std::uint64_t index) const noexcept { return index * segment_bytes; }
+  std::uint64_t FirstFrame(std::uint64_t index) const noexcept {
+    return Start(index) + kSegmentHeaderBytes;
+  }
+  std::uint64_t End(std::uint64_t index) const noexcept { return Start(index + 1); }
+  // Segment of the frame that starts at `address`, or that a cursor there reads next.
+  std::uint64_t IndexOf(std::uint64_t address) const noexcept { return address / segment_bytes; }
+  // Where the next frame can start at or behind `address`.
+  std::uint64_t Normalised(std::uint64_t address) const noexcept {
+    const std::uint64_t first = FirstFrame(IndexOf(address));
+    return address < first ? first : address;
+  }
+};
+
+std::string SegmentName(std::uint64_t index);  // 0000000007.seg
+std::string ImageName(std::uint64_t index);    // 0000000007.img
+
+// Which memory shows which segment: its hot image until it is sealed and durable, its file from
+// then on. The loop never comes here (ReadySegments is its way); the readers do at a segment's end.
+//   threads   any; one short lock, never held over a system call of the disk but one mmap
+class SegmentSet {
+ public:
+  struct Image {
+    std::shared_ptr<Mapping> mapping;
+    std::string path;
+  };
+  struct Retired {
+    std::uint64_t index = 0;
+    Image image;
+  };
+  // What the sync agent needs of a segment. Nothing here allocates.
+  struct SyncTarget {
+    std::shared_ptr<Mapping> image;
+    std::unique_ptr<File> file;
+  };
+
+  SegmentSet(Storage* storage, std::string directory, std::uint64_t segment_bytes);
+  SegmentSet(const SegmentSet&) = delete;
+  SegmentSet& operator=(const SegmentSet&) = delete;
+
+  const SegmentGeometry& geometry() const noexcept { return geometry_; }
+
+  // Preparer, and Open. `file` is open for durable writes.
+  void AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file);
+  // Open: a segment that is sealed and durable.
+  void AddSealed(std::uint64_t index);
+
+  // Readers: the memory to read segment `index` from.
+  //   errors    DATA_LOSS no such segment; what MapFile says
+  absl::StatusOr<std::shared_ptr<const Mapping>> Enter(std::uint64_t index);
+
+  // Sync agent.
+  SyncTarget TakeForSync(std::uint64_t index);
+  // The segment is sealed and durable: from now on readers enter its file.
+  void Retire(std::uint64_t index);
+
+  // Preparer: the oldest image that was retired and not taken yet.
+  std::optional<Retired> TakeRetired();
+  bool HasRetired() const;
+  // Images that are not retired, plus those retired and not taken.
+  std::size_t images() const;
+
+ private:
+  struct Segment {
+    Image image;                          // empty once retired and taken
+    std::unique_ptr<File> file;           // until the sync agent takes it
+    std::weak_ptr<const Mapping> sealed;  // shared by the readers that are in it
+    bool is_sealed = false;
+  };
+
+  Storage* const storage_;
+  const std::string directory_;
+  const SegmentGeometry geometry_;
+
+  mutable std::mutex mutex_;
+  // Under mutex_.
+  std::map<std::uint64_t, Segment> segments_;
+  std::size_t images_ = 0;
+  std::size_t retired_ = 0;
+  std::uint64_t oldest_image_ = 0;  // no segment below has an image
+};
+
+}  // namespace pawl::inline v0

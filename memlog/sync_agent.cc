@@ -1,0 +1,141 @@
+#include "sync_agent.h"
+
+#include <cstring>
+#include <span>
+
+#include "pawl/check.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+constexpr std::uint64_t AlignDown(std::uint64_t bytes) noexcept {
+  return bytes & ~(kBlockBytes - 1);
+}
+
+}  // namespace
+
+SyncAgent::SyncAgent(const Start& start)
+    : storage_(start.storage),
+      marks_(start.marks),
+      segments_(start.segments),
+      evidence_(start.evidence),
+      health_(start.health),
+      prepare_bell_(start.prepare_bell),
+      epoch_(start.epoch),
+      geometry_(start.segments->geometry()),
+      from_(geometry_.Normalised(start.durable.value())),
+      idle_since_ns_(start.storage->WallClockNs()) {
+  EnterSegment(geometry_.IndexOf(from_));
+}
+
+std::uint64_t SyncAgent::Published() const noexcept {
+  // Acquire: the frames below are whole. Pairs with the release in LogWriter::WriteFrame().
+  return marks_->published.load(std::memory_order_acquire);
+}
+
+int SyncAgent::DoWork() noexcept {
+  if (has_failed_) return 0;
+  const std::uint64_t published = Published();
+  if (published <= from_) {
+    if (delay_ns() != 0) return 0;
+    WriteEvidence();
+    return 1;
+  }
+  const std::uint64_t end = RoundEnd(published);
+  const bool is_done = end == from_ ? LeaveSegment() : WriteUpTo(end);
+  idle_since_ns_ = storage_->WallClockNs();
+  return is_done ? 1 : 0;
+}
+
+bool SyncAgent::HasWork() const noexcept {
+  return !has_failed_ && (Published() > from_ || delay_ns() == 0);
+}
+
+std::int64_t SyncAgent::delay_ns() const noexcept {
+  if (has_failed_ || evidence_->durable().value() >= from_) return -1;
+  const std::uint64_t now = storage_->WallClockNs();
+  // A wall clock that was set back counts as idle: evidence early is evidence all the same.
+  const std::uint64_t waited = now < idle_since_ns_ ? kIdleNs : now - idle_since_ns_;
+  return waited >= kIdleNs ? 0 : static_cast<std::int64_t>(kIdleNs - waited);
+}
+
+const FrameHeader* SyncAgent::FrameAt(std::uint64_t address) const noexcept {
+  return reinterpret_cast<const FrameHeader*>(target_.image->data() +
+                                              (address - geometry_.Start(index_)));
+}
+
+// End of the last frame that this round takes: `published` itself if it is near, else found by
+// walking. Returns from_ if the segment holds no more: it is sealed.
+std::uint64_t SyncAgent::RoundEnd(std::uint64_t published) const noexcept {
+  const std::uint64_t segment_end = geometry_.End(index_);
+  if (published <= segment_end && published - from_ <= kRoundBytes) return published;
+  std::uint64_t end = from_;
+  while (end < published && end < segment_end) {
+    const std::uint64_t length = FrameAt(end)->length;
+    if (length == 0 || (end > from_ && end + length - from_ > kRoundBytes)) break;
+    end += length;
+  }
+  PAWL_CHECK(end <= segment_end);
+  return end;
+}
+
+bool SyncAgent::WriteUpTo(std::uint64_t end) noexcept {
+  const std::uint64_t start = geometry_.Start(index_);
+  const std::uint64_t first = AlignDown(from_ - start);
+  const std::uint64_t whole = AlignDown(end - start);
+  const std::uint64_t rest = end - start - whole;
+  std::span<const std::byte> tail;
+  if (rest > 0) {
+    std::memcpy(bounce_, target_.image->data() + whole, rest);
+    std::memset(bounce_ + rest, 0, kBlockBytes - rest);
+    tail = bounce_;
+  }
+  if (!Accept(target_.file->WriteAt(first, {target_.image->data() + first, whole - first}, tail))) {
+    return false;
+  }
+  from_ = end;
+  // Release: the write returned before. Pairs with the acquire in Log::durable(), and with that in
+  // LogWriter, which passes it on as evidence.
+  marks_->durable.store(end, std::memory_order_release);
+  health_->RingBell();
+  return true;
+}
+
+// The next segment's file was made durable before the loop was given it.
+bool SyncAgent::LeaveSegment() noexcept {
+  if (!WriteEvidence()) return false;
+  target_ = {};
+  segments_->Retire(index_);
+  prepare_bell_->Ring();
+  from_ = geometry_.FirstFrame(index_ + 1);
+  EnterSegment(index_ + 1);
+  return true;
+}
+
+void SyncAgent::EnterSegment(std::uint64_t index) noexcept {
+  index_ = index;
+  target_ = segments_->TakeForSync(index);
+  PAWL_CHECK(target_.image != nullptr && target_.file != nullptr);
+}
+
+bool SyncAgent::WriteEvidence() noexcept {
+  return Accept(evidence_->Write(Address(from_), epoch_, false));
+}
+
+absl::Status SyncAgent::WriteClosingEvidence() {
+  if (has_failed_) return health_->error();
+  const absl::Status written = evidence_->Write(Address(from_), epoch_, true);
+  Accept(written);
+  return written;
+}
+
+bool SyncAgent::Accept(const absl::Status& status) noexcept {
+  if (status.ok()) return true;
+  has_failed_ = true;
+  health_->SetFailed(absl::Status(
+      status.code(), std::string(status.message()) +
+                         "; nothing more is accepted: stop, repair the disk, open the log again"));
+  return false;
+}
+
+}  // namespace pawl::inline v0

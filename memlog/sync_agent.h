@@ -1,0 +1,86 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "evidence.h"
+#include "health_board.h"
+#include "pawl/doorbell.h"
+#include "pawl/hot_marks.h"
+#include "pawl/position.h"
+#include "pawl/storage.h"
+#include "segment_set.h"
+
+namespace pawl::inline v0 {
+
+// Writes behind what is published and moves the durable mark: group commit behind the images.
+//
+// A round writes whole blocks from the durable mark up to a frame's end, at most kRoundBytes of
+// one segment. The block that holds the end is written with zeros behind it and written again by
+// the next round. After the first failed write nothing more is written.
+//   threads   one at a time
+//
+// Memory ordering: `published` is loaded with acquire, so the frames below are whole; the durable
+// mark is stored with release after the write returned.
+class SyncAgent {
+ public:
+  struct Start {
+    Storage* storage = nullptr;
+    HotMarks* marks = nullptr;
+    SegmentSet* segments = nullptr;
+    Evidence* evidence = nullptr;
+    HealthBoard* health = nullptr;
+    Doorbell* prepare_bell = nullptr;  // rung when an image was retired
+    Epoch epoch;
+    Address durable;
+  };
+
+  explicit SyncAgent(const Start& start);
+  SyncAgent(const SyncAgent&) = delete;
+  SyncAgent& operator=(const SyncAgent&) = delete;
+
+  // Returns the work done, 0 if there is none.
+  int DoWork() noexcept;
+  bool HasWork() const noexcept;
+  // Time until the evidence wants to be written; −1: never.
+  std::int64_t delay_ns() const noexcept;
+  // Writes evidence now, as the last act of a clean stop.
+  absl::Status WriteClosingEvidence();
+
+ private:
+  // One round: large enough for the disk's full speed (1.36 GB/s measured), small enough that an
+  // acknowledgement waits for less than a millisecond of others' bytes.
+  static constexpr std::uint64_t kRoundBytes = std::uint64_t{1} << 20;
+  // The log counts as idle after this time without a sync; then evidence costs nobody anything.
+  static constexpr std::uint64_t kIdleNs = 10'000'000;
+
+  std::uint64_t RoundEnd(std::uint64_t published) const noexcept;
+  const FrameHeader* FrameAt(std::uint64_t address) const noexcept;
+  bool WriteUpTo(std::uint64_t end) noexcept;
+  bool LeaveSegment() noexcept;
+  void EnterSegment(std::uint64_t index) noexcept;
+  bool WriteEvidence() noexcept;
+  bool Accept(const absl::Status& status) noexcept;
+  std::uint64_t Published() const noexcept;
+
+  Storage* const storage_;
+  HotMarks* const marks_;
+  SegmentSet* const segments_;
+  Evidence* const evidence_;
+  HealthBoard* const health_;
+  Doorbell* const prepare_bell_;
+  const Epoch epoch_;
+  const SegmentGeometry geometry_;
+
+  std::uint64_t index_ = 0;  // segment being written
+  std::uint64_t from_;       // where the next round starts
+  SegmentSet::SyncTarget target_;
+  std::uint64_t idle_since_ns_;
+  bool has_failed_ = false;
+  alignas(kBlockBytes) std::byte bounce_[kBlockBytes];  // the block that holds a round's end
+};
+
+}  // namespace pawl::inline v0
