@@ -53,7 +53,8 @@ std::uint32_t EveryCut::Stores(std::uint32_t /*page*/, std::uint32_t stores) {
 
 std::uint32_t EveryCut::Choose(std::uint32_t options) {
   if (at_ == digits_.size()) digits_.push_back({.value = 0, .options = options});
-  // The questions depend on earlier answers only, so a digit that was kept meets its question again.
+  // The questions depend on earlier answers only, so a digit that was kept meets its question
+  // again.
   digits_[at_].options = options;
   return digits_[at_++].value;
 }

@@ -21,8 +21,7 @@ SimDisk::SimDisk(std::string memory_root, std::uint64_t disk_bytes_max,
     const std::string path = memory_root_.substr(0, at);
     directories_[path];
     directories_[Parent(path)].seen[Name(path)] = {.inode = next_inode_, .is_directory = true};
-    directories_[Parent(path)].platter[Name(path)] = {.inode = next_inode_++,
-                                                      .is_directory = true};
+    directories_[Parent(path)].platter[Name(path)] = {.inode = next_inode_++, .is_directory = true};
   }
 }
 
@@ -41,7 +40,8 @@ absl::Status SimDisk::NotFound(const std::string& path) {
 }
 
 bool SimDisk::IsInMemory(const std::string& path) const {
-  return path.size() > memory_root_.size() && path.compare(0, memory_root_.size(), memory_root_) == 0 &&
+  return path.size() > memory_root_.size() &&
+         path.compare(0, memory_root_.size(), memory_root_) == 0 &&
          path[memory_root_.size()] == '/';
 }
 
@@ -204,7 +204,8 @@ SimDisk SimDisk::Clone() const {
 
 void SimDisk::DropDirectory(const std::string& path) {
   for (auto it = directories_.begin(); it != directories_.end();) {
-    const bool is_below = it->first == path || it->first.compare(0, path.size() + 1, path + "/") == 0;
+    const bool is_below =
+        it->first == path || it->first.compare(0, path.size() + 1, path + "/") == 0;
     it = is_below ? directories_.erase(it) : std::next(it);
   }
 }

@@ -12,8 +12,8 @@ namespace {
 
 std::byte* NewMemory(std::uint64_t bytes) {
   const std::uint64_t rounded = (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
-  auto* memory = static_cast<std::byte*>(
-      std::aligned_alloc(kPageBytes, std::max(rounded, kPageBytes)));
+  auto* memory =
+      static_cast<std::byte*>(std::aligned_alloc(kPageBytes, std::max(rounded, kPageBytes)));
   PAWL_CHECK(memory != nullptr);
   return memory;
 }
@@ -63,10 +63,10 @@ void SimFile::Write(std::uint64_t offset, std::span<const std::byte> bytes, bool
   if (bytes.empty()) return;
   if (offset + bytes.size() > size()) has_unsynced_size_ = true;
   Put(seen_, offset, bytes);
-  unsynced_.push_back({.offset = offset,
-                       .bytes = std::make_shared<const std::vector<std::byte>>(bytes.begin(),
-                                                                               bytes.end()),
-                       .is_in_flight = is_in_flight});
+  unsynced_.push_back(
+      {.offset = offset,
+       .bytes = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()),
+       .is_in_flight = is_in_flight});
 }
 
 void SimFile::WriteDurable(std::uint64_t offset, std::span<const std::byte> bytes) {
@@ -88,8 +88,8 @@ void SimFile::WriteDurable(std::uint64_t offset, std::span<const std::byte> byte
     if (store.offset < std::min(offset, store_end)) {
       const auto length = static_cast<std::ptrdiff_t>(std::min(offset, store_end) - store.offset);
       kept.push_back({store.offset,
-                      std::make_shared<const std::vector<std::byte>>(
-                          store.bytes->begin(), store.bytes->begin() + length),
+                      std::make_shared<const std::vector<std::byte>>(store.bytes->begin(),
+                                                                     store.bytes->begin() + length),
                       store.is_in_flight});
     }
     if (store_end > std::max(end, store.offset)) {
@@ -107,8 +107,8 @@ void SimFile::WriteDurable(std::uint64_t offset, std::span<const std::byte> byte
 
 void SimFile::Allocate(std::uint64_t bytes) {
   if (bytes <= size()) return;
-  seen_ = seen_ == nullptr ? std::make_shared<Pages>(bytes)
-                           : std::make_shared<Pages>(*seen_, bytes);
+  seen_ =
+      seen_ == nullptr ? std::make_shared<Pages>(bytes) : std::make_shared<Pages>(*seen_, bytes);
   has_unsynced_size_ = true;
 }
 

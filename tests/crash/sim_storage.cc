@@ -63,8 +63,7 @@ class SimStorage::Handle final : public File {
       is_there = machine_->disk_.file(inode_).Read(offset, into, from_platter);
     }
     if (is_there) return absl::OkStatus();
-    return absl::OutOfRangeError(
-        absl::StrCat(path_, ": ends before ", offset, " + ", into.size()));
+    return absl::OutOfRangeError(absl::StrCat(path_, ": ends before ", offset, " + ", into.size()));
   }
 
   absl::Status WriteAt(std::uint64_t offset, std::span<const std::byte> head,
@@ -145,8 +144,7 @@ SimStorage::SimStorage(const SimOptions& options)
       random_(options.seed),
       clock_ns_(1'700'000'000'000'000'000ULL) {}
 
-SimStorage::SimStorage(const SimStorage& from, SimDisk disk, std::uint64_t boot,
-                       std::uint64_t seed)
+SimStorage::SimStorage(const SimStorage& from, SimDisk disk, std::uint64_t boot, std::uint64_t seed)
     : options_(from.options_),
       disk_(std::move(disk)),
       random_(seed),
@@ -198,8 +196,8 @@ absl::Status SimStorage::Run(SimOp& op) {
   }
   if (ReachesDisk(op.kind)) {
     const std::uint64_t number = disk_ops_++;
-    if (fault_ && (number == fault_->at_disk_op ||
-                   (fault_->is_sticky && number > fault_->at_disk_op))) {
+    if (fault_ &&
+        (number == fault_->at_disk_op || (fault_->is_sticky && number > fault_->at_disk_op))) {
       return Fail(op);
     }
   }
@@ -215,8 +213,8 @@ absl::Status SimStorage::Fail(const SimOp& op) {
   } else if (op.kind == SimOpKind::kWriteDurable || op.kind == SimOpKind::kWrite) {
     WriteSectors(disk_.file(op.inode), op, choices);
   }
-  return absl::Status(fault_->code, absl::StrCat(op.path, ": ", NameOf(op.kind),
-                                                 ": input/output error (errno 5)"));
+  return absl::Status(
+      fault_->code, absl::StrCat(op.path, ": ", NameOf(op.kind), ": input/output error (errno 5)"));
 }
 
 absl::Status SimStorage::Apply(SimDisk& disk, const SimOp& op, const SimLies& lies) {
@@ -245,8 +243,7 @@ absl::Status SimStorage::Apply(SimDisk& disk, const SimOp& op, const SimLies& li
       SimFile& file = disk.file(op.inode);
       const auto write = [&](std::uint64_t offset, std::span<const std::byte> bytes) {
         if (bytes.empty()) return;
-        lies.durable_write_is_cached ? file.Write(offset, bytes)
-                                     : file.WriteDurable(offset, bytes);
+        lies.durable_write_is_cached ? file.Write(offset, bytes) : file.WriteDurable(offset, bytes);
       };
       write(op.offset, op.head);
       write(op.offset + op.head.size(), op.tail);
@@ -272,11 +269,10 @@ void SimStorage::ApplyUnsynced(SimDisk& disk, const SimOp& op) {
       file.Write(op.offset + op.head.size(), op.tail, /*is_in_flight=*/true);
       return;
     }
-    case SimOpKind::kSync:           // whatever it had reached is a choice of the cut already
+    case SimOpKind::kSync:  // whatever it had reached is a choice of the cut already
     case SimOpKind::kSyncDirectory:
-    case SimOpKind::kStoreFrame:     // memory is lost anyway
-    case SimOpKind::kStoreBytes:
-      return;
+    case SimOpKind::kStoreFrame:  // memory is lost anyway
+    case SimOpKind::kStoreBytes: return;
     default: {
       // A call that would fail leaves what it leaves.
       const absl::Status ignored = Apply(disk, op, SimLies{});
@@ -287,8 +283,8 @@ void SimStorage::ApplyUnsynced(SimDisk& disk, const SimOp& op) {
 
 // A direct or buffered write of a process that died: any sector may have been taken over.
 void SimStorage::WriteSectors(SimFile& file, const SimOp& op, CutChoices& choices) {
-  for (const auto& [start, bytes] : {std::pair{op.offset, op.head},
-                                     std::pair{op.offset + op.head.size(), op.tail}}) {
+  for (const auto& [start, bytes] :
+       {std::pair{op.offset, op.head}, std::pair{op.offset + op.head.size(), op.tail}}) {
     for (std::size_t at = 0; at < bytes.size(); at += kSectorBytes) {
       const std::size_t length = std::min<std::size_t>(kSectorBytes, bytes.size() - at);
       if (choices.Stores(0, 1) == 1) file.Write(start + at, bytes.subspan(at, length));
@@ -315,13 +311,9 @@ void SimStorage::ApplyPart(SimDisk& disk, const SimOp& op, CutChoices& choices,
                            std::span<std::byte> image) {
   switch (op.kind) {
     case SimOpKind::kWrite:
-    case SimOpKind::kWriteDurable:
-      WriteSectors(disk.file(op.inode), op, choices);
-      return;
+    case SimOpKind::kWriteDurable: WriteSectors(disk.file(op.inode), op, choices); return;
     case SimOpKind::kStoreFrame:
-    case SimOpKind::kStoreBytes:
-      StorePart(op, choices, image.data());
-      return;
+    case SimOpKind::kStoreBytes: StorePart(op, choices, image.data()); return;
     case SimOpKind::kCreateImage: {
       // Not begun, or the old file is gone, or a file of size 0, or the whole image.
       SimOp part = op;

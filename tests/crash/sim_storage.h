@@ -42,10 +42,10 @@ struct SimOp {
   SimOpKind kind = SimOpKind::kSync;
   std::uint64_t number = 0;  // 0, 1, 2… since the machine started
   std::string path;
-  std::string to;             // of a rename
+  std::string to;  // of a rename
   std::uint64_t inode = 0;
   std::uint64_t offset = 0;
-  std::uint64_t bytes = 0;    // to allocate, or of an image
+  std::uint64_t bytes = 0;  // to allocate, or of an image
   std::span<const std::byte> head;
   std::span<const std::byte> tail;
   std::byte* image = nullptr;  // where an image is stored into
@@ -60,8 +60,8 @@ struct SimFault {
 
 // Broken machines, for testing the test.
 struct SimLies {
-  bool durable_write_is_cached = false;   // a durable write returns before the platter has it
-  bool sync_does_nothing = false;         // of files
+  bool durable_write_is_cached = false;  // a durable write returns before the platter has it
+  bool sync_does_nothing = false;        // of files
   bool directory_sync_does_nothing = false;
   bool rename_over_does_nothing = false;  // a file that exists keeps its bytes
 };
@@ -92,11 +92,22 @@ class SimStorage final : public Storage {
   using Observer = std::function<void(const SimOp&)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
   void set_fault(const SimFault& fault) { fault_ = fault; }
-  void set_disk_bytes_max(std::uint64_t bytes) noexcept { disk_.set_disk_bytes_max(bytes); }
+  void set_disk_bytes_max(std::uint64_t bytes) noexcept {
+    disk_.set_disk_bytes_max(bytes);
+    has_small_disk_ = true;
+  }
+  // From now on the disk works and has room.
+  void clear_trouble() noexcept {
+    fault_.reset();
+    disk_.set_disk_bytes_max(options_.disk_bytes_max);
+    has_small_disk_ = false;
+  }
+  bool has_trouble() const noexcept { return fault_.has_value() || has_small_disk_; }
 
   std::unique_ptr<SimStorage> Cut(CutChoices& choices, std::uint64_t seed) const;
   std::unique_ptr<SimStorage> Kill(CutChoices& choices, std::uint64_t seed) const;
   void TurnOff() noexcept { is_off_ = true; }
+  void AdvanceClock(std::uint64_t ns) noexcept { clock_ns_ += ns; }
 
   std::uint64_t ops() const noexcept { return ops_; }
   std::uint64_t disk_ops() const noexcept { return disk_ops_; }
@@ -156,6 +167,7 @@ class SimStorage final : public Storage {
   std::uint64_t ops_ = 0;
   std::uint64_t disk_ops_ = 0;
   bool is_off_ = false;
+  bool has_small_disk_ = false;
   Observer observer_;
   std::optional<SimFault> fault_;
   const SimOp* in_flight_ = nullptr;

@@ -1,0 +1,274 @@
+// pawl_campaign power-cuts: cuts the power of a simulated machine under the log, again and again,
+// and judges every recovery by a history kept outside of it. See --help.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "planted.h"
+#include "power_cuts.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+constexpr char kUsage[] =
+    "usage: pawl_campaign power-cuts [--count N] [--seed S] [--first K] [--threads T] [--json]\n"
+    "                                [--exhaustive N] [--steps N] [--planted NAME]\n"
+    "       pawl_campaign --list-planted\n"
+    "\n"
+    "  --count N       states to enumerate (default 10000)\n"
+    "  --seed S        of everything drawn (default 1, or PAWL_SEED)\n"
+    "  --first K       number of the first state; a failure prints the line that repeats it\n"
+    "  --threads T     workers (default: 2); the result does not depend on it\n"
+    "  --exhaustive N  small cases of which every subset is tried (default 4; 0 with --first)\n"
+    "  --steps N       cuts every workload short: a smaller case for a failure\n"
+    "  --planted NAME  plants a fault; exits 0 only if the campaign finds it\n"
+    "  --json          one object on standard output\n";
+
+// Failures printed in full; the rest is counted.
+constexpr std::uint64_t kPrintedMax = 20;
+// A campaign of this size meets every path; a smaller one may not.
+constexpr std::uint64_t kAllPathsStates = 5000;
+
+struct Arguments {
+  PowerCutOptions cuts;
+  std::uint64_t count = 10'000;
+  std::uint64_t first = 0;
+  std::uint64_t threads = 2;
+  std::uint64_t exhaustive = 4;
+  std::string planted;
+  bool has_exhaustive = false;
+  bool is_json = false;
+};
+
+// The case that this thread runs, for the message of a check that fails within the engine.
+thread_local std::uint64_t current_state = 0;
+std::uint64_t current_seed = 0;
+
+extern "C" void OnAbort(int) {
+  char text[160];
+  const int length = std::snprintf(text, sizeof text,
+                                   "the engine aborted; repeat: tools/campaign power-cuts --seed "
+                                   "%llu --first %llu --count %llu\n",
+                                   static_cast<unsigned long long>(current_seed),
+                                   static_cast<unsigned long long>(current_state),
+                                   static_cast<unsigned long long>(kStatesPerCase));
+  if (length > 0)
+    static_cast<void>(!::write(STDERR_FILENO, text, static_cast<std::size_t>(length)));
+  std::signal(SIGABRT, SIG_DFL);
+}
+
+class Campaign {
+ public:
+  explicit Campaign(const Arguments& arguments) : arguments_(arguments) {}
+
+  Tally Run();
+
+ private:
+  void Worker(Tally& total);
+  void Report(std::uint64_t state, const std::string& what);
+  void Progress(const Tally& total);
+
+  const Arguments& arguments_;
+  // Next case, also those of the exhaustive part, which come first. Relaxed: only a ticket.
+  std::atomic<std::uint64_t> next_{0};
+  std::mutex mutex_;
+  std::uint64_t printed_ = 0;  // under mutex_
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_ = start_;  // under mutex_
+};
+
+void Campaign::Report(std::uint64_t state, const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  if (++printed_ > kPrintedMax) return;
+  std::fprintf(
+      stderr,
+      "FAILURE %s\n  repeat: tools/campaign power-cuts --seed %llu --first %llu --count %llu\n",
+      what.c_str(), static_cast<unsigned long long>(arguments_.cuts.seed),
+      static_cast<unsigned long long>(state), static_cast<unsigned long long>(kStatesPerCase));
+}
+
+void Campaign::Progress(const Tally& total) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_ < std::chrono::seconds(5)) return;
+  last_ = now;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  std::fprintf(
+      stderr, "%llu of %llu states, %.0f/s, %s\n", static_cast<unsigned long long>(total.states),
+      static_cast<unsigned long long>(arguments_.count),
+      static_cast<double>(total.states) / seconds, total.is_clean() ? "no failure" : "FAILURES");
+}
+
+void Campaign::Worker(Tally& total) {
+  const std::uint64_t first_case = arguments_.first / kStatesPerCase;
+  const std::uint64_t end = arguments_.first + arguments_.count;
+  for (;;) {
+    // Relaxed: a ticket; what it numbers is made from the seed.
+    const std::uint64_t ticket = next_.fetch_add(1, std::memory_order_relaxed);
+    Tally tally;
+    const bool is_exhaustive = ticket < arguments_.exhaustive;
+    const std::uint64_t number =
+        is_exhaustive ? ticket : first_case + ticket - arguments_.exhaustive;
+    const std::uint64_t start = number * kStatesPerCase;
+    if (!is_exhaustive && start >= end) return;
+    current_state = is_exhaustive ? 0 : start;
+    PowerCuts cuts(arguments_.cuts, &tally,
+                   [&](const std::string& what) { Report(current_state, what); });
+    if (is_exhaustive) {
+      cuts.RunExhaustive(number);
+    } else {
+      cuts.RunCase(number, arguments_.first > start ? arguments_.first - start : 0,
+                   std::min(end - start, kStatesPerCase));
+    }
+    const std::lock_guard lock(mutex_);
+    total.Add(tally);
+    Progress(total);
+  }
+}
+
+Tally Campaign::Run() {
+  Tally total;
+  std::vector<std::thread> workers;
+  for (std::uint64_t i = 0; i < arguments_.threads; ++i) {
+    workers.emplace_back([&] { Worker(total); });
+  }
+  for (std::thread& worker : workers) worker.join();
+  return total;
+}
+
+// Rare paths that a large campaign must have met.
+std::string UnmetPaths(const Tally& tally) {
+  std::string unmet;
+  for (const char* path : {"torn_tail_cut", "hot_images_used", "clean_reopen", "several_segments",
+                           "caught_in_open", "caught_at_work", "exhaustive_operation"}) {
+    if (!tally.met.contains(path)) absl::StrAppend(&unmet, unmet.empty() ? "" : ", ", path);
+  }
+  return unmet;
+}
+
+[[noreturn]] void Refuse(const std::string& what) {
+  std::fprintf(stderr, "pawl_campaign: %s\n%s", what.c_str(), kUsage);
+  std::exit(2);
+}
+
+std::uint64_t Number(const char* option, const char* text) {
+  std::uint64_t number = 0;
+  if (text == nullptr || !absl::SimpleAtoi(text, &number)) {
+    Refuse(absl::StrCat(option, " wants a number, not ", text == nullptr ? "nothing" : text));
+  }
+  return number;
+}
+
+void ParseOption(int& at, char** argv, Arguments& arguments) {
+  const std::string_view option = argv[at];
+  const auto number = [&] { return Number(argv[at], argv[at + 1]); };
+  if (option == "--json") {
+    arguments.is_json = true;
+    return;
+  }
+  if (option == "--count") {
+    arguments.count = number();
+  } else if (option == "--seed") {
+    arguments.cuts.seed = number();
+  } else if (option == "--first") {
+    arguments.first = number();
+  } else if (option == "--threads") {
+    arguments.threads = std::clamp<std::uint64_t>(number(), 1, 256);
+  } else if (option == "--exhaustive") {
+    arguments.exhaustive = number();
+    arguments.has_exhaustive = true;
+  } else if (option == "--steps") {
+    arguments.cuts.steps_limit = static_cast<std::uint32_t>(number());
+  } else if (option == "--planted" && argv[at + 1] != nullptr) {
+    arguments.planted = argv[at + 1];
+  } else {
+    Refuse(absl::StrCat("unknown argument ", argv[at]));
+  }
+  ++at;
+}
+
+int ListPlanted() {
+  for (const Planted& fault : PlantedFaults()) {
+    std::printf("%-24s %s\n", std::string(fault.name).c_str(), std::string(fault.what).c_str());
+  }
+  return 0;
+}
+
+// Becomes the program that has the fault compiled in.
+[[noreturn]] void RunUnchecked(char** argv) {
+  char path[4096];
+  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  PAWL_CHECK(length > 0);
+  const std::string program = std::string(path, static_cast<std::size_t>(length)) + "_unchecked";
+  ::execv(program.c_str(), argv);
+  Refuse(absl::StrCat("cannot run ", program, ": ", std::strerror(errno)));
+}
+
+void Plant(Arguments& arguments, char** argv) {
+  for (const Planted& fault : PlantedFaults()) {
+    if (fault.name != arguments.planted) continue;
+    if (fault.plant != nullptr) {
+      fault.plant(arguments.cuts);
+    } else if (std::string_view(PAWL_PLANTED) != fault.name) {
+      RunUnchecked(argv);
+    }
+    return;
+  }
+  Refuse(absl::StrCat("no planted fault is called ", arguments.planted));
+}
+
+int Finish(const Arguments& arguments, const Tally& tally, double seconds) {
+  const std::string unmet =
+      arguments.first == 0 && arguments.count >= kAllPathsStates ? UnmetPaths(tally) : "";
+  if (!unmet.empty()) std::fprintf(stderr, "paths never met: %s\n", unmet.c_str());
+  const std::string json =
+      absl::StrCat(tally.ToJson(), ", \"seed\": ", arguments.cuts.seed,
+                   ", \"first\": ", arguments.first, ", \"seconds\": ", seconds, "}");
+  std::fprintf(arguments.is_json ? stdout : stderr, "%s\n", json.c_str());
+  if (!arguments.planted.empty()) {
+    std::fprintf(stderr, "%s: %s\n", arguments.planted.c_str(),
+                 tally.is_clean() ? "NOT FOUND" : "found");
+    return tally.is_clean() ? 1 : 0;
+  }
+  return tally.is_clean() && unmet.empty() && tally.states == arguments.count ? 0 : 1;
+}
+
+int Main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--list-planted") return ListPlanted();
+  if (argc == 2 && std::string_view(argv[1]) == "--help") {
+    std::fputs(kUsage, stdout);
+    return 0;
+  }
+  if (argc < 2 || std::string_view(argv[1]) != "power-cuts") Refuse("say what to do");
+  Arguments arguments;
+  if (const char* seed = std::getenv("PAWL_SEED")) arguments.cuts.seed = Number("PAWL_SEED", seed);
+  for (int at = 2; at < argc; ++at) ParseOption(at, argv, arguments);
+  if (arguments.first > 0 && !arguments.has_exhaustive) arguments.exhaustive = 0;
+  if (!arguments.planted.empty()) Plant(arguments, argv);
+  current_seed = arguments.cuts.seed;
+  std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(current_seed));
+  std::signal(SIGABRT, OnAbort);
+  const auto start = std::chrono::steady_clock::now();
+  const Tally tally = Campaign(arguments).Run();
+  return Finish(arguments, tally,
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
+}  // namespace
+}  // namespace pawl::inline v0
+
+int main(int argc, char** argv) { return pawl::Main(argc, argv); }
