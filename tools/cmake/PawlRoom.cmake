@@ -14,7 +14,7 @@ set(PAWL_ROOM_sagas_MAY_USE core memlog)
 #           PUBLIC_HEADERS include/pawl/engine.h every one; each is compiled alone by the target
 #                                                all_verify_interface_header_sets
 #           LIBRARIES pawl::memlog absl::status  what users of the room's headers need too
-#           PRIVATE_LIBRARIES pawl_moodycamel    what only its sources need; not exported
+#           PRIVATE_LIBRARIES pawl_moodycamel    what only its sources need
 #           DEFINITIONS X=1)                     private compile definitions
 #
 # Creates pawl_<room> and pawl::<room>. Without sources it is an INTERFACE library. The only include paths are the
@@ -34,8 +34,12 @@ function(pawl_room)
     add_library(${target} ${room_SOURCES} ${room_HOT_SOURCES})
     pawl_compile_settings(${target})
     target_compile_definitions(${target} PRIVATE ${room_DEFINITIONS})
+    # Ours are headers only and end with the build; a foreign library must be linked by users of the archive too.
     foreach(library IN LISTS room_PRIVATE_LIBRARIES)
-      target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:${library}>)
+      if(library MATCHES "^pawl_")
+        set(library "$<BUILD_INTERFACE:${library}>")
+      endif()
+      target_link_libraries(${target} PRIVATE ${library})
     endforeach()
     set_source_files_properties(${room_HOT_SOURCES} PROPERTIES COMPILE_OPTIONS -fno-exceptions)
     set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION}
