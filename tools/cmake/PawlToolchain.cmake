@@ -21,7 +21,9 @@ endif()
 add_library(pawl_warnings INTERFACE)
 target_compile_options(pawl_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast -Wcast-align
-  -Wnull-dereference -Wdouble-promotion -Wformat=2 -Wimplicit-fallthrough)
+  -Wnull-dereference -Wdouble-promotion -Wformat=2 -Wimplicit-fallthrough
+  # clang reports the inside of libstdc++'s own std::stable_sort; what is deprecated for us, g++ says.
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC bug 105651: `"text" + std::string` is taken for overlapping memory at -O3.
   target_compile_options(pawl_warnings INTERFACE -Wno-restrict)
