@@ -28,7 +28,7 @@ CommandLoop::CommandLoop(const Setup& setup)
       undurable_bytes_max_(setup.undurable_bytes_max),
       // A commit, the frame before it, and the rest of a segment that is too small for both.
       commit_room_bytes_(2 * writer_.worst_case_bytes() + kSegmentHeaderBytes),
-      builder_(writer_, setup.stores, setup.streams_max, setup.next_stream),
+      builder_(writer_, setup.stores, setup.next_stream),
       pending_(setup.answers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
   touched_.reserve(lanes_.size());

@@ -19,9 +19,9 @@ inline constexpr std::uint32_t kCommitEventsMax = 1024;
 //   threads   loop only
 class CommitBuilder {
  public:
-  CommitBuilder(LogWriter& writer, std::span<StreamStore* const> stores, std::uint32_t streams_max,
+  CommitBuilder(LogWriter& writer, std::span<StreamStore* const> stores,
                 std::uint32_t next_stream) noexcept
-      : writer_(writer), stores_(stores), streams_max_(streams_max), next_stream_(next_stream) {}
+      : writer_(writer), stores_(stores), next_stream_(next_stream) {}
   CommitBuilder(const CommitBuilder&) = delete;
   CommitBuilder& operator=(const CommitBuilder&) = delete;
 
@@ -109,7 +109,6 @@ class CommitBuilder {
   // Constant after construction.
   LogWriter& writer_;
   const std::span<StreamStore* const> stores_;
-  const std::uint32_t streams_max_;
 
   // Of the open commit.
   StreamStore* own_store_ = nullptr;
