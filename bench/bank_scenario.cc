@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bank_pawl.h"
 #include "bank_subject.h"
 #include "child_run.h"
 #include "command_feed.h"
@@ -73,7 +74,7 @@ std::uint64_t CountOption(Arguments& arguments, std::string_view name, std::uint
 }
 
 std::vector<Row> ChosenRows(const std::string& names) {
-  std::vector<Row> rows;
+  std::vector<Row> rows{{.subject = &kPawl, .results = {}}};
   for (std::size_t begin = 0; begin < names.size();) {
     const std::size_t end = std::min(names.find(',', begin), names.size());
     const std::string_view name = std::string_view(names).substr(begin, end - begin);
@@ -234,7 +235,7 @@ void PrintTable(const Plan& plan) {
 
 int RunBankScenario(Arguments& arguments) {
   Plan plan = ReadPlan(arguments);
-  if (plan.rows.empty() || !RunRounds(plan)) return 1;
+  if (!RunRounds(plan)) return 1;
   if (plan.is_json) {
     PrintJson(plan);
   } else {

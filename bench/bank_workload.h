@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -17,7 +18,7 @@ struct BankCommand {
   BankKind kind;
   std::int64_t cents;      // In [1, 100].
   std::uint64_t sequence;  // 1, 2, 3…
-  std::uint64_t memo[4];
+  std::array<std::uint64_t, 4> memo;
 };
 
 // One accepted command; what a subject appends to its log.
@@ -26,7 +27,7 @@ struct BankEvent {
   std::int64_t delta_cents;  // Positive for a deposit.
   std::uint64_t sequence;    // Of the command.
   std::uint64_t kind;
-  std::uint64_t memo[4];
+  std::array<std::uint64_t, 4> memo;
 };
 
 static_assert(sizeof(BankCommand) == 64 && sizeof(BankEvent) == 64);
@@ -43,7 +44,7 @@ class BankCommands {
     command.kind = static_cast<BankKind>(random >> 63U);
     command.cents = static_cast<std::int64_t>(1 + ((((random >> 32U) & 0xffffU) * 100) >> 16U));
     command.sequence = ++sequence_;
-    for (std::uint64_t& word : command.memo) word = random ^ sequence_;
+    command.memo.fill(random ^ sequence_);
   }
 
  private:
@@ -69,7 +70,7 @@ inline bool Decide(std::int64_t& balance, const BankCommand& command, BankEvent&
   event.delta_cents = delta;
   event.sequence = command.sequence;
   event.kind = static_cast<std::uint64_t>(command.kind);
-  for (std::size_t i = 0; i < 4; ++i) event.memo[i] = command.memo[i];
+  event.memo = command.memo;
   const bool is_accepted = next >= 0;
   balance = is_accepted ? next : balance;
   return is_accepted;

@@ -1,0 +1,250 @@
+#include "bank_pawl.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "bank_workload.h"
+#include "pawl/engine.h"
+#include "pawl/log_reader.h"
+#include "pawl/view.h"
+
+namespace pawl::inline v0::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kSubmitBatch = 256;              // As the rivals' queue batches.
+constexpr std::uint64_t kLogBytesPerCommandMax = 112;  // The byte budget of the format.
+constexpr std::uint64_t kSegmentBytes = std::uint64_t{64} << 20U;
+
+struct Posted {
+  static constexpr EventType kType{"bench.posted", 1};
+  std::uint64_t account;
+  std::int64_t delta_cents;
+  std::uint64_t sequence;
+  std::uint64_t kind;
+  std::array<std::uint64_t, 4> memo;
+};
+static_assert(sizeof(Posted) == sizeof(BankEvent));
+
+struct BankAccount {
+  using Commands = pawl::Commands<BankCommand>;
+  using Events = pawl::Events<Posted>;
+  static constexpr std::string_view kCategory = "account";
+  enum Refusal : std::uint16_t { kInsufficientFunds = 1 };
+  struct State {
+    std::int64_t cents = 0;
+  };
+  static Verdict Decide(const State& state, const BankCommand& command,
+                        Emit<BankAccount>& emit) noexcept {
+    std::int64_t balance = state.cents;
+    BankEvent event;
+    if (!bench::Decide(balance, command, event)) return Refuse(kInsufficientFunds);
+    emit(std::bit_cast<Posted>(event));
+    return Accept();
+  }
+  static void Evolve(State& state, const Posted& event) noexcept {
+    state.cents += event.delta_cents;
+  }
+};
+
+struct Balances {
+  using Events = pawl::Events<Posted>;
+  static constexpr int kVersion = 1;
+  std::vector<std::int64_t> cents;  // By account.
+
+  void On(const Posted& event, const Meta&) noexcept {
+    if (event.account >= cents.size()) cents.resize(event.account + 1);
+    cents[event.account] += event.delta_cents;
+  }
+};
+
+[[noreturn]] void Fail(const std::string& what) {
+  std::fprintf(stderr, "pawl: %s\n", what.c_str());
+  std::exit(1);
+}
+
+template <class T>
+T OrFail(absl::StatusOr<T> result) {
+  if (!result.ok()) Fail(result.status().ToString());
+  return *std::move(result);
+}
+
+EngineOptions OptionsOf(const BankOptions& bank, const std::string& directory) {
+  const std::uint64_t run_bytes = bank.commands * kLogBytesPerCommandMax;
+  const std::uint64_t segments = run_bytes / kSegmentBytes + 2;
+  EngineOptions options;
+  options.directory = directory;
+  options.segment_bytes = kSegmentBytes;
+  options.segments_ahead = static_cast<std::uint32_t>(segments);
+  options.undurable_bytes_max = segments * kSegmentBytes;
+  options.streams_max = static_cast<std::uint32_t>(bank.accounts);
+  options.session_window = static_cast<std::uint32_t>(bank.window);
+  options.idle = bank.idle == Idle::kSpin ? pawl::Idle::kSpin : pawl::Idle::kYield;
+  options.loop_core = bank.placement.loop_core;
+  options.disk_core = bank.placement.producer_core;
+  options.on_notice = [](std::string_view notice) {
+    std::fprintf(stderr, "pawl: %.*s\n", static_cast<int>(notice.size()), notice.data());
+  };
+  return options;
+}
+
+// A folder that disappears with the run.
+class TemporaryDirectory {
+ public:
+  explicit TemporaryDirectory(const std::string& parent)
+      : path_(parent + "/bank_pawl." + std::to_string(getpid())) {}
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+class PawlRun {
+ public:
+  explicit PawlRun(const BankOptions& options)
+      : options_(options),
+        directory_(options.directory),
+        engine_(
+            OrFail(Engine::Open(OptionsOf(options, directory_.path()), Aggregates<BankAccount>{}))),
+        view_(OrFail(Project<Balances>(*engine_, {.core = options.placement.projector_core}))),
+        producer_(OrFail(engine_->NewProducer({.session = "bench"}))) {
+    while (engine_->log().HasPrepareWork())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    log_begin_ = engine_->log().published().value();
+  }
+
+  BankResult Run() {
+    std::thread producer([this] { Produce(); });
+    producer.join();
+    const std::chrono::duration<double> seconds = ended_ - begun_;
+    BankResult result{.seconds = seconds.count(),
+                      .commands = options_.commands,
+                      .accepted = accepted_,
+                      .log_bytes = engine_->log().published().value() - log_begin_,
+                      .undurable_bytes_max = undurable_bytes_max_};
+    result.is_verified = IsRight();
+    if (const absl::Status stopped = engine_->Stop(); !stopped.ok()) Fail(stopped.ToString());
+    return result;
+  }
+
+ private:
+  void Produce() {
+    PinThisThread(options_.placement.producer_core);
+    BankCommands commands(options_.seed, options_.accounts);
+    std::array<Addressed<BankCommand>, kSubmitBatch> batch;
+    begun_ = Clock::now();
+    for (std::uint64_t sent = 0; sent < options_.commands;) {
+      const std::uint64_t count = std::min<std::uint64_t>(kSubmitBatch, options_.commands - sent);
+      for (std::size_t i = 0; i < count; ++i) {
+        commands.Next(batch[i].command);
+        batch[i].key = Key(batch[i].command.account + 1);  // Key 0 is reserved.
+      }
+      SubmitAll(std::span(batch).first(count));
+      sent += count;
+    }
+    while (answered_ < options_.commands) {
+      if (PollCompletions() == 0) IdleOnce(options_.idle);
+    }
+    while (view_.position() < last_position_ && view_.status().ok()) IdleOnce(options_.idle);
+    ended_ = Clock::now();
+  }
+
+  void SubmitAll(std::span<const Addressed<BankCommand>> commands) {
+    while (!commands.empty()) {
+      const SentBatch sent = producer_.SubmitBatch<BankAccount>(commands, {.ack = Ack::kPublished});
+      commands = commands.subspan(sent.count);
+      const bool is_back_pressure = sent.fault == SendFault::kNone ||
+                                    sent.fault == SendFault::kWindowFull ||
+                                    sent.fault == SendFault::kQueueFull;
+      if (!is_back_pressure) Fail(std::string(Sent(sent.fault).reason()));
+      if (PollCompletions() == 0 && !commands.empty()) IdleOnce(options_.idle);
+    }
+    const std::uint64_t durable = engine_->log().durable().value();
+    const std::uint64_t published = engine_->log().published().value();
+    undurable_bytes_max_ = std::max(undurable_bytes_max_, published - durable);
+  }
+
+  std::size_t PollCompletions() {
+    const std::size_t count = producer_.Poll([this](const Completion& completion) noexcept {
+      if (!completion.verdict.is_accepted()) return;
+      ++accepted_;
+      last_position_ = completion.receipt.position;
+    });
+    answered_ += count;
+    return count;
+  }
+
+  // Every record of the log is the one expected; aggregates and view hold the same balances.
+  bool IsRight() {
+    BankOracle oracle(options_.seed, options_.accounts, options_.commands);
+    LogReader reader = engine_->log().NewReader();
+    const Address end = engine_->log().published();
+    for (const FrameHeader* frame = nullptr; (frame = reader.NextFrame(end)) != nullptr;) {
+      ForEachRecord(*frame, [&oracle](const RecordView& record) {
+        if (record.header.kind != RecordKind::kEvent) return;
+        BankEvent event;
+        std::memcpy(&event, record.payload(), sizeof event);
+        oracle.ExpectNext(event);
+      });
+    }
+    const BankTotals projected =
+        view_.Read([](const Balances& balances) noexcept { return TotalsOf(balances.cents); });
+    return reader.status().ok() && oracle.Holds(projected) && oracle.accepted() == accepted_ &&
+           AggregateTotals() == projected;
+  }
+
+  // An account that no command reached has balance 0, in the oracle too.
+  BankTotals AggregateTotals() {
+    std::vector<std::int64_t> balances(options_.accounts);
+    const absl::Status visited = engine_->VisitAggregates<BankAccount>(
+        [&balances](const Key& key, Version, const BankAccount::State& state) {
+          balances[key.low - 1] = state.cents;
+        });
+    if (!visited.ok()) Fail(visited.ToString());
+    return TotalsOf(balances);
+  }
+
+  const BankOptions& options_;
+  TemporaryDirectory directory_;
+  std::unique_ptr<Engine> engine_;
+  View<Balances> view_;
+  Producer producer_;
+  std::uint64_t log_begin_ = 0;
+  // The producer's thread only, until it is joined.
+  std::uint64_t answered_ = 0;
+  std::uint64_t accepted_ = 0;
+  Position last_position_;
+  std::uint64_t undurable_bytes_max_ = 0;  // Looked at once per batch.
+  Clock::time_point begun_;
+  Clock::time_point ended_;
+};
+
+BankResult RunPawl(const BankOptions& options) { return PawlRun(options).Run(); }
+
+}  // namespace
+
+const BankSubject kPawl{
+    .name = "pawl",
+    .description = "the engine: ack published, all checks, sync agent on, hot images for the run",
+    .commands_default = 20'000'000,
+    .run = RunPawl};
+
+}  // namespace pawl::inline v0::bench
