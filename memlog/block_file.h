@@ -4,7 +4,8 @@
 #include <span>
 #include <string>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
+
 #include "pawl/storage.h"
 
 namespace pawl::inline v0 {

@@ -178,9 +178,7 @@ constexpr std::size_t kInstructionKernels = 2;
 
 #else
 
-bool HasCrcInstruction() noexcept {
-  return false;
-}
+bool HasCrcInstruction() noexcept { return false; }
 
 constexpr Crc32cKernel kKernels[] = {{"slicing by 8", AdvancePortable}};
 constexpr std::size_t kInstructionKernels = 0;

@@ -4,8 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "pawl/format.h"
 #include "pawl/position.h"
 #include "pawl/storage.h"

@@ -4,7 +4,8 @@
 #include <mutex>
 #include <utility>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
+
 #include "pawl/doorbell.h"
 #include "pawl/log.h"
 

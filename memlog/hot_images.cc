@@ -25,10 +25,18 @@ HotImages::HotImages(Storage* storage, std::string hot_directory, std::string lo
       notice_(std::move(notice)),
       directory_(hot_directory_) {}
 
-void HotImages::Prepare() {
+absl::Status HotImages::Prepare() {
+  if (hot_directory_ == log_directory_) return absl::OkStatus();
   if (const absl::Status made = storage_->CreateDirectory(hot_directory_); !made.ok()) {
     FallBack(made);
+    return absl::OkStatus();
   }
+  absl::StatusOr<std::unique_ptr<File>> locked = storage_->Lock(hot_directory_);
+  if (!locked.ok()) {
+    return Explained(locked.status(), "this log needs another hot_directory");
+  }
+  lock_ = *std::move(locked);
+  return absl::OkStatus();
 }
 
 void HotImages::FallBack(const absl::Status& why) {
@@ -97,7 +105,10 @@ absl::Status HotImages::RemoveAll() {
 }
 
 absl::Status HotImages::RemoveDirectory() {
-  if (hot_directory_ == log_directory_) return absl::OkStatus();
+  if (lock_ == nullptr) return absl::OkStatus();
+  const absl::Status unlocked = UnlinkIfThere(*storage_, hot_directory_ + "/lock");
+  if (!unlocked.ok()) return unlocked;
+  lock_ = nullptr;
   const absl::Status removed = storage_->RemoveDirectory(hot_directory_);
   return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
 }

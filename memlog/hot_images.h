@@ -7,8 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "pawl/format.h"
 #include "pawl/hot_marks.h"
 #include "pawl/storage.h"
@@ -30,8 +31,10 @@ class HotImages {
 
   HotImages(Storage* storage, std::string hot_directory, std::string log_directory, Notice notice);
 
-  // Creates the hot directory if it can be.
-  void Prepare();
+  // Creates the hot directory if it can be, and locks it: two logs in one would remove each
+  // other's images.
+  //   errors    FAILED_PRECONDITION another engine uses it, or it is not ours
+  absl::Status Prepare();
 
   // A zeroed image for segment `index` under its draft name.
   //   errors    RESOURCE_EXHAUSTED neither directory has room
@@ -48,11 +51,12 @@ class HotImages {
   // Removes images, drafts and marks of earlier lives, marks first: without marks no image is
   // believed.
   absl::Status RemoveAll();
-  // After RemoveAll(): the hot directory too.
+  // After RemoveAll(): the hot directory and its lock too.
   absl::Status RemoveDirectory();
 
   // Where images and marks may be; the first one is preferred.
   std::vector<std::string> Directories() const;
+  const std::string& log_directory() const noexcept { return log_directory_; }
   const std::string& directory() const noexcept { return directory_; }
 
  private:
@@ -64,7 +68,8 @@ class HotImages {
   const std::string hot_directory_;
   const std::string log_directory_;
   const Notice notice_;
-  std::string directory_;  // hot_directory_, or log_directory_ after the fallback
+  std::unique_ptr<File> lock_;  // of the hot directory
+  std::string directory_;       // hot_directory_, or log_directory_ after the fallback
 };
 
 }  // namespace pawl::inline v0

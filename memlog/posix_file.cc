@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 #include <vector>
 
@@ -27,10 +26,9 @@ struct Freed {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], Freed>;
 
-AlignedBytes NewAligned(std::size_t bytes) {
-  void* memory = std::aligned_alloc(kBlockBytes, bytes);
-  if (memory == nullptr) throw std::bad_alloc();
-  return AlignedBytes(static_cast<std::byte*>(memory));
+// Empty if there is no memory.
+AlignedBytes NewAligned(std::size_t bytes) noexcept {
+  return AlignedBytes(static_cast<std::byte*>(std::aligned_alloc(kBlockBytes, bytes)));
 }
 
 bool IsAligned(std::uint64_t value) noexcept { return value % kBlockBytes == 0; }
@@ -101,6 +99,7 @@ absl::Status PosixFile::ReadDirect(std::uint64_t offset, std::span<std::byte> in
   const std::size_t room =
       std::min<std::size_t>(kBounceBytes, (wanted + kBlockBytes - 1) / kBlockBytes * kBlockBytes);
   const AlignedBytes bounce = NewAligned(room);
+  if (bounce == nullptr) return ErrnoStatus("read", path_, ENOMEM);
   while (!into.empty()) {
     const std::uint64_t skip = offset % kBlockBytes;
     const std::size_t ask = std::min<std::size_t>(
@@ -126,6 +125,7 @@ absl::Status PosixFile::WriteAt(std::uint64_t offset, std::span<const std::byte>
   // ThreadSanitizer does not see what the kernel reads; it sees this copy, made through the
   // mapping that in-process readers use.
   const AlignedBytes seen = NewAligned((head.size() / kBlockBytes + 1) * kBlockBytes);
+  PAWL_CHECK(seen != nullptr);
   std::memcpy(seen.get(), head.data(), head.size());
   head = {seen.get(), head.size()};
 #endif

@@ -4,7 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "absl/status/statusor.h"
+#include <absl/status/statusor.h>
+
 #include "pawl/storage.h"
 
 namespace pawl::inline v0 {

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
 
 namespace pawl::inline v0 {
 

@@ -47,10 +47,11 @@ absl::Status Recovery::Examine() {
   for (std::uint64_t i = 0; i < source_.count(); ++i) {
     newest_epoch_ = std::max(newest_epoch_, Epoch(source_.header(i).epoch));
   }
-  const std::optional<Marks> marks = FindMarks();
-  if (marks.has_value() && marks->epoch >= newest_epoch_) {
-    if (absl::Status scanned = ScanImages(*marks); !scanned.ok()) return scanned;
-    newest_epoch_ = marks->epoch;
+  const absl::StatusOr<std::optional<Marks>> marks = FindMarks();
+  if (!marks.ok()) return marks.status();
+  if (marks->has_value() && (*marks)->epoch >= newest_epoch_) {
+    newest_epoch_ = (*marks)->epoch;
+    if (absl::Status scanned = ScanImages(**marks); !scanned.ok()) return scanned;
   }
   if (absl::Status explained = CheckEvidence(); !explained.ok()) return explained;
   const bool is_clean = evidence_.is_closed && !marks_.has_value() &&
@@ -102,32 +103,49 @@ absl::Status Recovery::CollectWitnesses(bool from_images) {
   return absl::OkStatus();
 }
 
-// The newest marks of this log, this boot and this very directory that an open engine left.
-std::optional<Recovery::Marks> Recovery::FindMarks() const {
+// The newest believed marks of the directories where they may be.
+absl::StatusOr<std::optional<Recovery::Marks>> Recovery::FindMarks() const {
   std::optional<Marks> newest;
   if (!start_.boot_id.has_value()) return newest;
   for (const std::string& directory : start_.images->Directories()) {
-    const absl::StatusOr<std::shared_ptr<Mapping>> mapping =
-        start_.storage->MapImage(directory + "/" + kMarksName, 0);
-    if (!mapping.ok() || (*mapping)->size() < sizeof(HotMarks)) continue;
-    const HotMarks& marks = *reinterpret_cast<const HotMarks*>((*mapping)->data());
-    // Acquire, three times: pairs with the releases of the process that died; what it stored
-    // before is in this memory.
-    const bool is_open = marks.state.load(std::memory_order_acquire) ==
-                         static_cast<std::uint32_t>(MarksState::kOpen);
-    const bool is_ours = marks.magic == kMarksMagic && marks.format_version == kFormatVersion &&
-                         marks.log_id == start_.manifest.log_id &&
-                         marks.boot_id == *start_.boot_id &&
-                         marks.manifest_device == start_.manifest_identity.device &&
-                         marks.manifest_inode == start_.manifest_identity.inode;
-    if (!is_open || !is_ours) continue;
-    if (newest.has_value() && newest->epoch.value() >= marks.epoch) continue;
-    newest = Marks{.epoch = Epoch(marks.epoch),
-                   .published = marks.published.load(std::memory_order_acquire),
-                   .durable = marks.durable.load(std::memory_order_acquire),
-                   .directory = directory};
+    absl::StatusOr<std::optional<Marks>> found = ReadMarks(directory);
+    if (!found.ok()) return found.status();
+    if (!found->has_value()) continue;
+    if (!newest.has_value() || (*found)->epoch > newest->epoch) newest = *std::move(found);
   }
   return newest;
+}
+
+// Marks that an open engine of this boot left for this log in this very directory.
+//   errors    FAILED_PRECONDITION those of another log: its images are not ours to remove
+absl::StatusOr<std::optional<Recovery::Marks>> Recovery::ReadMarks(
+    const std::string& directory) const {
+  const std::string path = directory + "/" + kMarksName;
+  const absl::StatusOr<std::shared_ptr<Mapping>> mapping = start_.storage->MapImage(path, 0);
+  if (!mapping.ok() || (*mapping)->size() < sizeof(HotMarks)) return std::nullopt;
+  const HotMarks& marks = *reinterpret_cast<const HotMarks*>((*mapping)->data());
+  // Acquire: pairs with the release of the process that died; what it stored before is in this
+  // memory.
+  const bool is_open =
+      marks.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(MarksState::kOpen);
+  const bool is_current = marks.magic == kMarksMagic && marks.format_version == kFormatVersion &&
+                          marks.boot_id == *start_.boot_id;
+  if (!is_open || !is_current) return std::nullopt;
+  const bool is_ours = marks.log_id == start_.manifest.log_id &&
+                       marks.manifest_device == start_.manifest_identity.device &&
+                       marks.manifest_inode == start_.manifest_identity.inode;
+  // In the log directory they are the copy of marks that came with a copy of the log.
+  if (!is_ours && directory == start_.images->log_directory()) return std::nullopt;
+  if (!is_ours) {
+    return absl::FailedPreconditionError(
+        path + " belongs to log " + HexOf(marks.log_id) + " in another directory, which was not " +
+        "closed: open that one first, or give this log another hot_directory");
+  }
+  return Marks{.epoch = Epoch(marks.epoch),
+               // Acquire, both: pair with the releases of loop and sync agent that died.
+               .published = marks.published.load(std::memory_order_acquire),
+               .durable = marks.durable.load(std::memory_order_acquire),
+               .directory = directory};
 }
 
 // Scans again from the segment that holds the durable mark, now with the images in front.

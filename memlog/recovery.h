@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "evidence.h"
 #include "frame_scan.h"
 #include "hot_images.h"
@@ -63,7 +64,8 @@ class Recovery {
 
   absl::Status ScanFrom(std::uint64_t index, bool with_images);
   absl::Status CollectWitnesses(bool from_images);
-  std::optional<Marks> FindMarks() const;
+  absl::StatusOr<std::optional<Marks>> FindMarks() const;
+  absl::StatusOr<std::optional<Marks>> ReadMarks(const std::string& directory) const;
   absl::Status ScanImages(const Marks& marks);
   absl::Status CheckEvidence() const;
   absl::Status KeepCutBytes();

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
+
 #include "health_board.h"
 #include "hot_images.h"
 #include "pawl/format.h"

@@ -8,7 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "absl/status/statusor.h"
+#include <absl/status/statusor.h>
+
 #include "pawl/format.h"
 #include "pawl/storage.h"
 

@@ -63,6 +63,15 @@ absl::StatusOr<SegmentHeader> SegmentSource::ReadHeader(std::uint64_t index) {
 }
 
 absl::StatusOr<SegmentView> SegmentSource::ReadFile(std::uint64_t index) {
+  if (buffered_ != index) {
+    buffered_.reset();
+    if (absl::Status filled = FillBuffer(index); !filled.ok()) return filled;
+    buffered_ = index;
+  }
+  return SegmentView{.bytes = buffer_, .index = index, .salt = headers_[index].salt};
+}
+
+absl::Status SegmentSource::FillBuffer(std::uint64_t index) {
   const std::string path = directory_ + "/" + SegmentName(index);
   const absl::StatusOr<std::unique_ptr<File>> file = storage_->Open(path, FileMode::kRead);
   if (!file.ok()) return file.status();
@@ -76,7 +85,7 @@ absl::StatusOr<SegmentView> SegmentSource::ReadFile(std::uint64_t index) {
   const std::span<std::byte> bytes(buffer_);
   if (const absl::Status read = (*file)->ReadAt(0, bytes.first(*size)); !read.ok()) return read;
   std::memset(bytes.data() + *size, 0, bytes.size() - *size);
-  return SegmentView{.bytes = bytes, .index = index, .salt = headers_[index].salt};
+  return absl::OkStatus();
 }
 
 absl::StatusOr<SegmentView> SegmentSource::Read(std::uint64_t index) {

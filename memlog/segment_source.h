@@ -9,8 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "frame_scan.h"
 #include "pawl/format.h"
 #include "pawl/storage.h"
@@ -44,6 +45,7 @@ class SegmentSource {
 
  private:
   absl::StatusOr<SegmentHeader> ReadHeader(std::uint64_t index);
+  absl::Status FillBuffer(std::uint64_t index);
   std::shared_ptr<Mapping> FindImage(const std::string& path, std::uint64_t index);
 
   Storage* const storage_;
@@ -52,7 +54,8 @@ class SegmentSource {
   std::vector<SegmentHeader> headers_;
   std::uint64_t files_ = 0;
   std::map<std::uint64_t, std::shared_ptr<Mapping>> images_;
-  std::vector<std::byte> buffer_;  // one segment
+  std::vector<std::byte> buffer_;          // one segment's file
+  std::optional<std::uint64_t> buffered_;  // which one
 };
 
 // Index of a segment file's name; nothing for other names.

@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
+
 #include "evidence.h"
 #include "health_board.h"
 #include "pawl/doorbell.h"

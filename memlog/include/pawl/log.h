@@ -6,8 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "pawl/doorbell.h"
 #include "pawl/format.h"
 #include "pawl/log_reader.h"

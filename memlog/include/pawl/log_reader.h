@@ -4,7 +4,8 @@
 #include <memory>
 #include <utility>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
+
 #include "pawl/check.h"
 #include "pawl/format.h"
 #include "pawl/position.h"

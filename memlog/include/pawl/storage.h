@@ -7,8 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "pawl/format.h"
 
 namespace pawl::inline v0 {
@@ -62,9 +63,9 @@ class Mapping {
 };
 
 enum class FileMode {
-  kRead,          // must exist; reads come from the disk, not from a cache of it, where possible
-  kCreate,        // must not exist; buffered writes, durable after Sync()
-  kDurable,       // must exist; aligned writes, each durable when it returns
+  kRead,     // must exist; reads come from the disk, not from a cache of it, where possible
+  kCreate,   // must not exist; buffered writes, durable after Sync()
+  kDurable,  // must exist; aligned writes, each durable when it returns
 };
 
 // What identifies a file whatever it is called.
