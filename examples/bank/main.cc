@@ -36,16 +36,18 @@ int Fail(int exit_status, const absl::Status& status) {
 }
 
 int RunBank(const bank::Options& options) {
-  const auto directory = console::LogDirectory::Make(options.directory, "bank");
+  auto directory = console::LogDirectory::Make(options.directory, "bank");
   if (!directory.ok()) return Fail(kNotStarted, directory.status());
   std::fprintf(stderr, "bank: log in %s%s, seed %llu\n", directory->path().c_str(),
-               directory->is_temporary() ? " (temporary)" : "",
+               directory->is_temporary() ? " (temporary, removed at the end)" : "",
                static_cast<unsigned long long>(options.seed));
   const auto result = bank::Run(options, directory->path(), stop);
   if (!result.ok()) return Fail(kNotStarted, result.status());
   Print(options.is_json, bank::ReportTable(options, *result), bank::ReportJson(options, *result));
-  if (directory->is_temporary()) std::fprintf(stderr, "bank: the temporary log is removed\n");
-  return result->is_good() ? kGood : kCheckFailed;
+  if (result->is_good()) return kGood;
+  directory->Keep();
+  std::fprintf(stderr, "bank: a check failed; the log is kept in %s\n", directory->path().c_str());
+  return kCheckFailed;
 }
 
 int RunCrash(const bank::Options& options) {

@@ -33,6 +33,13 @@ std::string Escaped(std::string_view text) {
   return escaped;
 }
 
+// Characters, not bytes: labels are UTF-8.
+std::size_t Width(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
 }  // namespace
 
 std::string WithCommas(std::uint64_t number) {
@@ -106,10 +113,10 @@ Table& Table::Gap() {
 
 std::string Table::Text() const {
   std::size_t width = 0;
-  for (const auto& [label, value] : rows_) width = std::max(width, label.size());
+  for (const auto& [label, value] : rows_) width = std::max(width, Width(label));
   std::string text;
   for (const auto& [label, value] : rows_) {
-    if (!label.empty()) text += "  " + label + std::string(width + 2 - label.size(), ' ') + value;
+    if (!label.empty()) text += "  " + label + std::string(width + 2 - Width(label), ' ') + value;
     text += '\n';
   }
   return text;
