@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
@@ -115,33 +117,75 @@ void AddUp(const CrashOracle& oracle, CrashResult& result) {
   result.wrong_balances += found.wrong_balances;
 }
 
-// Kills and reopens one log `cycles` times.
-absl::Status RunOnOneLog(std::uint64_t cycles, std::mt19937_64& random,
-                         const std::atomic<bool>& stop, CrashResult& result,
-                         console::ProgressLine& progress, std::uint64_t cycles_wanted) {
-  auto directory = console::LogDirectory::Make("", "bank-crash");
-  if (!directory.ok()) return directory.status();
-  const std::unique_ptr<CrashOracle, void (*)(CrashOracle*)> oracle(CrashOracle::Map(),
-                                                                    &CrashOracle::Unmap);
-  if (oracle == nullptr) return absl::ResourceExhaustedError("no memory for the oracle");
-  absl::Status status;
-  for (std::uint64_t i = 0; i < cycles && status.ok(); ++i) {
-    status = KillInMidRun(*oracle, directory->path(), random);
-    // Relaxed: it says only that the user wants no more.
-    const bool is_last = i + 1 == cycles || stop.load(std::memory_order_relaxed);
-    if (status.ok()) status = ProveInChild(*oracle, directory->path(), is_last);
-    if (!status.ok()) break;
-    ++result.cycles;
-    progress.Show(result.cycles, cycles_wanted, "kills survived");
-    if (is_last) break;
-  }
-  AddUp(*oracle, result);
-  if (!status.ok() || !result.is_sound()) {
-    directory->Keep();
-    std::fprintf(stderr, "bank: the log is kept in %s\n", directory->path().c_str());
-  }
-  return status;
+// Says that a command behind the last one was accepted, far behind the end of the log.
+void Forge(CrashOracle& oracle) {
+  std::uint64_t sequence = 1;
+  // Acquire and release as everywhere in the oracle; the victim is dead.
+  while (oracle.At(sequence).stage.load(std::memory_order_acquire) != Stage::kNone) ++sequence;
+  OracleEntry& entry = oracle.At(sequence);
+  entry.verdict = pawl::Accept();
+  entry.receipt.position = pawl::Position(std::uint64_t{1} << 40);
+  entry.stage.store(Stage::kAnswered, std::memory_order_release);
 }
+
+// All cycles, log by log.
+class CrashRun {
+ public:
+  CrashRun(std::uint64_t cycles, std::uint64_t seed, bool is_forged, const std::atomic<bool>& stop)
+      : cycles_(cycles), must_forge_(is_forged), stop_(stop), random_(seed) {
+    result_.seed = seed;
+  }
+
+  absl::StatusOr<CrashResult> Run() {
+    const Clock::time_point start = Clock::now();
+    while (result_.cycles < cycles_ && !IsStopped()) {
+      const absl::Status status = RunOnOneLog();
+      if (!status.ok()) {
+        return absl::Status(status.code(), absl::StrCat("cycle ", result_.cycles + 1, ", seed ",
+                                                        result_.seed, ": ", status.message()));
+      }
+    }
+    result_.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    return result_;
+  }
+
+ private:
+  // Relaxed: it says only that the user wants no more.
+  bool IsStopped() const { return stop_.load(std::memory_order_relaxed); }
+
+  // Kills and reopens one log, up to kCyclesPerLog times.
+  absl::Status RunOnOneLog() {
+    auto directory = console::LogDirectory::Make("", "bank-crash");
+    if (!directory.ok()) return directory.status();
+    const std::unique_ptr<CrashOracle, void (*)(CrashOracle*)> oracle(CrashOracle::Map(),
+                                                                      &CrashOracle::Unmap);
+    if (oracle == nullptr) return absl::ResourceExhaustedError("no memory for the oracle");
+    const std::uint64_t last = std::min(cycles_, result_.cycles + kCyclesPerLog);
+    absl::Status status;
+    bool is_last = false;
+    while (status.ok() && !is_last) {
+      status = KillInMidRun(*oracle, directory->path(), random_);
+      if (!status.ok()) break;
+      if (std::exchange(must_forge_, false)) Forge(*oracle);
+      is_last = result_.cycles + 1 == last || IsStopped();
+      status = ProveInChild(*oracle, directory->path(), is_last);
+      if (status.ok()) progress_.Show(++result_.cycles, cycles_, "kills survived");
+    }
+    AddUp(*oracle, result_);
+    if (!status.ok() || !result_.is_sound()) {
+      directory->Keep();
+      std::fprintf(stderr, "bank: the log is kept in %s\n", directory->path().c_str());
+    }
+    return status;
+  }
+
+  const std::uint64_t cycles_;
+  bool must_forge_;
+  const std::atomic<bool>& stop_;
+  std::mt19937_64 random_;
+  CrashResult result_;
+  console::ProgressLine progress_;
+};
 
 }  // namespace
 
@@ -155,26 +199,11 @@ bool CrashResult::is_good() const {
   return is_sound() && is_telling && cycles > 0;
 }
 
-absl::StatusOr<CrashResult> RunCrashCycles(std::uint64_t cycles, std::uint64_t seed,
+absl::StatusOr<CrashResult> RunCrashCycles(std::uint64_t cycles, std::uint64_t seed, bool is_forged,
                                            const std::atomic<bool>& stop) {
   std::fprintf(stderr, "bank: %llu kills, seed %llu\n", static_cast<unsigned long long>(cycles),
                static_cast<unsigned long long>(seed));
-  const Clock::time_point start = Clock::now();
-  std::mt19937_64 random(seed);
-  CrashResult result;
-  result.seed = seed;
-  console::ProgressLine progress;
-  // Relaxed: as above.
-  while (result.cycles < cycles && !stop.load(std::memory_order_relaxed)) {
-    const std::uint64_t share = std::min(kCyclesPerLog, cycles - result.cycles);
-    const absl::Status status = RunOnOneLog(share, random, stop, result, progress, cycles);
-    if (!status.ok()) {
-      return absl::Status(status.code(), absl::StrCat("cycle ", result.cycles + 1, ", seed ", seed,
-                                                      ": ", status.message()));
-    }
-  }
-  result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  return result;
+  return CrashRun(cycles, seed, is_forged, stop).Run();
 }
 
 std::string CrashTable(const CrashResult& r) {

@@ -29,9 +29,10 @@ struct CrashResult {
 // Again and again: a child runs the bank, is killed with SIGKILL at a random moment, and another
 // one opens what is left and compares it with an oracle that lives outside both. Call it before the
 // process has threads: it forks.
+//   is_forged  tells the oracle of one answer that was never given; the result must not be sound
 //   stop     set by the user's Ctrl-C: no more cycles
 //   errors   a child could not open the bank, or failed in another way than being killed
-absl::StatusOr<CrashResult> RunCrashCycles(std::uint64_t cycles, std::uint64_t seed,
+absl::StatusOr<CrashResult> RunCrashCycles(std::uint64_t cycles, std::uint64_t seed, bool is_forged,
                                            const std::atomic<bool>& stop);
 
 std::string CrashTable(const CrashResult& result);

@@ -17,6 +17,7 @@ namespace {
 constexpr int kGood = 0;
 constexpr int kCheckFailed = 1;
 constexpr int kNotStarted = 2;
+constexpr int kInterrupted = 130;  // as shells say it
 
 // Written by the signal handler, read by the tellers; becomes true once.
 std::atomic<bool> stop{false};
@@ -44,14 +45,14 @@ int RunBank(const bank::Options& options) {
   const auto result = bank::Run(options, directory->path(), stop);
   if (!result.ok()) return Fail(kNotStarted, result.status());
   Print(options.is_json, bank::ReportTable(options, *result), bank::ReportJson(options, *result));
-  if (result->is_good()) return kGood;
+  if (result->is_good()) return result->is_interrupted ? kInterrupted : kGood;
   directory->Keep();
   std::fprintf(stderr, "bank: a check failed; the log is kept in %s\n", directory->path().c_str());
   return kCheckFailed;
 }
 
 int RunCrash(const bank::Options& options) {
-  const auto result = bank::RunCrashCycles(options.cycles, options.seed, stop);
+  const auto result = bank::RunCrashCycles(options.cycles, options.seed, options.is_forged, stop);
   if (!result.ok()) return Fail(kNotStarted, result.status());
   Print(options.is_json, bank::CrashTable(*result), bank::CrashJson(*result));
   return result->is_good() ? kGood : kCheckFailed;

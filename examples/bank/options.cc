@@ -13,7 +13,7 @@ const char* const kUsage =
 
   bank [--commands N] [--accounts N] [--producers N] [--ack published|durable] [--rate R]
        [--directory D] [--json] [--seed S]
-  bank --crash --cycles N [--json] [--seed S]
+  bank --crash --cycles N [--json] [--seed S] [--forge]
 
   --commands N    how many commands to send               (1,000,000)
   --accounts N    how many accounts they go to             (1,000)
@@ -30,8 +30,11 @@ const char* const kUsage =
   --crash         kills its own child with SIGKILL in mid-run, again and again, and looks for
                   every acknowledged command in the log that is left
   --cycles N      how often                                (100)
+  --forge         tells the oracle of one answer that was never given, so that a run which does
+                  not fail shows itself to be blind
 
-Exit status: 0 all checks passed; 1 a check failed; 2 wrong usage or no start.
+Exit status: 0 all checks passed; 1 a check failed; 2 wrong usage or no start;
+130 interrupted, and all that was sent is checked.
 )";
 
 absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
@@ -44,6 +47,7 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   options.seed = arguments.Number("--seed", random(), 0, UINT64_MAX);
   if (options.is_crash) {
     options.cycles = arguments.Number("--cycles", options.cycles, 1, 1'000'000);
+    options.is_forged = arguments.Flag("--forge");
   } else {
     options.commands = arguments.Number("--commands", options.commands, 1, 1'000'000'000'000);
     options.accounts = arguments.Number("--accounts", options.accounts, 1, 100'000'000);

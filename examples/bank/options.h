@@ -21,6 +21,7 @@ struct Options {
 
   bool is_crash = false;
   std::uint64_t cycles = 100;
+  bool is_forged = false;
 
   bool is_help = false;
 };

@@ -65,7 +65,7 @@ std::string_view CsvRow::TakeField(std::string_view what) {
   field_at_ = at_;
   field_ = {};
   if (is_at_end_) {
-    Complain(std::string(what) + ", a further field", "the end of the line");
+    Complain(std::string(what) + ", a further field", {});
     return field_;
   }
   const std::size_t comma = std::min(text_.find(',', at_), text_.size());
@@ -77,9 +77,13 @@ std::string_view CsvRow::TakeField(std::string_view what) {
 
 void CsvRow::Complain(std::string_view expected, std::string_view found) {
   if (!status_.ok()) return;
-  status_ = absl::InvalidArgumentError(absl::StrCat(
-      std::string(file_), ":", line_, ":", field_at_ + 1, ": expected ", std::string(expected),
-      "; found ", found.empty() ? "nothing" : absl::StrCat("'", std::string(found), "'")));
+  const bool is_behind_last = field_at_ == text_.size() && (text_.empty() || text_.back() != ',');
+  const std::string quoted = !found.empty()   ? "'" + std::string(found) + "'"
+                             : is_behind_last ? "the end of the line"
+                                              : "an empty field";
+  status_ = absl::InvalidArgumentError(absl::StrCat(std::string(file_), ":", line_, ":",
+                                                    field_at_ + 1, ": expected ",
+                                                    std::string(expected), "; found ", quoted));
 }
 
 }  // namespace market

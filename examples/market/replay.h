@@ -29,7 +29,8 @@ struct ReplayResult {
 };
 
 // Sends every message of the day as a command, and compares the book after each with the file. Says
-// on standard error which rows differ: file, line, expected, found.
+// on standard error which rows differ: file, line, expected, found. A level that was told is
+// believed until a later row contradicts it: there is nothing else to compare it with.
 //   errors   FAILED_PRECONDITION a message was refused: file, line, why; those of the engine
 absl::StatusOr<ReplayResult> Replay(const Day& day, const std::string& directory);
 
