@@ -1,6 +1,6 @@
 #pragma once
 
-// The two assertion macros of the house; nothing else in Pawl is a macro.
+// The two assertion macros of the house; no public header has another.
 //
 // PAWL_CHECK(condition)   always on: at borders and in recovery, where going on would damage data.
 // PAWL_DCHECK(condition)  on unless NDEBUG is defined: inner invariants. Off, the condition is
