@@ -2,7 +2,10 @@
 
 #include <sys/mman.h>
 
-#include <new>
+#include <chrono>
+#include <thread>
+
+#include <absl/status/status.h>
 
 namespace bank {
 
@@ -24,6 +27,16 @@ pawl::EngineOptions CrashEngineOptions(const std::string& directory) {
   options.streams_max = 1'024;
   options.session_window = CrashOracle::kWindow;
   return options;
+}
+
+absl::StatusOr<pawl::Producer> OpenTeller(pawl::Engine& engine) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (true) {
+    auto producer = engine.NewProducer({.session = CrashOracle::kSession});
+    if (!absl::IsResourceExhausted(producer.status())) return producer;
+    if (std::chrono::steady_clock::now() > deadline) return producer;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 }  // namespace bank

@@ -4,11 +4,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+
+#include <absl/status/statusor.h>
 
 #include "crash.h"
 #include <pawl/engine.h>
 #include <pawl/key.h>
 #include <pawl/position.h>
+#include <pawl/producer.h>
 #include <pawl/receipt.h>
 
 namespace bank {
@@ -67,5 +71,9 @@ class CrashOracle {
 
 // Where victim and prover find the bank: small segments, so that kills also meet their ends.
 pawl::EngineOptions CrashEngineOptions(const std::string& directory);
+
+// The producer of the one session. Opening a session is a record in the log: while the disk is
+// still busy with what the last victim left, that is refused, and tried again for up to 30 s.
+absl::StatusOr<pawl::Producer> OpenTeller(pawl::Engine& engine);
 
 }  // namespace bank

@@ -170,9 +170,7 @@ class Prover {
   // first receipt, a refused one be refused, and none be executed.
   bool Resend() {
     const std::size_t commits = audit_.commits().size();
-    const std::uint64_t oldest =
-        last_ < CrashOracle::kWindow ? 1 : last_ + 1 - CrashOracle::kWindow;
-    for (std::uint64_t sequence = oldest; sequence <= last_; ++sequence) {
+    for (std::uint64_t sequence = 1; sequence <= last_; ++sequence) {
       const bool is_new = sequence + kResendsOfAnswered > last_;
       if (is_new || StageOf(oracle_.At(sequence)) == Stage::kChosen) {
         if (!ResendOne(sequence)) return false;
@@ -215,9 +213,17 @@ class Prover {
 
   void CheckAnswer(const pawl::Completion& completion) {
     const std::uint64_t sequence = completion.sequence.value();
-    OracleEntry& entry = oracle_.At(sequence);
     const AuditCommit* commit = by_sequence_[sequence];
-    if (commit == nullptr) {
+    OracleEntry& entry = oracle_.At(sequence);
+    // While a durable answer is waited for, thousands of published ones overtake it: what was under
+    // way may be older than what the session remembers.
+    const bool is_expired = sequence + CrashOracle::kWindow <= last_;
+    if (is_expired) {
+      if (completion.verdict.kind() != pawl::VerdictKind::kExpired) {
+        Find(findings_.wrong_receipts, sequence,
+             "a resend older than the window has no such answer");
+      }
+    } else if (commit == nullptr) {
       if (completion.verdict.kind() != pawl::VerdictKind::kRefused) {
         Find(findings_.wrong_receipts, sequence, "a resend of a refused command was not refused");
       }
@@ -228,9 +234,18 @@ class Prover {
     } else if (IsAcknowledged(entry) && completion.receipt.version != entry.receipt.version) {
       Find(findings_.wrong_receipts, sequence, "a resend returned another version");
     }
-    if (StageOf(entry) == Stage::kAnswered) return;
-    entry.verdict = completion.verdict;
-    entry.receipt = completion.receipt;
+    if (StageOf(entry) == Stage::kChosen) NoteAnswer(entry, commit, completion.receipt.version);
+  }
+
+  // From now on the command counts as answered: as the log says, which the answer agreed with.
+  static void NoteAnswer(OracleEntry& entry, const AuditCommit* commit, pawl::Version version) {
+    entry.verdict = commit == nullptr ? pawl::Refuse(Account::kInsufficientFunds) : pawl::Accept();
+    entry.receipt = {};
+    if (commit != nullptr) {
+      entry.receipt.position = commit->position;
+      entry.receipt.version = version;
+      entry.receipt.epoch = commit->epoch;
+    }
     SetStage(entry, Stage::kAnswered);
   }
 
@@ -248,8 +263,8 @@ class Prover {
 
 bool Prove(CrashOracle& oracle, const std::string& directory, bool is_last) {
   auto engine = pawl::Engine::Open(CrashEngineOptions(directory), pawl::Aggregates<Account>{});
-  auto producer = engine.ok() ? (*engine)->NewProducer({.session = CrashOracle::kSession})
-                              : absl::StatusOr<pawl::Producer>(engine.status());
+  auto producer =
+      engine.ok() ? OpenTeller(**engine) : absl::StatusOr<pawl::Producer>(engine.status());
   if (!producer.ok()) {
     std::fprintf(stderr, "bank: prover: %s\n", producer.status().ToString().c_str());
     return false;

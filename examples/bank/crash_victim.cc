@@ -107,7 +107,7 @@ void BeVictim(CrashOracle& oracle, const std::string& directory, std::uint64_t s
     std::fprintf(stderr, "bank: victim: %s\n", engine.status().ToString().c_str());
     return;
   }
-  auto producer = (*engine)->NewProducer({.session = CrashOracle::kSession});
+  auto producer = OpenTeller(**engine);
   if (!producer.ok()) {
     std::fprintf(stderr, "bank: victim: %s\n", producer.status().ToString().c_str());
     return;
