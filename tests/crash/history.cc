@@ -42,6 +42,7 @@ const char* NameOf(Finding finding) noexcept {
     case Finding::kLost: return "lost";
     case Finding::kWrong: return "wrong_read";
     case Finding::kRefused: return "refused_torn";
+    case Finding::kBrokenRule: return "violation";
   }
   return "unknown";
 }

@@ -41,9 +41,10 @@ struct History {
 
 enum class Finding : std::uint8_t {
   kGood,
-  kLost,     // owed records are not there
-  kWrong,    // a record that was never written, a hole, half a frame
-  kRefused,  // Open() failed
+  kLost,        // owed records are not there
+  kWrong,       // a record that was never written, a hole, half a frame
+  kRefused,     // Open() failed
+  kBrokenRule,  // a rule of the interfaces
 };
 const char* NameOf(Finding finding) noexcept;
 

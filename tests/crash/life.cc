@@ -78,11 +78,6 @@ Verdict Life::Begin(std::uint64_t owed) {
   return verdict;
 }
 
-void Life::Abandon() {
-  follower_.reset();
-  log_.reset();
-}
-
 void Life::Watch(const SimOp& op) {
   if (op.kind == SimOpKind::kStoreFrame) history_.frames.push_back(Seen(op));
 }
@@ -181,7 +176,7 @@ Verdict Life::Close() {
   follower_.reset();
   log_.reset();
   if (!closed.ok()) return {};
-  if (was_failed) return {Finding::kWrong, "Close() of a failed log is Ok"};
+  if (was_failed) return {Finding::kBrokenRule, "Close() of a failed log is Ok", 0};
   history_.owed = {.durable = history_.records.size(), .published = history_.records.size()};
   return {};
 }

@@ -39,9 +39,6 @@ class Life {
   // Goes on until the conduct is done, the log has failed, or the power is off.
   Verdict Work(const Conduct& conduct);
 
-  // Drops the log as the death of its process does.
-  void Abandon();
-
   // Called by the machine's observer for every operation.
   void Watch(const SimOp& op);
 

@@ -12,6 +12,8 @@ constexpr Planted kFaults[] = {
      [](PowerCutOptions& options) { options.lies.directory_sync_does_nothing = true; }},
     {"file-never-synced", "manifest, headers and rewritten tails are renamed without a sync",
      [](PowerCutOptions& options) { options.lies.sync_does_nothing = true; }},
+    {"tail-not-rewritten", "recovery trusts what the page cache shows of the tail",
+     [](PowerCutOptions& options) { options.lies.rename_over_does_nothing = true; }},
     {"checksum-not-checked", "recovery accepts frames whatever their checksum and chain", nullptr},
 };
 

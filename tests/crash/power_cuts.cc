@@ -32,6 +32,8 @@ void DrawTrouble(SimStorage& machine, SimRandom& random) {
                                                : absl::StatusCode::kUnknown});
   }
   if (random.OneIn(12)) machine.set_disk_bytes_max((1 + random.Below(5)) * kSegmentBytesMin);
+  // For all lives: images that find no room in memory live in the log's directory.
+  if (random.OneIn(12)) machine.set_memory_bytes_max(random.Below(4 * kSegmentBytesMin));
 }
 
 }  // namespace
@@ -41,6 +43,7 @@ bool PowerCuts::Note(const Verdict& verdict, const Caught& caught, const std::st
   switch (verdict.finding) {
     case Finding::kLost: ++(caught.is_kill ? tally_->kill_lost : tally_->lost); break;
     case Finding::kRefused: ++tally_->refused_torn; break;
+    case Finding::kBrokenRule: ++tally_->violations; break;
     default: ++tally_->wrong_reads;
   }
   on_failure_(
@@ -55,13 +58,12 @@ void PowerCuts::NoteViolations(const SimStorage& machine, const std::string& nam
   }
 }
 
-void PowerCuts::NotePaths(const SimStorage& machine, const Life& life) {
+void PowerCuts::NotePaths(const Life& life) {
   const RecoveryReport& report = life.recovery();
   if (report.cut_bytes > 0) ++tally_->met["torn_tail_cut"];
   if (report.used_hot_images) ++tally_->met["hot_images_used"];
   if (report.reason == EpochReason::kReopened) ++tally_->met["clean_reopen"];
   if (report.end.value() > kSegmentBytesMin) ++tally_->met["several_segments"];
-  static_cast<void>(machine);
 }
 
 Caught PowerCuts::CatchNow(const SimStorage& machine, const Life& life, const SimOp* op,
@@ -78,6 +80,7 @@ Caught PowerCuts::CatchNow(const SimStorage& machine, const Life& life, const Si
   // A power cut takes what a process's death would have left.
   caught.history.owed.published = caught.owed;
   caught.is_kill = is_kill;
+  caught.is_within_open = !life.has_begun();
   caught.where = absl::StrCat(is_kill ? "kill" : "power cut (", is_kill ? "" : NameOf(mode),
                               is_kill ? "" : ")", " in ", op == nullptr ? "rest" : NameOf(op->kind),
                               op == nullptr ? "" : absl::StrCat(" ", op->path, " op ", op->number),
@@ -101,6 +104,7 @@ void PowerCuts::FirstLife(std::uint64_t number, std::vector<Sample>& samples) {
   SimOptions machine_options;
   machine_options.seed = SimRandom::For(options_.seed, number, kMachine).Next();
   machine_options.lies = options_.lies;
+  machine_options.is_buffered = random.OneIn(4);
   SimStorage machine(machine_options);
   Life::Prepare(machine);
   DrawTrouble(machine, random);
@@ -116,7 +120,7 @@ void PowerCuts::FirstLife(std::uint64_t number, std::vector<Sample>& samples) {
   const std::string name = absl::StrCat("case ", number, ", first life");
   const Verdict begun = life.Begin(0);
   // A disk that fails or is full may refuse a new log; nothing else may.
-  if (begun.finding != Finding::kRefused || !machine.has_trouble()) {
+  if (begun.finding != Finding::kRefused || !machine.had_trouble()) {
     if (Note(begun, {}, name)) Note(life.Work(conduct), {}, name);
   }
   machine.set_observer({});
@@ -166,34 +170,48 @@ void PowerCuts::Follow(Caught caught, std::uint64_t seed, const std::string& nam
   for (std::uint32_t number = 1; number <= kLives; ++number) {
     ++tally_->images;
     if (caught.is_kill) ++tally_->kills;
-    SimStorage& machine = *caught.machine;
-    machine.clear_trouble();
-    Sample next{.how = Catch::kEither, .size = 1, .random = SimRandom(random.Next()), .caught = {}};
-    Life life(&machine, std::move(caught.history), random.Next());
-    life.set_acks_published(options_.acks_published);
-    machine.set_observer([&](const SimOp& op) {
-      life.Watch(op);
-      if (number < kLives) Offer(machine, life, &op, next);
-    });
-    const std::string here = absl::StrCat(name, ", life ", number);
-    const bool is_good = Note(life.Begin(caught.owed), caught, here);
-    if (is_good) NotePaths(machine, life);
-    const bool goes_on =
-        is_good && number < kLives &&
-        Note(life.Work(Conduct::Drawn(
-                 random, static_cast<std::uint32_t>(random.OneIn(4) ? 0 : kLaterSteps))),
-             caught, here);
-    machine.set_observer({});
-    NoteViolations(machine, here);
-    if (!goes_on) return;
-    Offer(machine, life, nullptr, next);
-    Caught following = std::move(next.caught.front());
-    ++tally_->met[following.where.find("within Open") != std::string::npos ? "caught_in_open"
-                                                                           : "caught_at_work"];
-    following.where += absl::StrCat(" after ", caught.where);
-    life.Abandon();
-    caught = std::move(following);
+    Caught next =
+        LiveAgain(caught, random, number == kLives, absl::StrCat(name, ", life ", number));
+    if (next.machine == nullptr) return;
+    next.where += absl::StrCat(" after ", caught.where);
+    caught = std::move(next);
   }
+}
+
+// One recovery and what follows it.
+//   returns   the image that this life leaves; without a machine after the last life or a failure
+Caught PowerCuts::LiveAgain(Caught& caught, SimRandom& random, bool is_last,
+                            const std::string& name) {
+  SimStorage& machine = *caught.machine;
+  machine.clear_trouble();
+  // Now and then the disk fails while the log recovers; then the next image must be good.
+  const bool has_fault = !is_last && random.OneIn(8);
+  if (has_fault) {
+    machine.set_fault({.at_disk_op = random.Below(24), .is_sticky = random.OneIn(2)});
+  }
+  Sample sample{.how = Catch::kEither, .random = SimRandom(random.Next()), .caught = {}};
+  Life life(&machine, caught.history, random.Next());
+  life.set_acks_published(options_.acks_published);
+  machine.set_observer([&](const SimOp& op) {
+    life.Watch(op);
+    if (!is_last) Offer(machine, life, &op, sample);
+  });
+  const std::uint32_t steps = random.OneIn(4) ? 0 : kLaterSteps;
+  const Conduct conduct = Conduct::Drawn(random, steps);
+  const Verdict begun = life.Begin(caught.owed);
+  const bool is_excused = begun.finding == Finding::kRefused && machine.had_trouble();
+  if (is_excused) ++tally_->met["recovery_failed_by_disk"];
+  bool is_good = is_excused || Note(begun, caught, name);
+  if (life.has_begun() && is_good) {
+    NotePaths(life);
+    is_good = is_last || Note(life.Work(conduct), caught, name);
+  }
+  machine.set_observer({});
+  NoteViolations(machine, name);
+  if (is_last || !is_good) return {};
+  Offer(machine, life, nullptr, sample);
+  ++tally_->met[sample.caught.front().is_within_open ? "caught_in_open" : "caught_at_work"];
+  return std::move(sample.caught.front());
 }
 
 void PowerCuts::Rot(Caught caught, SimRandom random, const std::string& name) {

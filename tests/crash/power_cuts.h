@@ -33,7 +33,8 @@ struct Caught {
   History history;
   std::uint64_t owed = 0;
   bool is_kill = false;
-  std::string where;  // for a report
+  bool is_within_open = false;  // before the log was open
+  std::string where;            // for a report
 };
 
 // Runs a seeded workload on a simulated machine, catches it at random operations, and follows each
@@ -67,10 +68,11 @@ class PowerCuts {
   void Offer(const SimStorage& machine, const Life& life, const SimOp* op, Sample& sample);
   Caught CatchNow(const SimStorage& machine, const Life& life, const SimOp* op, Sample& sample);
   void Follow(Caught caught, std::uint64_t seed, const std::string& name);
+  Caught LiveAgain(Caught& caught, SimRandom& random, bool is_last, const std::string& name);
   void Rot(Caught caught, SimRandom random, const std::string& name);
   bool Note(const Verdict& verdict, const Caught& caught, const std::string& name);
   void NoteViolations(const SimStorage& machine, const std::string& name);
-  void NotePaths(const SimStorage& machine, const Life& life);
+  void NotePaths(const Life& life);
 
   const PowerCutOptions options_;
   Tally* const tally_;

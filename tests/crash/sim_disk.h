@@ -45,6 +45,7 @@ class SimDisk {
   SimFile& file(std::uint64_t inode);
   const SimFile& file(std::uint64_t inode) const;
   void set_disk_bytes_max(std::uint64_t bytes) noexcept { disk_bytes_max_ = bytes; }
+  void set_memory_bytes_max(std::uint64_t bytes) noexcept { memory_bytes_max_ = bytes; }
   // Memory of a hot image, or nullptr for other files.
   std::shared_ptr<Pages> image(std::uint64_t inode) const;
   bool IsInMemory(const std::string& path) const;

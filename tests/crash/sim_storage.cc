@@ -10,9 +10,6 @@
 namespace pawl::inline v0 {
 namespace {
 
-// The first word of a frame, length and checksum, is stored last.
-constexpr std::uint64_t kFrameWordBytes = 8;
-
 bool ReachesDisk(SimOpKind kind) {
   return kind != SimOpKind::kStoreFrame && kind != SimOpKind::kStoreBytes &&
          kind != SimOpKind::kCreateImage;
@@ -28,25 +25,6 @@ bool IsAligned(const SimOp& op) {
 
 }  // namespace
 
-const char* NameOf(SimOpKind kind) noexcept {
-  switch (kind) {
-    case SimOpKind::kCreateDirectory: return "create_directory";
-    case SimOpKind::kRemoveDirectory: return "remove_directory";
-    case SimOpKind::kCreateFile: return "create_file";
-    case SimOpKind::kWrite: return "write";
-    case SimOpKind::kWriteDurable: return "write_durable";
-    case SimOpKind::kAllocate: return "allocate";
-    case SimOpKind::kSync: return "sync";
-    case SimOpKind::kRename: return "rename";
-    case SimOpKind::kUnlink: return "unlink";
-    case SimOpKind::kSyncDirectory: return "sync_directory";
-    case SimOpKind::kCreateImage: return "create_image";
-    case SimOpKind::kStoreFrame: return "store_frame";
-    case SimOpKind::kStoreBytes: return "store_bytes";
-  }
-  return "unknown";
-}
-
 class SimStorage::Handle final : public File {
  public:
   Handle(SimStorage* machine, std::string path, std::uint64_t inode, FileMode mode)
@@ -59,7 +37,7 @@ class SimStorage::Handle final : public File {
       is_there = offset + into.size() <= image->size();
       if (is_there && !into.empty()) std::memcpy(into.data(), image->data() + offset, into.size());
     } else {
-      const bool from_platter = mode_ == FileMode::kRead && !machine_->options_.reads_see_cache;
+      const bool from_platter = mode_ == FileMode::kRead && !machine_->options_.is_buffered;
       is_there = machine_->disk_.file(inode_).Read(offset, into, from_platter);
     }
     if (is_there) return absl::OkStatus();
@@ -86,6 +64,8 @@ class SimStorage::Handle final : public File {
     SimOp op = Op(SimOpKind::kSync);
     return machine_->Run(op);
   }
+
+  bool is_direct() const noexcept override { return !machine_->options_.is_buffered; }
 
   absl::StatusOr<std::uint64_t> Size() override {
     if (machine_->is_off_) return machine_->Off();
@@ -201,133 +181,30 @@ absl::Status SimStorage::Run(SimOp& op) {
       return Fail(op);
     }
   }
-  return Apply(disk_, op, options_.lies);
+  const absl::Status done = ApplyOp(disk_, op, options_.lies);
+  // A memory file system that is full is no trouble: the log has its own way around it.
+  if (absl::IsResourceExhausted(done) && !disk_.IsInMemory(op.path)) had_trouble_ = true;
+  return done;
 }
 
 // An operation that fails may have done a part of its work.
 absl::Status SimStorage::Fail(const SimOp& op) {
+  had_trouble_ = true;
   RandomCut choices(random_.Next(), CutMode::kCoin);
   if (op.kind == SimOpKind::kSync) {
     failed_syncs_.insert(op.inode);
     disk_.file(op.inode).FailSync(choices);
+  } else if (op.kind == SimOpKind::kWriteDurable && options_.is_buffered) {
+    // The page cache has all of it, the platter a part, and nobody will try again.
+    SimFile& file = disk_.file(op.inode);
+    file.Write(op.offset, op.head);
+    file.Write(op.offset + op.head.size(), op.tail);
+    file.FailSync(choices);
   } else if (op.kind == SimOpKind::kWriteDurable || op.kind == SimOpKind::kWrite) {
     WriteSectors(disk_.file(op.inode), op, choices);
   }
   return absl::Status(
       fault_->code, absl::StrCat(op.path, ": ", NameOf(op.kind), ": input/output error (errno 5)"));
-}
-
-absl::Status SimStorage::Apply(SimDisk& disk, const SimOp& op, const SimLies& lies) {
-  switch (op.kind) {
-    case SimOpKind::kCreateDirectory: return disk.CreateDirectory(op.path);
-    case SimOpKind::kRemoveDirectory: return disk.RemoveDirectory(op.path);
-    case SimOpKind::kCreateFile: return disk.CreateFile(op.path);
-    case SimOpKind::kRename:
-      if (lies.rename_over_does_nothing && disk.Find(op.to).ok()) return disk.Unlink(op.path);
-      return disk.Rename(op.path, op.to);
-    case SimOpKind::kUnlink: return disk.Unlink(op.path);
-    case SimOpKind::kSyncDirectory:
-      return lies.directory_sync_does_nothing ? absl::OkStatus() : disk.SyncDirectory(op.path);
-    case SimOpKind::kCreateImage: return disk.CreateImage(op.path, op.bytes);
-    case SimOpKind::kAllocate: return disk.Allocate(op.inode, op.bytes);
-    case SimOpKind::kSync:
-      if (!lies.sync_does_nothing) disk.file(op.inode).Sync();
-      return absl::OkStatus();
-    case SimOpKind::kWrite: {
-      SimFile& file = disk.file(op.inode);
-      file.Write(op.offset, op.head);
-      if (!op.tail.empty()) file.Write(op.offset + op.head.size(), op.tail);
-      return absl::OkStatus();
-    }
-    case SimOpKind::kWriteDurable: {
-      SimFile& file = disk.file(op.inode);
-      const auto write = [&](std::uint64_t offset, std::span<const std::byte> bytes) {
-        if (bytes.empty()) return;
-        lies.durable_write_is_cached ? file.Write(offset, bytes) : file.WriteDurable(offset, bytes);
-      };
-      write(op.offset, op.head);
-      write(op.offset + op.head.size(), op.tail);
-      return absl::OkStatus();
-    }
-    case SimOpKind::kStoreFrame:
-      std::memcpy(op.image + op.offset + kFrameWordBytes, op.head.data() + kFrameWordBytes,
-                  op.head.size() - kFrameWordBytes);
-      std::memcpy(op.image + op.offset, op.head.data(), kFrameWordBytes);
-      return absl::OkStatus();
-    case SimOpKind::kStoreBytes:
-      if (!op.head.empty()) std::memcpy(op.image + op.offset, op.head.data(), op.head.size());
-      return absl::OkStatus();
-  }
-  return absl::OkStatus();
-}
-
-void SimStorage::ApplyUnsynced(SimDisk& disk, const SimOp& op) {
-  switch (op.kind) {
-    case SimOpKind::kWriteDurable: {
-      SimFile& file = disk.file(op.inode);
-      file.Write(op.offset, op.head, /*is_in_flight=*/true);
-      file.Write(op.offset + op.head.size(), op.tail, /*is_in_flight=*/true);
-      return;
-    }
-    case SimOpKind::kSync:  // whatever it had reached is a choice of the cut already
-    case SimOpKind::kSyncDirectory:
-    case SimOpKind::kStoreFrame:  // memory is lost anyway
-    case SimOpKind::kStoreBytes: return;
-    default: {
-      // A call that would fail leaves what it leaves.
-      const absl::Status ignored = Apply(disk, op, SimLies{});
-      static_cast<void>(ignored.ok());
-    }
-  }
-}
-
-// A direct or buffered write of a process that died: any sector may have been taken over.
-void SimStorage::WriteSectors(SimFile& file, const SimOp& op, CutChoices& choices) {
-  for (const auto& [start, bytes] :
-       {std::pair{op.offset, op.head}, std::pair{op.offset + op.head.size(), op.tail}}) {
-    for (std::size_t at = 0; at < bytes.size(); at += kSectorBytes) {
-      const std::size_t length = std::min<std::size_t>(kSectorBytes, bytes.size() - at);
-      if (choices.Stores(0, 1) == 1) file.Write(start + at, bytes.subspan(at, length));
-    }
-  }
-}
-
-void SimStorage::StorePart(const SimOp& op, CutChoices& choices, std::byte* to) {
-  const std::size_t first = op.kind == SimOpKind::kStoreFrame ? kFrameWordBytes : 0;
-  const bool is_whole = choices.Happened();
-  // A copy may go in any order; its pieces are words.
-  for (std::size_t at = first; at < op.head.size(); at += kFrameWordBytes) {
-    const std::size_t length = std::min<std::size_t>(kFrameWordBytes, op.head.size() - at);
-    if (is_whole || choices.Stores(0, 1) == 1) {
-      std::memcpy(to + op.offset + at, op.head.data() + at, length);
-    }
-  }
-  if (is_whole && first > 0 && choices.Happened()) {
-    std::memcpy(to + op.offset, op.head.data(), first);
-  }
-}
-
-void SimStorage::ApplyPart(SimDisk& disk, const SimOp& op, CutChoices& choices,
-                           std::span<std::byte> image) {
-  switch (op.kind) {
-    case SimOpKind::kWrite:
-    case SimOpKind::kWriteDurable: WriteSectors(disk.file(op.inode), op, choices); return;
-    case SimOpKind::kStoreFrame:
-    case SimOpKind::kStoreBytes: StorePart(op, choices, image.data()); return;
-    case SimOpKind::kCreateImage: {
-      // Not begun, or the old file is gone, or a file of size 0, or the whole image.
-      SimOp part = op;
-      if (!choices.Happened()) return;
-      if (choices.Happened()) part.bytes = 0;
-      const absl::Status ignored = Apply(disk, part, SimLies{});
-      static_cast<void>(ignored.ok());
-      return;
-    }
-    default:
-      if (!choices.Happened()) return;
-      const absl::Status ignored = Apply(disk, op, SimLies{});
-      static_cast<void>(ignored.ok());
-  }
 }
 
 bool SimStorage::IsMapped(std::uint64_t inode) const {
@@ -467,7 +344,7 @@ absl::StatusOr<std::shared_ptr<Mapping>> SimStorage::MapFile(const std::string& 
 
 void SimStorage::StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
                             std::uint32_t bytes) noexcept {
-  PAWL_CHECK(bytes > kFrameWordBytes && offset + bytes <= image.size());
+  PAWL_CHECK(bytes >= sizeof(FrameHeader) && offset + bytes <= image.size());
   SimOp op;
   op.kind = SimOpKind::kStoreFrame;
   op.offset = offset;

@@ -16,40 +16,10 @@
 #include "cut_choices.h"
 #include "pawl/storage.h"
 #include "sim_disk.h"
+#include "sim_op.h"
 #include "sim_random.h"
 
 namespace pawl::inline v0 {
-
-enum class SimOpKind : std::uint8_t {
-  kCreateDirectory,
-  kRemoveDirectory,
-  kCreateFile,
-  kWrite,
-  kWriteDurable,
-  kAllocate,
-  kSync,
-  kRename,
-  kUnlink,
-  kSyncDirectory,
-  kCreateImage,
-  kStoreFrame,
-  kStoreBytes,
-};
-const char* NameOf(SimOpKind kind) noexcept;
-
-// A call that changes something, while it is under way. Spans are borrowed from the caller.
-struct SimOp {
-  SimOpKind kind = SimOpKind::kSync;
-  std::uint64_t number = 0;  // 0, 1, 2… since the machine started
-  std::string path;
-  std::string to;  // of a rename
-  std::uint64_t inode = 0;
-  std::uint64_t offset = 0;
-  std::uint64_t bytes = 0;  // to allocate, or of an image
-  std::span<const std::byte> head;
-  std::span<const std::byte> tail;
-  std::byte* image = nullptr;  // where an image is stored into
-};
 
 // A write error: the operation with this number, counted among those that reach a disk, fails.
 struct SimFault {
@@ -58,20 +28,14 @@ struct SimFault {
   absl::StatusCode code = absl::StatusCode::kUnknown;
 };
 
-// Broken machines, for testing the test.
-struct SimLies {
-  bool durable_write_is_cached = false;  // a durable write returns before the platter has it
-  bool sync_does_nothing = false;        // of files
-  bool directory_sync_does_nothing = false;
-  bool rename_over_does_nothing = false;  // a file that exists keeps its bytes
-};
-
 struct SimOptions {
   std::uint64_t seed = 1;
   std::string memory_root = "/dev/shm";
   std::uint64_t disk_bytes_max = std::uint64_t{64} << 20;
   std::uint64_t memory_bytes_max = std::uint64_t{64} << 20;
-  bool reads_see_cache = false;  // reads of a file come from the page cache, not from the platter
+  // Direct I/O is refused: durable writes go through the page cache and are synced one by one, and
+  // reads come from it whatever the platter holds.
+  bool is_buffered = false;
   SimLies lies;
 };
 
@@ -92,17 +56,15 @@ class SimStorage final : public Storage {
   using Observer = std::function<void(const SimOp&)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
   void set_fault(const SimFault& fault) { fault_ = fault; }
-  void set_disk_bytes_max(std::uint64_t bytes) noexcept {
-    disk_.set_disk_bytes_max(bytes);
-    has_small_disk_ = true;
-  }
+  void set_disk_bytes_max(std::uint64_t bytes) noexcept { disk_.set_disk_bytes_max(bytes); }
   // From now on the disk works and has room.
   void clear_trouble() noexcept {
     fault_.reset();
     disk_.set_disk_bytes_max(options_.disk_bytes_max);
-    has_small_disk_ = false;
   }
-  bool has_trouble() const noexcept { return fault_.has_value() || has_small_disk_; }
+  // True if a call was refused by an injected error or for lack of room.
+  bool had_trouble() const noexcept { return had_trouble_; }
+  void set_memory_bytes_max(std::uint64_t bytes) noexcept { disk_.set_memory_bytes_max(bytes); }
 
   std::unique_ptr<SimStorage> Cut(CutChoices& choices, std::uint64_t seed) const;
   std::unique_ptr<SimStorage> Kill(CutChoices& choices, std::uint64_t seed) const;
@@ -149,13 +111,6 @@ class SimStorage final : public Storage {
   absl::Status Run(SimOp& op);
   absl::Status Fail(const SimOp& op);
   absl::Status Off() const;
-  static absl::Status Apply(SimDisk& disk, const SimOp& op, const SimLies& lies);
-  // What an operation under way leaves: un-synced work for a power cut, a part for a kill.
-  static void ApplyUnsynced(SimDisk& disk, const SimOp& op);
-  static void ApplyPart(SimDisk& disk, const SimOp& op, CutChoices& choices,
-                        std::span<std::byte> image);
-  static void StorePart(const SimOp& op, CutChoices& choices, std::byte* to);
-  static void WriteSectors(SimFile& file, const SimOp& op, CutChoices& choices);
   bool IsMapped(std::uint64_t inode) const;
   void Violate(const std::string& what) { violations_.push_back(what); }
 
@@ -167,7 +122,7 @@ class SimStorage final : public Storage {
   std::uint64_t ops_ = 0;
   std::uint64_t disk_ops_ = 0;
   bool is_off_ = false;
-  bool has_small_disk_ = false;
+  bool had_trouble_ = false;
   Observer observer_;
   std::optional<SimFault> fault_;
   const SimOp* in_flight_ = nullptr;
