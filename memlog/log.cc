@@ -59,6 +59,7 @@ absl::Status Log::Close() {
   if (parts.is_closed) return absl::OkStatus();
   parts.is_closed = true;
   absl::Status done = parts.SyncAll();
+  if (done.ok() && parts.health.health() == LogHealth::kFailed) done = parts.health.error();
   if (done.ok()) done = parts.sync_agent->WriteClosingEvidence();
   // After a failure the images stay: they hold what the files do not.
   if (done.ok()) {

@@ -17,21 +17,6 @@ constexpr std::uint32_t kCommitBytesMin = 1024;  // holds the engine's own commi
 constexpr std::uint32_t kCommitBytesDefault = 1 << 20;
 constexpr std::uint32_t kSegmentsAheadMax = 256;
 
-absl::Status CheckOptions(const LogOptions& options) {
-  if (options.directory.empty()) return absl::InvalidArgumentError("directory is empty");
-  if (options.segment_bytes < kSegmentBytesMin || options.segment_bytes > kSegmentBytesMax ||
-      options.segment_bytes % kSegmentBytesMin != 0) {
-    return absl::InvalidArgumentError(
-        "segment_bytes must be a multiple of 65536 up to 4 GiB, not " +
-        std::to_string(options.segment_bytes));
-  }
-  if (options.segments_ahead == 0 || options.segments_ahead > kSegmentsAheadMax) {
-    return absl::InvalidArgumentError("segments_ahead must be 1 to 256, not " +
-                                      std::to_string(options.segments_ahead));
-  }
-  return absl::OkStatus();
-}
-
 // Bytes of one commit in segments of that size: a frame with it must leave room for others.
 absl::StatusOr<std::uint32_t> CommitBytesMax(const LogOptions& options,
                                              std::uint64_t segment_bytes) {
@@ -47,6 +32,21 @@ absl::StatusOr<std::uint32_t> CommitBytesMax(const LogOptions& options,
   return options.commit_bytes_max;
 }
 
+absl::Status CheckOptions(const LogOptions& options) {
+  if (options.directory.empty()) return absl::InvalidArgumentError("directory is empty");
+  if (options.segment_bytes < kSegmentBytesMin || options.segment_bytes > kSegmentBytesMax ||
+      options.segment_bytes % kSegmentBytesMin != 0) {
+    return absl::InvalidArgumentError(
+        "segment_bytes must be a multiple of 65536 up to 4 GiB, not " +
+        std::to_string(options.segment_bytes));
+  }
+  if (options.segments_ahead == 0 || options.segments_ahead > kSegmentsAheadMax) {
+    return absl::InvalidArgumentError("segments_ahead must be 1 to 256, not " +
+                                      std::to_string(options.segments_ahead));
+  }
+  return CommitBytesMax(options, options.segment_bytes).status();
+}
+
 std::string ParentOf(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   const std::size_t slash = path.rfind('/');
@@ -58,7 +58,6 @@ std::string ParentOf(std::string path) {
 absl::Status CreateLog(Storage& storage, const LogOptions& options) {
   const Manifest manifest = NewManifest(storage, options.segment_bytes);
   absl::Status done = Evidence::Create(storage, options.directory, manifest.log_id);
-  if (done.ok()) done = storage.SyncDirectory(ParentOf(options.directory));
   if (done.ok()) done = WriteManifest(storage, options.directory, manifest);
   return done;
 }
@@ -108,6 +107,8 @@ absl::Status Log::Parts::Open() {
   if (!locked.ok()) return locked.status();
   lock = *std::move(locked);
   if (absl::Status made = CreateLogIfNew(*storage, options); !made.ok()) return made;
+  // A life before may have died between a rename and its sync: what is seen is not yet durable.
+  if (absl::Status synced = storage->SyncDirectory(directory); !synced.ok()) return synced;
   const absl::StatusOr<Manifest> read = ReadManifest(*storage, directory);
   if (!read.ok()) return read.status();
   manifest = *read;
@@ -132,6 +133,12 @@ absl::Status Log::Parts::Open() {
                      .boot_id = boot_id,
                      .images = images.get()});
   if (absl::Status recovered = Recover(recovery); !recovered.ok()) return recovered;
+  if (report.reason == EpochReason::kCreated) {
+    // Nothing was acknowledged yet; from now on the directory itself must survive.
+    if (absl::Status synced = storage->SyncDirectory(ParentOf(directory)); !synced.ok()) {
+      return synced;
+    }
+  }
   if (absl::Status assembled = Assemble(recovery); !assembled.ok()) return assembled;
   return BeginEpoch(recovery);
 }

@@ -1,13 +1,9 @@
 #include "recovery.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
-#include "block_file.h"
 #include "manifest.h"
-#include "pawl/check.h"
-#include "segment_file.h"
 
 namespace pawl::inline v0 {
 namespace {
@@ -15,11 +11,10 @@ namespace {
 constexpr const char* kRepairHint =
     "; nothing was changed; `pawl repair` into a new directory keeps what is before";
 
-// Bytes up to the last one that is not zero.
-std::span<const std::byte> WithoutZeroEnd(std::span<const std::byte> bytes) noexcept {
-  std::size_t size = bytes.size();
-  while (size > 0 && bytes[size - 1] == std::byte{0}) --size;
-  return bytes.first(size);
+EndBytes EndBytesOf(SegmentVerdict verdict) noexcept {
+  if (verdict == SegmentVerdict::kNewer) return EndBytes::kUnknownFrame;
+  if (verdict == SegmentVerdict::kMalformed) return EndBytes::kMalformedFrame;
+  return EndBytes::kNoFrame;
 }
 
 }  // namespace
@@ -35,72 +30,116 @@ std::string Recovery::FileOf(std::uint64_t index) const {
   return start_.directory + "/" + SegmentName(index);
 }
 
+// D*: everything below survived a power cut once, somebody wrote down afterwards.
+Address Recovery::KnownDurable() const noexcept {
+  return std::max(
+      {end_.evidence, evidence_.durable, file_witnesses_.evidence, image_witnesses_.evidence});
+}
+
 absl::Status Recovery::Examine() {
+  if (absl::Status examined = ExamineFiles(); !examined.ok()) return examined;
+  if (absl::Status examined = ExamineImages(); !examined.ok()) return examined;
+  const absl::StatusOr<bool> has_bytes_behind = HasBytesBehind();
+  if (!has_bytes_behind.ok()) return has_bytes_behind.status();
+  facts_.has_bytes_behind = *has_bytes_behind;
+  facts_.is_below_evidence = end_.next < KnownDurable();
+  const RecoveryOutcome outcome = Decide(facts_);
+  if (outcome != RecoveryOutcome::kWhole && outcome != RecoveryOutcome::kTornTail) {
+    return Refusal(outcome);
+  }
+  FillReport();
+  return absl::OkStatus();
+}
+
+absl::Status Recovery::ExamineFiles() {
   absl::StatusOr<EvidenceFound> evidence =
       Evidence::Read(*start_.storage, start_.directory, start_.manifest.log_id);
   if (!evidence.ok()) return evidence.status();
   evidence_ = *evidence;
   if (absl::Status listed = source_.List(); !listed.ok()) return listed;
-  if (absl::Status scanned = ScanFrom(0, false); !scanned.ok()) return scanned;
-  if (absl::Status witnessed = CollectWitnesses(false); !witnessed.ok()) return witnessed;
+  if (absl::Status scanned = Scan(0, From::kFiles); !scanned.ok()) return scanned;
+  if (absl::Status found = FindWitnessesBehind(From::kFiles); !found.ok()) return found;
   newest_epoch_ = std::max({end_.epoch, evidence_.epoch, file_witnesses_.epoch});
   for (std::uint64_t i = 0; i < source_.count(); ++i) {
     newest_epoch_ = std::max(newest_epoch_, Epoch(source_.header(i).epoch));
   }
-  const absl::StatusOr<std::optional<Marks>> marks = FindMarks();
+  return absl::OkStatus();
+}
+
+// Scans again from the segment that holds the durable mark, with the images in front, if there are
+// marks at least as new as the files.
+absl::Status Recovery::ExamineImages() {
+  absl::StatusOr<std::optional<Marks>> marks = FindMarks();
   if (!marks.ok()) return marks.status();
-  if (marks->has_value() && (*marks)->epoch >= newest_epoch_) {
-    newest_epoch_ = (*marks)->epoch;
-    if (absl::Status scanned = ScanImages(**marks); !scanned.ok()) return scanned;
+  if (!marks->has_value() || (*marks)->epoch < newest_epoch_) return absl::OkStatus();
+  marks_ = *std::move(marks);
+  newest_epoch_ = marks_->epoch;
+  const std::uint64_t first = geometry_.IndexOf(marks_->durable);
+  std::vector<std::string> directories = {marks_->directory};
+  for (const std::string& directory : start_.images->Directories()) {
+    if (directory != marks_->directory) directories.push_back(directory);
   }
-  if (absl::Status explained = CheckEvidence(); !explained.ok()) return explained;
-  const bool is_clean = evidence_.is_closed && !marks_.has_value() &&
-                        geometry_.Normalised(evidence_.durable.value()) == end_.next.value();
-  report_.reason = end_.frames == 0 ? EpochReason::kCreated
-                   : is_clean       ? EpochReason::kReopened
-                                    : EpochReason::kRecovered;
-  report_.last_position = end_.position;
-  report_.end = end_.next;
-  report_.used_hot_images = marks_.has_value();
-  report_.frames_scanned = end_.frames;
+  source_.UseImages(directories, first);
+
+  const Address files_end = end_.next;
+  const std::uint64_t from = std::min<std::uint64_t>(first, starts_.size() - 1);
+  end_ = starts_[from];
+  if (absl::Status scanned = Scan(from, From::kImages); !scanned.ok()) return scanned;
+  if (absl::Status found = FindWitnessesBehind(From::kImages); !found.ok()) return found;
+  if (end_.next.value() < marks_->published) {
+    facts_.images = ImageWitness::kBelowPublished;
+  } else if (files_end > end_.next || file_witnesses_.last >= end_.next) {
+    facts_.images = ImageWitness::kBehindFiles;
+  } else {
+    facts_.images = ImageWitness::kWhole;
+  }
   return absl::OkStatus();
 }
 
 // Follows the frames from the start of segment `index`, where end_ stands.
-absl::Status Recovery::ScanFrom(std::uint64_t index, bool with_images) {
-  for (; index < source_.count(); ++index) {
-    if (!with_images) starts_.push_back(end_);
+absl::Status Recovery::Scan(std::uint64_t index, From from) {
+  SegmentVerdict verdict = SegmentVerdict::kSealed;
+  for (; index < source_.count() && verdict == SegmentVerdict::kSealed; ++index) {
+    if (from == From::kFiles) starts_.push_back(end_);
     absl::StatusOr<SegmentView> segment =
-        with_images ? source_.Read(index) : source_.ReadFile(index);
+        from == From::kImages ? source_.Read(index) : source_.ReadFile(index);
     if (!segment.ok()) return segment.status();
-    const SegmentVerdict verdict = ScanSegment(*segment, geometry_, end_);
-    if (verdict == SegmentVerdict::kSealed) continue;
-    if (verdict == SegmentVerdict::kEnds) break;
-    const std::string place = FileOf(index) + " at offset " +
-                              std::to_string(end_.next.value() - geometry_.Start(index)) +
-                              ", behind position " + std::to_string(end_.position.value());
-    if (verdict == SegmentVerdict::kNewer) {
-      return absl::FailedPreconditionError(
-          place + ": a frame of a kind unknown to this library: open the log with a newer one");
-    }
-    return absl::DataLossError(place + ": a whole frame whose commits contradict it" + kRepairHint);
+    verdict = ScanSegment(*segment, geometry_, end_);
   }
-  if (!with_images && starts_.size() == index && index == source_.count()) starts_.push_back(end_);
+  if (from == From::kFiles && verdict == SegmentVerdict::kSealed) starts_.push_back(end_);
+  facts_.end = EndBytesOf(verdict);
   return absl::OkStatus();
 }
 
-absl::Status Recovery::CollectWitnesses(bool from_images) {
-  Witnesses& witnesses = from_images ? image_witnesses_ : file_witnesses_;
+absl::Status Recovery::FindWitnessesBehind(From from) {
+  Witnesses& witnesses = from == From::kImages ? image_witnesses_ : file_witnesses_;
   const Address log_end(geometry_.Start(source_.count()));
   for (std::uint64_t index = tail_index(); index < source_.count(); ++index) {
     absl::StatusOr<SegmentView> segment =
-        from_images ? source_.Read(index) : source_.ReadFile(index);
+        from == From::kImages ? source_.Read(index) : source_.ReadFile(index);
     if (!segment.ok()) return segment.status();
     const std::uint64_t start = geometry_.Start(index);
     const std::uint64_t offset = end_.next.value() > start ? end_.next.value() - start : 0;
     FindWitnesses(*segment, geometry_, offset, end_.epoch, log_end, witnesses);
   }
   return absl::OkStatus();
+}
+
+std::span<const std::byte> Recovery::BytesBehind(const SegmentView& segment) const noexcept {
+  const std::uint64_t first = std::max(end_.next.value(), geometry_.FirstFrame(segment.index));
+  const auto bytes = segment.bytes.subspan(first - geometry_.Start(segment.index));
+  std::size_t size = bytes.size();
+  while (size > 0 && bytes[size - 1] == std::byte{0}) --size;
+  return bytes.first(size);
+}
+
+absl::StatusOr<bool> Recovery::HasBytesBehind() {
+  for (std::uint64_t index = tail_index(); index < source_.count(); ++index) {
+    const absl::StatusOr<SegmentView> segment = source_.Read(index);
+    if (!segment.ok()) return segment.status();
+    if (!BytesBehind(*segment).empty()) return true;
+  }
+  return false;
 }
 
 // The newest believed marks of the directories where they may be.
@@ -148,168 +187,49 @@ absl::StatusOr<std::optional<Recovery::Marks>> Recovery::ReadMarks(
                .directory = directory};
 }
 
-// Scans again from the segment that holds the durable mark, now with the images in front.
-absl::Status Recovery::ScanImages(const Marks& marks) {
-  marks_ = marks;
-  const std::uint64_t first = geometry_.IndexOf(marks.durable);
-  std::vector<std::string> directories = {marks.directory};
-  for (const std::string& directory : start_.images->Directories()) {
-    if (directory != marks.directory) directories.push_back(directory);
-  }
-  if (absl::Status used = source_.UseImages(directories, first); !used.ok()) return used;
-  const std::uint64_t from = std::min<std::uint64_t>(first, starts_.size() - 1);
-  const ScanCursor files_end = end_;
-  end_ = starts_[from];
-  if (absl::Status scanned = ScanFrom(from, true); !scanned.ok()) return scanned;
-  if (absl::Status witnessed = CollectWitnesses(true); !witnessed.ok()) return witnessed;
-  if (end_.next.value() < marks.published) {
-    return absl::DataLossError(
-        "hot images in " + marks.directory + " end at position " +
-        std::to_string(end_.position.value()) + ", " + FileOf(tail_index()) + " offset " +
-        std::to_string(end_.next.value() - geometry_.Start(tail_index())) + ", but up to address " +
-        std::to_string(marks.published) + " was published in this boot" + kRepairHint);
-  }
-  if (files_end.next > end_.next || file_witnesses_.last >= end_.next) {
-    return absl::DataLossError(start_.directory +
-                               " holds frames behind the end of the hot images "
-                               "in " +
-                               marks.directory + ", which no engine does" + kRepairHint);
-  }
-  return absl::OkStatus();
-}
-
-// E < D*: what is known to have been durable is not there. E ≥ D*: a torn tail.
-absl::Status Recovery::CheckEvidence() const {
-  const Address known = std::max(
-      {end_.evidence, file_witnesses_.evidence, image_witnesses_.evidence, evidence_.durable});
-  if (end_.next >= known) return absl::OkStatus();
+absl::Status Recovery::Refusal(RecoveryOutcome outcome) const {
   const std::uint64_t index = tail_index();
-  return absl::DataLossError(
-      "log is damaged behind position " + std::to_string(end_.position.value()) + ": " +
-      FileOf(index) + " at offset " + std::to_string(end_.next.value() - geometry_.Start(index)) +
-      " holds no valid frame, but everything below address " + std::to_string(known.value()) +
-      " (segment " + std::to_string(geometry_.IndexOf(known.value())) + ") was durable" +
-      kRepairHint);
-}
-
-absl::Status Recovery::Settle() {
-  if (absl::Status kept = KeepCutBytes(); !kept.ok()) return kept;
-  if (absl::Status rewritten = RewriteSegments(); !rewritten.ok()) return rewritten;
-  if (absl::Status removed = RemoveLaterSegments(); !removed.ok()) return removed;
-  // Everything is in the files now; the images of the life before have nothing to add.
-  return start_.images->RemoveAll();
-}
-
-absl::Status Recovery::KeepCutBytes() {
-  for (std::uint64_t index = tail_index(); index < source_.count(); ++index) {
-    const absl::StatusOr<SegmentView> segment = source_.Read(index);
-    if (!segment.ok()) return segment.status();
-    const std::uint64_t start = geometry_.Start(index);
-    const std::uint64_t address = std::max(end_.next.value(), geometry_.FirstFrame(index));
-    const std::span<const std::byte> bytes =
-        WithoutZeroEnd(segment->bytes.subspan(address - start));
-    if (bytes.empty()) continue;
-    if (absl::Status kept = KeepPiece(address, bytes); !kept.ok()) return kept;
-    report_.cut_bytes += bytes.size();
+  const std::string place = FileOf(index) + " at offset " +
+                            std::to_string(end_.next.value() - geometry_.Start(index)) +
+                            ", behind position " + std::to_string(end_.position.value());
+  switch (outcome) {
+    case RecoveryOutcome::kUnknownFrame:
+      return absl::FailedPreconditionError(
+          place + ": a frame of a kind unknown to this library: open the log with a newer one");
+    case RecoveryOutcome::kMalformedFrame:
+      return absl::DataLossError(place + ": a whole frame whose commits contradict it" +
+                                 kRepairHint);
+    case RecoveryOutcome::kPublishedLost:
+      return absl::DataLossError(place + ": the hot images in " + marks_->directory +
+                                 " end here, but everything below address " +
+                                 std::to_string(marks_->published) + " was published in this boot" +
+                                 kRepairHint);
+    case RecoveryOutcome::kImagesBehindFiles:
+      return absl::DataLossError(place + ": the hot images in " + marks_->directory +
+                                 " end here, but the files hold later frames, which no engine "
+                                 "leaves behind" +
+                                 kRepairHint);
+    case RecoveryOutcome::kDurableLost:
+      return absl::DataLossError(place + ": no valid frame, but everything below address " +
+                                 std::to_string(KnownDurable().value()) + " (segment " +
+                                 std::to_string(geometry_.IndexOf(KnownDurable().value())) +
+                                 ") was durable" + kRepairHint);
+    case RecoveryOutcome::kWhole:
+    case RecoveryOutcome::kTornTail: break;
   }
   return absl::OkStatus();
 }
 
-// A tear at the same address in another life gets another name; the same bytes (this open began
-// before and was interrupted) do not.
-absl::Status Recovery::KeepPiece(std::uint64_t address, std::span<const std::byte> bytes) {
-  constexpr int kPiecesMax = 100;
-  for (int piece = 0; piece < kPiecesMax; ++piece) {
-    const std::string name = std::to_string(address) +
-                             (piece == 0 ? std::string() : "-" + std::to_string(piece)) + ".cut";
-    const std::string path = start_.directory + "/" + name;
-    absl::StatusOr<std::unique_ptr<File>> there = start_.storage->Open(path, FileMode::kRead);
-    if (report_.cut_file.empty()) report_.cut_file = path;
-    if (absl::IsNotFound(there.status())) {
-      return ReplaceFile(*start_.storage, start_.directory, name, bytes);
-    }
-    if (!there.ok()) return there.status();
-    std::vector<std::byte> kept(bytes.size());
-    const absl::StatusOr<std::uint64_t> size = (*there)->Size();
-    if (!size.ok()) return size.status();
-    const bool is_same = *size == bytes.size() && (*there)->ReadAt(0, kept).ok() &&
-                         std::equal(kept.begin(), kept.end(), bytes.begin());
-    if (is_same) return absl::OkStatus();
-    report_.cut_file.clear();
-  }
-  return absl::FailedPreconditionError(start_.directory + " keeps " + std::to_string(kPiecesMax) +
-                                       " pieces cut at address " + std::to_string(address) +
-                                       ": look at them and move them away");
-}
-
-// What the page cache shows of bytes that no sync is known to have covered is not trusted: they are
-// written anew, with zeros behind the end, under another name, and renamed over the old file.
-absl::Status Recovery::RewriteSegments() {
-  const std::uint64_t tail = tail_index();
-  const Address known = std::max(
-      {end_.evidence, evidence_.durable, file_witnesses_.evidence, image_witnesses_.evidence});
-  std::uint64_t first = geometry_.IndexOf(known.value());
-  if (marks_.has_value()) first = std::min(first, geometry_.IndexOf(marks_->durable));
-  for (std::uint64_t index = std::min(first, tail); index <= tail; ++index) {
-    if (absl::Status rewritten = RewriteSegment(index); !rewritten.ok()) return rewritten;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Recovery::RewriteSegment(std::uint64_t index) {
-  std::vector<std::byte> bytes(sizeof(SegmentHeader));
-  SegmentHeader header;
-  if (index < source_.count()) {
-    const absl::StatusOr<SegmentView> segment = source_.Read(index);
-    if (!segment.ok()) return segment.status();
-    const std::uint64_t start = geometry_.Start(index);
-    const std::uint64_t size = std::min(end_.next.value() - start, geometry_.segment_bytes);
-    bytes.assign(segment->bytes.begin(),
-                 segment->bytes.begin() + static_cast<std::ptrdiff_t>(size));
-    header = source_.header(index);
-  } else {
-    header = NewSegmentHeader(*start_.storage, start_.manifest, index, newest_epoch_.value() + 1);
-  }
-  std::memcpy(bytes.data(), &header, sizeof header);
-
-  SegmentFile file(start_.storage, start_.directory, index);
-  absl::Status done = file.Create();
-  if (done.ok()) done = file.Allocate(geometry_.segment_bytes);
-  if (done.ok()) done = file.Write(0, bytes);
-  if (done.ok()) done = file.Sync();
-  if (!done.ok()) {
-    file.Discard();
-    return done;
-  }
-  if (absl::Status named = file.Name(); !named.ok()) return named;
-  if (index == tail_index()) {
-    tail_header_ = header;
-    tail_bytes_ = std::move(bytes);
-  }
-  return absl::OkStatus();
-}
-
-// From the last one down, each removal durable before the next: no power cut leaves a gap.
-absl::Status Recovery::RemoveLaterSegments() {
-  for (std::uint64_t index = source_.count(); index-- > tail_index() + 1;) {
-    if (!source_.has_file(index)) continue;
-    if (absl::Status gone = UnlinkIfThere(*start_.storage, FileOf(index)); !gone.ok()) return gone;
-    if (absl::Status synced = start_.storage->SyncDirectory(start_.directory); !synced.ok()) {
-      return synced;
-    }
-  }
-  // Drafts of preparers that died; Create() would remove only the one it needs.
-  const absl::StatusOr<std::vector<std::string>> names = start_.storage->List(start_.directory);
-  if (!names.ok()) return names.status();
-  for (const std::string& name : *names) {
-    const std::size_t end = name.rfind(".tmp");
-    if (end == std::string::npos || !SegmentIndexOf(name.substr(0, end))) continue;
-    if (absl::Status gone = UnlinkIfThere(*start_.storage, start_.directory + "/" + name);
-        !gone.ok()) {
-      return gone;
-    }
-  }
-  return absl::OkStatus();
+void Recovery::FillReport() {
+  const bool is_clean = evidence_.is_closed && !marks_.has_value() &&
+                        geometry_.Normalised(evidence_.durable.value()) == end_.next.value();
+  report_.reason = end_.frames == 0 ? EpochReason::kCreated
+                   : is_clean       ? EpochReason::kReopened
+                                    : EpochReason::kRecovered;
+  report_.last_position = end_.position;
+  report_.end = end_.next;
+  report_.used_hot_images = marks_.has_value();
+  report_.frames_scanned = end_.frames;
 }
 
 }  // namespace pawl::inline v0

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +16,7 @@
 #include "pawl/hot_marks.h"
 #include "pawl/log.h"
 #include "pawl/storage.h"
+#include "recovery_table.h"
 #include "segment_source.h"
 
 namespace pawl::inline v0 {
@@ -39,7 +40,8 @@ class Recovery {
 
   explicit Recovery(const Start& start);
 
-  //   errors    DATA_LOSS what was known to be durable or published is not there
+  //   errors    DATA_LOSS what was known to be durable or published is not there;
+  //             FAILED_PRECONDITION a newer format, or the hot images of another log are in the way
   absl::Status Examine();
   //   errors    RESOURCE_EXHAUSTED no space to keep the cut bytes or to rewrite the tail
   absl::Status Settle();
@@ -49,10 +51,10 @@ class Recovery {
   const EvidenceFound& evidence() const noexcept { return evidence_; }
   std::uint64_t tail_index() const noexcept { return geometry_.IndexOf(end_.next.value()); }
   Epoch newest_epoch() const noexcept { return newest_epoch_; }
+  const RecoveryReport& report() const noexcept { return report_; }
   // After Settle(): header of the tail segment, and its bytes from the header to the end.
   const SegmentHeader& tail_header() const noexcept { return tail_header_; }
   const std::vector<std::byte>& tail_bytes() const noexcept { return tail_bytes_; }
-  const RecoveryReport& report() const noexcept { return report_; }
 
  private:
   struct Marks {
@@ -61,19 +63,29 @@ class Recovery {
     std::uint64_t durable = 0;
     std::string directory;
   };
+  enum class From { kFiles, kImages };
 
-  absl::Status ScanFrom(std::uint64_t index, bool with_images);
-  absl::Status CollectWitnesses(bool from_images);
+  absl::Status ExamineFiles();
+  absl::Status ExamineImages();
+  absl::Status Scan(std::uint64_t index, From from);
+  absl::Status FindWitnessesBehind(From from);
   absl::StatusOr<std::optional<Marks>> FindMarks() const;
   absl::StatusOr<std::optional<Marks>> ReadMarks(const std::string& directory) const;
-  absl::Status ScanImages(const Marks& marks);
-  absl::Status CheckEvidence() const;
+  absl::StatusOr<bool> HasBytesBehind();
+  absl::Status Refusal(RecoveryOutcome outcome) const;
+  void FillReport();
+  Address KnownDurable() const noexcept;
+
   absl::Status KeepCutBytes();
   absl::Status KeepPiece(std::uint64_t address, std::span<const std::byte> bytes);
+  absl::StatusOr<bool> IsKept(const std::string& path, std::span<const std::byte> bytes) const;
   absl::Status RewriteSegments();
   absl::Status RewriteSegment(std::uint64_t index);
   absl::Status RemoveLaterSegments();
+  absl::Status RemoveDrafts();
   std::string FileOf(std::uint64_t index) const;
+  // Bytes of a segment that are behind the end of the log, without the zeros at their end.
+  std::span<const std::byte> BytesBehind(const SegmentView& segment) const noexcept;
 
   const Start start_;
   const SegmentGeometry geometry_;
@@ -81,8 +93,9 @@ class Recovery {
   EvidenceFound evidence_;
   Witnesses file_witnesses_;
   Witnesses image_witnesses_;
-  std::vector<ScanCursor> starts_;  // of each segment that the file scan reached
+  std::vector<ScanCursor> starts_;  // of each segment that the scan of the files reached
   ScanCursor end_;
+  RecoveryFacts facts_;
   std::optional<Marks> marks_;  // believed
   Epoch newest_epoch_;
   SegmentHeader tail_header_{};

@@ -96,8 +96,7 @@ absl::StatusOr<SegmentView> SegmentSource::Read(std::uint64_t index) {
                      .salt = headers_[index].salt};
 }
 
-absl::Status SegmentSource::UseImages(const std::vector<std::string>& directories,
-                                      std::uint64_t first) {
+void SegmentSource::UseImages(const std::vector<std::string>& directories, std::uint64_t first) {
   for (std::uint64_t index = first; index <= count(); ++index) {
     for (const std::string& directory : directories) {
       std::shared_ptr<Mapping> image = FindImage(directory + "/" + ImageName(index), index);
@@ -112,7 +111,6 @@ absl::Status SegmentSource::UseImages(const std::vector<std::string>& directorie
     }
     if (index == count()) break;
   }
-  return absl::OkStatus();
 }
 
 // An image that cannot be believed is as good as none: what only it held will be missed below the

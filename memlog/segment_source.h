@@ -32,7 +32,7 @@ class SegmentSource {
 
   // Believes images in `directories` of segments from `first` on; each must be the twin of its
   // file, if there is one.
-  absl::Status UseImages(const std::vector<std::string>& directories, std::uint64_t first);
+  void UseImages(const std::vector<std::string>& directories, std::uint64_t first);
 
   // Segments 0…count − 1 can be read.
   std::uint64_t count() const noexcept { return headers_.size(); }

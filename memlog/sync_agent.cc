@@ -34,7 +34,7 @@ std::uint64_t SyncAgent::Published() const noexcept {
 }
 
 int SyncAgent::DoWork() noexcept {
-  if (has_failed_) return 0;
+  if (HasFailed()) return 0;
   const std::uint64_t published = Published();
   if (published <= from_) {
     if (delay_ns() != 0) return 0;
@@ -48,11 +48,11 @@ int SyncAgent::DoWork() noexcept {
 }
 
 bool SyncAgent::HasWork() const noexcept {
-  return !has_failed_ && (Published() > from_ || delay_ns() == 0);
+  return !HasFailed() && (Published() > from_ || delay_ns() == 0);
 }
 
 std::int64_t SyncAgent::delay_ns() const noexcept {
-  if (has_failed_ || evidence_->durable().value() >= from_) return -1;
+  if (HasFailed() || evidence_->durable().value() >= from_) return -1;
   const std::uint64_t now = storage_->WallClockNs();
   // A wall clock that was set back counts as idle: evidence early is evidence all the same.
   const std::uint64_t waited = now < idle_since_ns_ ? kIdleNs : now - idle_since_ns_;
@@ -123,7 +123,7 @@ bool SyncAgent::WriteEvidence() noexcept {
 }
 
 absl::Status SyncAgent::WriteClosingEvidence() {
-  if (has_failed_) return health_->error();
+  if (HasFailed()) return health_->error();
   const absl::Status written = evidence_->Write(Address(from_), epoch_, true);
   Accept(written);
   return written;
@@ -131,7 +131,6 @@ absl::Status SyncAgent::WriteClosingEvidence() {
 
 bool SyncAgent::Accept(const absl::Status& status) noexcept {
   if (status.ok()) return true;
-  has_failed_ = true;
   health_->SetFailed(absl::Status(
       status.code(), std::string(status.message()) +
                          "; nothing more is accepted: stop, repair the disk, open the log again"));

@@ -21,7 +21,7 @@ namespace pawl::inline v0 {
 //
 // A round writes whole blocks from the durable mark up to a frame's end, at most kRoundBytes of
 // one segment. The block that holds the end is written with zeros behind it and written again by
-// the next round. After the first failed write nothing more is written.
+// the next round. After the first failed write, its own or the preparer's, nothing more is written.
 //   threads   one at a time
 //
 // Memory ordering: `published` is loaded with acquire, so the frames below are whole; the durable
@@ -66,6 +66,7 @@ class SyncAgent {
   bool WriteEvidence() noexcept;
   bool Accept(const absl::Status& status) noexcept;
   std::uint64_t Published() const noexcept;
+  bool HasFailed() const noexcept { return health_->health() == LogHealth::kFailed; }
 
   Storage* const storage_;
   HotMarks* const marks_;
@@ -80,7 +81,6 @@ class SyncAgent {
   std::uint64_t from_;       // where the next round starts
   SegmentSet::SyncTarget target_;
   std::uint64_t idle_since_ns_;
-  bool has_failed_ = false;
   alignas(kBlockBytes) std::byte bounce_[kBlockBytes];  // the block that holds a round's end
 };
 

@@ -46,10 +46,10 @@ class LogWriter {
     Storage* storage = nullptr;
     HotMarks* marks = nullptr;
     ReadySegments* ready = nullptr;
-    Doorbell* sync_bell = nullptr;      // rung after each publish
-    Doorbell* prepare_bell = nullptr;   // rung when a ready segment was taken
-    ReadySegment segment;               // the unsealed segment
-    Address address;                    // end of what was recovered: where the next frame goes
+    Doorbell* sync_bell = nullptr;     // rung after each publish
+    Doorbell* prepare_bell = nullptr;  // rung when a ready segment was taken
+    ReadySegment segment;              // the unsealed segment
+    Address address;                   // end of what was recovered: where the next frame goes
     Position next_position;
     Epoch epoch;
     std::uint32_t previous_checksum = 0;
@@ -93,16 +93,16 @@ class LogWriter {
     if (cursor_ + bytes - staged_ > commit_bytes_max_ || commit_records_ == 0xFFFF) return nullptr;
     std::byte* at = frame_ + cursor_;
     if (padded != payload_bytes) std::memset(at + bytes - 8, 0, 8);
-    const RecordHeader header{
-        .units = static_cast<std::uint16_t>(bytes / kRecordAlignBytes),
-        .kind = fields.kind,
-        .flags = static_cast<std::uint8_t>(fields.flags | (padded - payload_bytes)),
-        .stream = fields.stream,
-        .version_low = static_cast<std::uint32_t>(fields.version.value()),
-        .version_high = static_cast<std::uint16_t>(fields.version.value() >> 32),
-        .type = fields.type,
-        .back_link = fields.back_link.value()};
-    std::memcpy(at, &header, sizeof header);
+    // Three words, each built in a register: a header built field by field and copied as a whole
+    // stalls on its own stores (measured: a third of the time of an emit).
+    const std::uint64_t words[3] = {
+        bytes / kRecordAlignBytes | std::uint64_t{static_cast<std::uint8_t>(fields.kind)} << 16 |
+            std::uint64_t{fields.flags | (padded - payload_bytes)} << 24 |
+            std::uint64_t{fields.stream} << 32,
+        fields.version.value() | std::uint64_t{fields.type} << 48, fields.back_link.value()};
+    std::memcpy(at, &words[0], 8);
+    std::memcpy(at + 8, &words[1], 8);
+    std::memcpy(at + 16, &words[2], 8);
     cursor_ += bytes;
     ++commit_records_;
     return at + sizeof(RecordHeader);
@@ -123,13 +123,13 @@ class LogWriter {
   //   returns   position of the commit's last record
   Position EndCommit(const CommitOrigin& origin) noexcept {
     PAWL_DCHECK(commit_records_ > 0);
-    const CommitHeader header{.bytes = cursor_ - staged_,
-                              .records = static_cast<std::uint16_t>(commit_records_),
-                              .cause = origin.cause,
-                              .flags = 0,
-                              .session = origin.session,
-                              .sequence = static_cast<std::uint32_t>(origin.sequence.value())};
-    std::memcpy(frame_ + staged_, &header, sizeof header);
+    // Two words, as in AppendRecord().
+    const std::uint64_t words[2] = {
+        (cursor_ - staged_) | std::uint64_t{commit_records_} << 32 |
+            std::uint64_t{static_cast<std::uint8_t>(origin.cause)} << 48,
+        origin.session | (origin.sequence.value() & 0xFFFF'FFFFU) << 32};
+    std::memcpy(frame_ + staged_, &words[0], 8);
+    std::memcpy(frame_ + staged_ + 8, &words[1], 8);
     if (cursor_ > frame_bytes_max_ && frame_commits_ > 0) PublishBeforeOpenCommit();
     staged_ = cursor_;
     ++frame_commits_;
@@ -182,7 +182,7 @@ class LogWriter {
   Position next_position_;  // of the frame's first record
   std::uint64_t time_ns_ = 0;
   ReadySegment segment_;
-  Address address_;  // where the next frame goes
+  Address address_;                // where the next frame goes
   std::uint64_t segment_end_ = 0;  // address behind the segment, less the room of its seal
   std::uint32_t previous_checksum_;
   std::uint32_t previous_length_;
