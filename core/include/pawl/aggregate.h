@@ -97,7 +97,7 @@ class Others {
     const StreamStore* store = builder_.StoreOf(TagOf<B>());
     if (store == nullptr) return nullptr;
     const StreamSlot* slot = store->Find(key);
-    if (slot == nullptr || slot->version == Version()) return nullptr;
+    if (slot == nullptr || builder_.IsNew(*slot)) return nullptr;
     return &static_cast<const AggregateSlot<B>*>(slot)->state;
   }
 

@@ -34,6 +34,7 @@ class CommitBuilder {
     emitted_count_ = 0;
     created_count_ = 0;
     is_over_limit_ = false;
+    first_new_stream_ = next_stream_;
     writer_.BeginCommit();
   }
 
@@ -62,6 +63,8 @@ class CommitBuilder {
   const Key& key() const noexcept { return own_key_; }
   StreamSlot* own_slot() const noexcept { return own_slot_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
+  // True for a stream that this commit made: before the command there was none.
+  bool IsNew(const StreamSlot& slot) const noexcept { return slot.number >= first_new_stream_; }
   std::uint32_t next_stream() const noexcept { return next_stream_; }
 
   // The store of an aggregate type, or nullptr if the engine was opened without it.
@@ -117,6 +120,7 @@ class CommitBuilder {
   std::uint64_t now_ns_ = 0;
   std::uint32_t emitted_count_ = 0;
   std::uint32_t created_count_ = 0;
+  std::uint32_t first_new_stream_ = 0;
   bool is_over_limit_ = false;
 
   std::uint32_t next_stream_;  // number of the next new stream
