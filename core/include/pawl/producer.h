@@ -101,6 +101,7 @@ class Producer {
   }
 
   // Sends commands of one type in order, with one operation on the queue for up to 256 of them.
+  // A resend is sent alone: with `resend` the batch ends as kBadSequence.
   template <class A, class C>
   SentBatch SubmitBatch(std::span<const Addressed<C>> commands,
                         const SubmitOptions& options = {}) noexcept {
@@ -110,6 +111,7 @@ class Producer {
       sent.fault = SendFault::kNotInEngine;
       return sent;
     }
+    if (options.resend != Sequence()) sent.fault = SendFault::kBadSequence;
     while (sent.count < commands.size() && sent.fault == SendFault::kNone) {
       const std::span<CommandSlot> room =
           Stage(static_cast<std::uint32_t>(commands.size()) - sent.count, sent.fault);
