@@ -21,6 +21,11 @@ ProducerLane::ProducerLane(const Setup& setup)
 
 void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
                             Sequence last) noexcept {
+  // The one before may have ended with answers that it did not poll.
+  while (ring.Poll([](const PackedCompletion&) {}, ring.size()) != 0) {
+  }
+  sent_ = 0;
+  polled_ = 0;
   session_ = session;
   generation_ = generation;
   last_sequence_ = last;
