@@ -26,8 +26,7 @@ CommandLoop::CommandLoop(const Setup& setup)
       stores_(setup.stores),
       lanes_(*setup.lanes),
       undurable_bytes_max_(setup.undurable_bytes_max),
-      // A commit, the frame before it, and the rest of a segment that is too small for both.
-      commit_room_bytes_(2 * writer_.worst_case_bytes() + kSegmentHeaderBytes),
+      commit_room_bytes_(CommitRoomBytes(writer_)),
       builder_(writer_, setup.stores, setup.next_stream),
       pending_(setup.answers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);

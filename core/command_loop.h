@@ -77,6 +77,12 @@ class CommandLoop final : public Agent {
 
   explicit CommandLoop(const Setup& setup);
 
+  // What one more commit may add to the published mark: itself, the frame before it, and the rest
+  // of a segment that is too small for both. undurable_bytes_max must be larger.
+  static std::uint64_t CommitRoomBytes(const LogWriter& writer) noexcept {
+    return 2 * writer.worst_case_bytes() + kSegmentHeaderBytes;
+  }
+
   int DoWork() noexcept override;
   bool HasWork() noexcept override;
   Doorbell& bell() noexcept override { return bell_; }

@@ -210,6 +210,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));
     if (!log.ok()) return log.status();
     parts->log = *std::move(log);
+    const std::uint64_t room = CommandLoop::CommitRoomBytes(parts->log->writer());
+    if (options.undurable_bytes_max <= room) {
+      return absl::InvalidArgumentError(
+          "undurable_bytes_max must be larger than " + std::to_string(room) +
+          ": two frames and two commits of the largest size; or lower commit_bytes_max");
+    }
     std::uint32_t next_stream = 1;
     absl::Status ready = Rebuild(*parts, std::move(aggregates), next_stream);
     if (!ready.ok()) return ready;
