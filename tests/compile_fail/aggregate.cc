@@ -1,0 +1,112 @@
+// Aggregates that are none, one per case; the list of cases and their messages is in
+// CMakeLists.txt. Each case changes one thing of an aggregate that compiles.
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "pawl/engine.h"
+
+struct Noted {
+  static constexpr pawl::EventType kType{"test.noted", 1};
+  std::int64_t value;
+};
+struct Unlisted {
+  static constexpr pawl::EventType kType{"test.unlisted", 1};
+  std::int64_t value;
+};
+
+#if defined(PAWL_CASE_COMMAND_88_BYTES)
+struct Note {
+  std::array<std::int64_t, 11> values;
+};
+#elif defined(PAWL_CASE_COMMAND_89_BYTES)
+struct Note {
+  std::array<std::int8_t, 89> values;
+};
+#elif defined(PAWL_CASE_COMMAND_NOT_TRIVIALLY_COPYABLE)
+struct Note {
+  std::string text;
+};
+#elif defined(PAWL_CASE_COMMAND_OVERALIGNED)
+struct alignas(16) Note {
+  std::int64_t value;
+};
+#else
+struct Note {
+  std::int64_t value;
+};
+#endif
+
+struct Subject {
+  using Commands = pawl::Commands<Note>;
+  using Events = pawl::Events<Noted>;
+  static constexpr std::string_view kCategory = "subject";
+
+  struct State {
+#if defined(PAWL_CASE_STATE_THROWS)
+    State() {}
+#endif
+    std::int64_t sum = 0;
+  };
+
+#if defined(PAWL_CASE_DECIDE_NOT_NOEXCEPT)
+  static pawl::Verdict Decide(const State&, const Note&, pawl::Emit<Subject>&) {
+    return pawl::Accept();
+  }
+#elif defined(PAWL_CASE_DECIDE_MISSING)
+  static pawl::Verdict Decide(const State&, const Noted&, pawl::Emit<Subject>&) noexcept {
+    return pawl::Accept();
+  }
+#elif defined(PAWL_CASE_DECIDE_RETURNS_BOOL)
+  static bool Decide(const State&, const Note&, pawl::Emit<Subject>&) noexcept { return true; }
+#elif defined(PAWL_CASE_DECIDE_CHANGES_STATE)
+  static pawl::Verdict Decide(State& s, const Note&, pawl::Emit<Subject>&) noexcept {
+    ++s.sum;
+    return pawl::Accept();
+  }
+#elif defined(PAWL_CASE_EMITS_UNLISTED_EVENT)
+  static pawl::Verdict Decide(const State&, const Note&, pawl::Emit<Subject>& emit) noexcept {
+    emit(Unlisted{1});
+    return pawl::Accept();
+  }
+#elif defined(PAWL_CASE_EMITS_UNLISTED_EVENT_ON_ANOTHER)
+  static pawl::Verdict Decide(const State&, const Note&, pawl::Emit<Subject>& emit) noexcept {
+    emit.On<Subject>(pawl::Key(2), Unlisted{1});
+    return pawl::Accept();
+  }
+#elif defined(PAWL_CASE_WITH_OTHERS)
+  static pawl::Verdict Decide(const State&, const Note&, const pawl::Others&,
+                              pawl::Emit<Subject>&) noexcept {
+    return pawl::Accept();
+  }
+#else
+  static pawl::Verdict Decide(const State&, const Note&, pawl::Emit<Subject>& emit) noexcept {
+    emit(Noted{1});
+    return pawl::Accept();
+  }
+#endif
+
+#if defined(PAWL_CASE_EVOLVE_NOT_NOEXCEPT)
+  static void Evolve(State& s, const Noted& e) { s.sum += e.value; }
+#elif defined(PAWL_CASE_EVOLVE_MISSING)
+  static void Evolve(State& s, const Unlisted& e) noexcept { s.sum += e.value; }
+#elif defined(PAWL_CASE_EVOLVE_RETURNS_BOOL)
+  static bool Evolve(State& s, const Noted& e) noexcept { return (s.sum += e.value) > 0; }
+#else
+  static void Evolve(State& s, const Noted& e) noexcept { s.sum += e.value; }
+#endif
+};
+
+struct Stranger {
+  std::int64_t value;
+};
+
+pawl::Sent Use(pawl::Producer& producer) {
+  [[maybe_unused]] const auto traits = pawl::Aggregates<Subject>::Traits();
+#if defined(PAWL_CASE_SUBMITS_UNLISTED_COMMAND)
+  return producer.Submit<Subject>(pawl::Key(1), Stranger{1});
+#else
+  return producer.Submit<Subject>(pawl::Key(1), Note{});
+#endif
+}

@@ -1,0 +1,42 @@
+// Projections that are none, one per case; the list of cases and their messages is in
+// CMakeLists.txt. Each case changes one thing of a projection that compiles.
+#include <cstdint>
+
+#include "pawl/view.h"
+
+struct Noted {
+  static constexpr pawl::EventType kType{"test.noted", 1};
+  std::int64_t value;
+};
+
+struct Subject {
+  using Events = pawl::Events<Noted>;
+#if !defined(PAWL_CASE_NO_VERSION)
+  static constexpr int kVersion = 1;
+#endif
+  std::int64_t sum = 0;
+
+#if defined(PAWL_CASE_ON_NOT_NOEXCEPT)
+  void On(const Noted& e, const pawl::Meta&) { sum += e.value; }
+#elif defined(PAWL_CASE_ON_MISSPELT)
+  void OnEvent(const Noted& e, const pawl::Meta&) noexcept { sum += e.value; }
+#elif defined(PAWL_CASE_ON_WITHOUT_META)
+  void On(const Noted& e) noexcept { sum += e.value; }
+#elif defined(PAWL_CASE_ON_CHANGES_EVENT)
+  void On(Noted& e, const pawl::Meta&) noexcept { e.value = 0; }
+#elif defined(PAWL_CASE_ON_RETURNS_BOOL)
+  bool On(const Noted& e, const pawl::Meta&) noexcept { return (sum += e.value) > 0; }
+#elif defined(PAWL_CASE_ON_WITH_OUTCOME)
+  pawl::Outcome On(const Noted& e, const pawl::Meta&) noexcept {
+    sum += e.value;
+    return sum < 0 ? pawl::Fail(1, "negative") : pawl::Outcome();
+  }
+#else
+  void On(const Noted& e, const pawl::Meta&) noexcept { sum += e.value; }
+#endif
+};
+
+std::int64_t Use(pawl::Engine& engine) {
+  return pawl::Project<Subject>(engine).value().Read(
+      [](const Subject& s) noexcept { return s.sum; });
+}

@@ -1,0 +1,141 @@
+// P15: no allocation on the hot path after start: producer, loop and sync thread, over 10⁷
+// commands.
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "allocation_counter.h"
+#include "bank_fixture.h"
+
+namespace pawl {
+namespace {
+
+using AllocationsTest = BankTest;
+
+// Allocates once in each way that the counter replaces.
+void AllocateEightTimes() {
+  static void* volatile kept;  // so that no compiler drops a pair of calls
+  const auto drop = [](void* memory) {
+    kept = memory;
+    std::free(kept);
+  };
+  kept = std::malloc(100);
+  kept = std::realloc(kept, 200'000);
+  std::free(kept);
+  drop(std::calloc(3, 100));
+  drop(std::aligned_alloc(64, 128));
+  void* aligned = nullptr;
+  ASSERT_EQ(::posix_memalign(&aligned, 64, 128), 0);
+  drop(aligned);
+  kept = ::operator new(100);
+  ::operator delete(kept);
+  kept = ::operator new (128, std::align_val_t{64});
+  ::operator delete (kept, std::align_val_t{64});
+  void* const mapped = ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  ::munmap(mapped, 4096);
+}
+
+TEST_F(AllocationsTest, TheCounterSeesEveryWayAndEveryThread) {
+  if (!CanCountAllocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
+  for (const auto& [name, thread] :
+       {std::pair("pawl-loop", CountedThread::kLoop), std::pair("pawl-sync", CountedThread::kSync),
+        std::pair("test-producer", CountedThread::kProducer)}) {
+    std::thread([name = name, thread = thread] {
+      pthread_setname_np(pthread_self(), name);
+      if (thread == CountedThread::kProducer) RegisterProducerThread();
+      StartCounting();
+      AllocateEightTimes();
+      StopCounting();
+    }).join();
+    EXPECT_EQ(AllocationsOf(thread), 8U) << name;
+  }
+}
+
+// Sends `commands` in every way and polls all their answers.
+class Traffic {
+ public:
+  explicit Traffic(Producer& producer) : producer_(producer), batch_(200) {}
+
+  void Run(std::uint64_t commands) {
+    std::uint64_t sent = 0;
+    answered_ = 0;
+    while (answered_ < commands) {
+      if (sent < commands) sent += Send(sent, commands - sent);
+      producer_.Poll([this](const Completion& c) noexcept {
+        ++answered_;
+        is_sound_ =
+            is_sound_ && (c.verdict.is_accepted() || c.verdict.kind() == VerdictKind::kRefused);
+      });
+    }
+  }
+  bool is_sound() const { return is_sound_; }
+
+ private:
+  std::uint64_t Send(std::uint64_t sent, std::uint64_t left) {
+    const Ack ack = turn_++ % 2 == 0 ? Ack::kPublished : Ack::kDurable;
+    const Key key(1 + turn_ % 1000);
+    switch (turn_ % 8) {
+      case 0: return producer_.Submit<Account>(key, Withdraw{1'000'000'000}, {.ack = ack}) ? 1 : 0;
+      case 1: return producer_.Submit<Account>(key, Transfer{Key(7), 1}, {.ack = ack}) ? 1 : 0;
+      case 2: return producer_.Submit<Account>(key, Look{}, {.ack = ack}) ? 1 : 0;
+      case 3: return producer_.Submit<Account>(key, Deposit{1}, {.ack = ack}) ? 1 : 0;
+      default: break;
+    }
+    for (std::size_t i = 0; i < batch_.size(); ++i) {
+      batch_[i] = {Key(1 + (sent + i) % 1000), {1}};
+    }
+    const std::span<const Addressed<Deposit>> all(batch_);
+    return producer_
+        .SubmitBatch<Account>(all.first(std::min<std::size_t>(left, all.size())), {.ack = ack})
+        .count;
+  }
+
+  Producer& producer_;
+  std::vector<Addressed<Deposit>> batch_;
+  std::uint64_t turn_ = 0;
+  std::uint64_t answered_ = 0;
+  bool is_sound_ = true;
+};
+
+TEST_F(AllocationsTest, ProducerLoopAndSyncThreadAllocateNothing) {
+  if (!CanCountAllocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
+  constexpr std::uint64_t kWarmUp = 200'000;
+  constexpr std::uint64_t kCommands = 10'000'000;
+  EngineOptions options = directory_.Options();
+  options.segment_bytes = std::uint64_t{16} << 20;
+  options.undurable_bytes_max = std::uint64_t{64} << 20;
+  options.session_window = 4096;
+  Open(options);
+  for (const bool has_session : {false, true}) {
+    Producer producer = NewProducer(has_session ? "teller" : "");
+    std::thread([&producer] {
+      RegisterProducerThread();
+      Traffic traffic(producer);
+      traffic.Run(kWarmUp);
+      StartCounting();
+      traffic.Run(kCommands / 2);
+      StopCounting();
+      EXPECT_TRUE(traffic.is_sound());
+    }).join();
+    EXPECT_EQ(AllocationsOf(CountedThread::kProducer), 0U);
+    EXPECT_EQ(AllocationsOf(CountedThread::kLoop), 0U);
+    EXPECT_EQ(AllocationsOf(CountedThread::kSync), 0U);
+  }
+  EXPECT_GT(engine_->log().published().value(), options.segment_bytes * 4) << "no segment changed";
+}
+
+}  // namespace
+}  // namespace pawl

@@ -1,0 +1,166 @@
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pawl/storage.h"
+
+namespace pawl {
+
+// The operating system's files behind a gate: durable writes that carry frames (anything but
+// zeros) to segment files wait while it is shut, and fail while it is broken.
+//   threads   any
+class GateStorage final : public Storage {
+ public:
+  void Shut() { Set(true, false); }
+  void Open() { Set(false, false); }
+  // Writes that wait and those that come later end with EIO.
+  void Break() { Set(false, true); }
+
+  // Durable writes that wait at the gate now.
+  int waiting() const {
+    const std::lock_guard lock(mutex_);
+    return waiting_;
+  }
+  // Durable writes to segment files after the first that failed, zeros included.
+  int writes_after_failure() const {
+    const std::lock_guard lock(mutex_);
+    return writes_after_failure_;
+  }
+  // The file of the first write that failed.
+  std::string failed_path() const {
+    const std::lock_guard lock(mutex_);
+    return failed_path_;
+  }
+
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, FileMode mode) override {
+    auto opened = below_.Open(path, mode);
+    if (!opened.ok() || mode != FileMode::kDurable || !path.ends_with(".seg")) return opened;
+    return std::unique_ptr<File>(std::make_unique<GateFile>(*this, path, *std::move(opened)));
+  }
+
+  absl::Status CreateDirectory(const std::string& path) override {
+    return below_.CreateDirectory(path);
+  }
+  absl::Status RemoveDirectory(const std::string& path) override {
+    return below_.RemoveDirectory(path);
+  }
+  absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override {
+    return below_.List(directory);
+  }
+  absl::Status Rename(const std::string& from, const std::string& to) override {
+    return below_.Rename(from, to);
+  }
+  absl::Status Unlink(const std::string& path) override { return below_.Unlink(path); }
+  absl::Status SyncDirectory(const std::string& path) override {
+    return below_.SyncDirectory(path);
+  }
+  absl::StatusOr<FileIdentity> Identify(const std::string& path) override {
+    return below_.Identify(path);
+  }
+  absl::StatusOr<std::unique_ptr<File>> Lock(const std::string& directory) override {
+    return below_.Lock(directory);
+  }
+  absl::StatusOr<std::shared_ptr<Mapping>> MapImage(const std::string& path,
+                                                    std::uint64_t bytes) override {
+    return below_.MapImage(path, bytes);
+  }
+  absl::StatusOr<std::shared_ptr<Mapping>> MapFile(const std::string& path) override {
+    return below_.MapFile(path);
+  }
+  void StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
+                  std::uint32_t bytes) noexcept override {
+    below_.StoreFrame(image, offset, frame, bytes);
+  }
+  void StoreBytes(Mapping& image, std::uint64_t offset,
+                  std::span<const std::byte> bytes) noexcept override {
+    below_.StoreBytes(image, offset, bytes);
+  }
+  absl::StatusOr<BootId> ReadBootId() override { return below_.ReadBootId(); }
+  std::uint64_t Random() override { return below_.Random(); }
+  std::uint64_t WallClockNs() override { return below_.WallClockNs(); }
+
+ private:
+  class GateFile final : public File {
+   public:
+    GateFile(GateStorage& gate, std::string path, std::unique_ptr<File> below)
+        : gate_(gate), path_(std::move(path)), below_(std::move(below)) {}
+
+    absl::Status ReadAt(std::uint64_t offset, std::span<std::byte> into) override {
+      return below_->ReadAt(offset, into);
+    }
+    absl::Status WriteAt(std::uint64_t offset, std::span<const std::byte> head,
+                         std::span<const std::byte> tail) override {
+      if (absl::Status passed = gate_.Pass(path_, head, tail); !passed.ok()) return passed;
+      return below_->WriteAt(offset, head, tail);
+    }
+    absl::Status Allocate(std::uint64_t bytes) override { return below_->Allocate(bytes); }
+    absl::Status Sync() override { return below_->Sync(); }
+    absl::StatusOr<std::uint64_t> Size() override { return below_->Size(); }
+    bool is_direct() const noexcept override { return below_->is_direct(); }
+
+   private:
+    GateStorage& gate_;
+    const std::string path_;
+    const std::unique_ptr<File> below_;
+  };
+
+  static bool IsZeros(std::span<const std::byte> bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+  }
+
+  absl::Status Pass(const std::string& path, std::span<const std::byte> head,
+                    std::span<const std::byte> tail) {
+    const bool is_zeros = IsZeros(head) && IsZeros(tail);
+    std::unique_lock lock(mutex_);
+    if (path == failed_path_) ++writes_after_failure_;
+    if (is_zeros) return absl::OkStatus();
+    ++waiting_;
+    moved_.wait(lock, [this] { return !is_shut_; });
+    --waiting_;
+    if (!is_broken_) return absl::OkStatus();
+    if (failed_path_.empty()) failed_path_ = path;
+    return absl::UnknownError(path + ": write failed: Input/output error (errno 5)");
+  }
+
+  void Set(bool is_shut, bool is_broken) {
+    {
+      const std::lock_guard lock(mutex_);
+      is_shut_ = is_shut;
+      is_broken_ = is_broken;
+    }
+    moved_.notify_all();
+  }
+
+  Storage& below_ = PosixStorage();
+  mutable std::mutex mutex_;
+  std::condition_variable moved_;
+  bool is_shut_ = false;
+  bool is_broken_ = false;
+  int waiting_ = 0;
+  int writes_after_failure_ = 0;
+  std::string failed_path_;
+};
+
+// Opens a gate at the end of a test, also of one that failed, so that nothing waits for ever.
+class GateOpener {
+ public:
+  explicit GateOpener(GateStorage& gate) : gate_(gate) {}
+  GateOpener(const GateOpener&) = delete;
+  GateOpener& operator=(const GateOpener&) = delete;
+  ~GateOpener() { gate_.Open(); }
+
+ private:
+  GateStorage& gate_;
+};
+
+}  // namespace pawl
