@@ -284,8 +284,11 @@ void CommandLoop::FailPending() noexcept {
   pending_.Release(Address(UINT64_MAX), [this](const PendingAnswers::Entry& entry) {
     --entry.lane->loop.pending;
     PackedCompletion unknown = entry.completion;
-    unknown.kind = VerdictKind::kUnknown;
-    unknown.code = 0;
+    // What was not executed stays so.
+    if (unknown.kind != VerdictKind::kUnavailable) {
+      unknown.kind = VerdictKind::kUnknown;
+      unknown.code = 0;
+    }
     unknown.level = Ack::kPublished;
     Push(*entry.lane, unknown);
   });
@@ -301,17 +304,11 @@ int CommandLoop::RefuseEverything() noexcept {
     const CommandSlot& slot = inbox_[inbox_at_];
     ProducerLane& lane = *lanes_[slot.producer];
     ++lane.loop.processed;
-    Push(lane, {.sequence = slot.sequence.value(),
-                .position = 0,
-                .version_low = 0,
-                .version_high = 0,
-                .code = 0,
-                .epoch = writer_.epoch().value(),
-                .kind = VerdictKind::kUnavailable,
-                .level = Ack::kPublished,
-                .is_duplicate = false,
-                .is_taken = false});
+    // A stop answers behind those before it of the same level; after a failure none are left.
+    Answer(slot, Verdict(VerdictKind::kUnavailable, 0), {.epoch = writer_.epoch()});
   }
+  pending_.EndTurn(writer_.published());
+  if (is_failed_) FailPending();
   return count;
 }
 
