@@ -58,17 +58,21 @@ struct Arguments {
 // The case that this thread runs, for the message of a check that fails within the engine.
 thread_local std::uint64_t current_state = 0;
 std::uint64_t current_seed = 0;
+bool is_fault_planted = false;
 
+// A check within the engine that fails is a failure too, and a planted fault that was found.
 extern "C" void OnAbort(int) {
   char text[160];
-  const int length = std::snprintf(text, sizeof text,
-                                   "the engine aborted; repeat: tools/campaign power-cuts --seed "
-                                   "%llu --first %llu --count %llu\n",
-                                   static_cast<unsigned long long>(current_seed),
-                                   static_cast<unsigned long long>(current_state),
-                                   static_cast<unsigned long long>(kStatesPerCase));
-  if (length > 0)
+  const int length = std::snprintf(
+      text, sizeof text,
+      "FAILURE the engine aborted\n  repeat: tools/campaign power-cuts "
+      "--seed %llu --first %llu --count %llu\n",
+      static_cast<unsigned long long>(current_seed), static_cast<unsigned long long>(current_state),
+      static_cast<unsigned long long>(kStatesPerCase));
+  if (length > 0) {
     static_cast<void>(!::write(STDERR_FILENO, text, static_cast<std::size_t>(length)));
+  }
+  if (is_fault_planted) ::_exit(0);
   std::signal(SIGABRT, SIG_DFL);
 }
 
@@ -261,6 +265,7 @@ int Main(int argc, char** argv) {
   if (arguments.first > 0 && !arguments.has_exhaustive) arguments.exhaustive = 0;
   if (!arguments.planted.empty()) Plant(arguments, argv);
   current_seed = arguments.cuts.seed;
+  is_fault_planted = !arguments.planted.empty();
   std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(current_seed));
   std::signal(SIGABRT, OnAbort);
   const auto start = std::chrono::steady_clock::now();

@@ -13,7 +13,7 @@ constexpr Planted kFaults[] = {
     {"file-never-synced", "manifest, headers and rewritten tails are renamed without a sync",
      [](PowerCutOptions& options) { options.lies.sync_does_nothing = true; }},
     {"tail-not-rewritten", "recovery trusts what the page cache shows of the tail",
-     [](PowerCutOptions& options) { options.lies.rename_over_does_nothing = true; }},
+     [](PowerCutOptions& options) { options.lies.segment_rewrite_does_nothing = true; }},
     {"checksum-not-checked", "recovery accepts frames whatever their checksum and chain", nullptr},
 };
 

@@ -103,10 +103,10 @@ void PowerCuts::FirstLife(std::uint64_t number, std::vector<Sample>& samples) {
   SimRandom random = SimRandom::For(options_.seed, number, kConduct);
   SimOptions machine_options;
   machine_options.seed = SimRandom::For(options_.seed, number, kMachine).Next();
-  machine_options.lies = options_.lies;
   machine_options.is_buffered = random.OneIn(4);
   SimStorage machine(machine_options);
   Life::Prepare(machine);
+  machine.set_lies(options_.lies);
   DrawTrouble(machine, random);
   Conduct conduct = Conduct::Drawn(random, DrawStepsMax(random));
   conduct.steps = std::min(conduct.steps, options_.steps_limit);
@@ -239,9 +239,9 @@ void PowerCuts::Rot(Caught caught, SimRandom random, const std::string& name) {
 void PowerCuts::RunExhaustive(std::uint64_t number) {
   SimOptions machine_options;
   machine_options.seed = SimRandom::For(options_.seed, number, kMachine).Next();
-  machine_options.lies = options_.lies;
   SimStorage machine(machine_options);
   Life::Prepare(machine);
+  machine.set_lies(options_.lies);
   Life life(&machine, {}, SimRandom::For(options_.seed, number, kWorkload).Next());
   life.set_acks_published(options_.acks_published);
   const std::string name = absl::StrCat("small case ", number);

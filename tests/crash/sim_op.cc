@@ -52,7 +52,9 @@ absl::Status ApplyOp(SimDisk& disk, const SimOp& op, const SimLies& lies) {
     case SimOpKind::kRemoveDirectory: return disk.RemoveDirectory(op.path);
     case SimOpKind::kCreateFile: return disk.CreateFile(op.path);
     case SimOpKind::kRename:
-      if (lies.rename_over_does_nothing && disk.Find(op.to).ok()) return disk.Unlink(op.path);
+      if (lies.segment_rewrite_does_nothing && op.to.ends_with(".seg") && disk.Find(op.to).ok()) {
+        return disk.Unlink(op.path);
+      }
       return disk.Rename(op.path, op.to);
     case SimOpKind::kUnlink: return disk.Unlink(op.path);
     case SimOpKind::kSyncDirectory:

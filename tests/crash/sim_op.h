@@ -47,7 +47,8 @@ struct SimLies {
   bool durable_write_is_cached = false;  // a durable write returns before the platter has it
   bool sync_does_nothing = false;        // of files
   bool directory_sync_does_nothing = false;
-  bool rename_over_does_nothing = false;  // a file that exists keeps its bytes
+  bool segment_rewrite_does_nothing =
+      false;  // a segment keeps its file when one is renamed over it
 };
 
 // What an operation does to a disk: whole, as far as a power cut in its middle leaves un-synced

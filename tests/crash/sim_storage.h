@@ -55,6 +55,7 @@ class SimStorage final : public Storage {
   // Called once per operation, before it takes effect, while Cut() and Kill() catch it in mid-air.
   using Observer = std::function<void(const SimOp&)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
+  void set_lies(const SimLies& lies) { options_.lies = lies; }
   void set_fault(const SimFault& fault) { fault_ = fault; }
   void set_disk_bytes_max(std::uint64_t bytes) noexcept { disk_.set_disk_bytes_max(bytes); }
   // From now on the disk works and has room.
