@@ -20,39 +20,72 @@ struct MembarrierThatStopsWorking : KernelParking {
   [[nodiscard]] static bool HeavyBarrier() noexcept { return false; }
 };
 
-// The kernel's parking, counting what it costs. Counters are relaxed: they order nothing.
-class CountedParking : public KernelParking {
+// A word that counts its read-modify-writes. Counters are relaxed: they order nothing.
+template <class T>
+class CountedWord : public std::atomic<T> {
  public:
+  using std::atomic<T>::atomic;
+
+  T exchange(T value, std::memory_order order) noexcept {
+    changes_.fetch_add(1, std::memory_order_relaxed);
+    return std::atomic<T>::exchange(value, order);
+  }
+  T fetch_add(T value, std::memory_order order) noexcept {
+    changes_.fetch_add(1, std::memory_order_relaxed);
+    return std::atomic<T>::fetch_add(value, order);
+  }
+  T fetch_or(T value, std::memory_order order) noexcept {
+    changes_.fetch_add(1, std::memory_order_relaxed);
+    return std::atomic<T>::fetch_or(value, order);
+  }
+
+  static inline std::atomic<int> changes_{0};
+};
+
+// `Parking`, counting what it costs.
+template <class Parking>
+class Counted : public Parking {
+  using Word = CountedWord<std::uint32_t>;
+
+ public:
+  template <class T>
+  using Atomic = CountedWord<T>;
+
   static void Reset() noexcept {
-    for (std::atomic<int>* counter : {&heavy_barriers_, &waits_, &wakes_}) {
+    for (std::atomic<int>* counter : {&heavy_barriers_, &waits_, &wakes_, &Word::changes_}) {
       counter->store(0, std::memory_order_relaxed);
     }
   }
   [[nodiscard]] static bool HeavyBarrier() noexcept {
     heavy_barriers_.fetch_add(1, std::memory_order_relaxed);
-    return KernelParking::HeavyBarrier();
+    return Parking::HeavyBarrier();
   }
-  static void Wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
-                   std::int64_t deadline_ns) noexcept {
+  static void Wait(Word& word, std::uint32_t expected, std::int64_t deadline_ns) noexcept {
     waits_.fetch_add(1, std::memory_order_relaxed);
-    KernelParking::Wait(word, expected, deadline_ns);
+    Parking::Wait(word, expected, deadline_ns);
   }
-  static void Wake(std::atomic<std::uint32_t>& word, int sleepers) noexcept {
+  static void Wake(Word& word, int sleepers) noexcept {
     wakes_.fetch_add(1, std::memory_order_relaxed);
-    KernelParking::Wake(word, sleepers);
+    Parking::Wake(word, sleepers);
   }
 
-  [[nodiscard]] static int heavy_barriers() noexcept {
-    return heavy_barriers_.load(std::memory_order_relaxed);
-  }
-  [[nodiscard]] static int waits() noexcept { return waits_.load(std::memory_order_relaxed); }
-  [[nodiscard]] static int wakes() noexcept { return wakes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] static int heavy_barriers() noexcept { return Read(heavy_barriers_); }
+  [[nodiscard]] static int waits() noexcept { return Read(waits_); }
+  [[nodiscard]] static int wakes() noexcept { return Read(wakes_); }
   [[nodiscard]] static int system_calls() noexcept { return heavy_barriers() + waits() + wakes(); }
+  [[nodiscard]] static int changes() noexcept { return Read(Word::changes_); }
 
  private:
+  [[nodiscard]] static int Read(const std::atomic<int>& counter) noexcept {
+    return counter.load(std::memory_order_relaxed);
+  }
+
   static inline std::atomic<int> heavy_barriers_{0};
   static inline std::atomic<int> waits_{0};
   static inline std::atomic<int> wakes_{0};
 };
+
+using CountedParking = Counted<KernelParking>;
+using CountedWithoutMembarrier = Counted<WithoutMembarrier>;
 
 }  // namespace pawl

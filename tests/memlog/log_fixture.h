@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -181,7 +182,7 @@ inline std::uint64_t CountEvents(const Log& log, Address limit) {
       const std::uint32_t bytes = record.header.payload_bytes();
       Bytes expected(bytes);
       FillEvent(expected.data(), bytes, events);
-      EXPECT_EQ(std::memcmp(record.payload(), expected.data(), bytes), 0) << events;
+      EXPECT_TRUE(std::equal(expected.begin(), expected.end(), record.payload())) << events;
     });
   }
   EXPECT_TRUE(reader.status().ok()) << reader.status().ToString();
