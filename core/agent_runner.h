@@ -4,8 +4,9 @@
 #include <memory>
 #include <thread>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "pawl/agent.h"
 
 namespace pawl::inline v0 {

@@ -199,12 +199,15 @@ int CommandLoop::TakeTurn() noexcept {
     inbox_at_ = 0;
     inbox_count_ = queue_.TryDequeue(inbox_);
     if (inbox_count_ == 0) return 0;
+    FindStreams();
   }
   UpdateRoom();
   writer_.SetTime(clock_.Tick());
   const Address before = writer_.published();
   const std::size_t start = inbox_at_;
-  while (inbox_at_ < inbox_count_ && HasRoom()) Decide(inbox_[inbox_at_++]);
+  for (; inbox_at_ < inbox_count_ && HasRoom(); ++inbox_at_) {
+    Decide(inbox_[inbox_at_], inbox_streams_[inbox_at_]);
+  }
   const Address published = writer_.Publish();
   pending_.EndTurn(published);
   UpdateAdmission();
@@ -216,58 +219,49 @@ void CommandLoop::RingReaders() noexcept {
   for (Doorbell* bell : reader_bells_) bell->Ring();
 }
 
-void CommandLoop::Decide(const CommandSlot& slot) noexcept {
+// Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
+// misses in the middle of a decision. Slots never move, so what is found stays found.
+void CommandLoop::FindStreams() noexcept {
+  for (std::size_t i = 0; i < inbox_count_; ++i) {
+    inbox_streams_[i] = stores_[inbox_[i].aggregate]->Find(inbox_[i].key);
+    __builtin_prefetch(inbox_streams_[i], 1);
+  }
+}
+
+void CommandLoop::Decide(const CommandSlot& slot, StreamSlot* stream) noexcept {
   ProducerLane& lane = *lanes_[slot.producer];
   ++lane.loop.processed;
   const std::uint32_t session = lane.session();
   if (session != 0) {
     if (lane.generation() != sessions_.generation(session)) {
-      return Answer(slot, Verdict(VerdictKind::kFenced, 0), {.epoch = writer_.epoch()});
+      return Answer(
+          lane, PackedCompletion::Make(slot.sequence, Verdict(VerdictKind::kFenced, 0), slot.ack,
+                                       Position(), Version(), writer_.epoch(), false));
     }
     const Sequence last = sessions_.last(session);
-    if (slot.sequence <= last) return RecallAnswer(slot, session);
+    if (slot.sequence <= last) return RecallAnswer(lane, slot);
     PAWL_CHECK(slot.sequence == last.Next());  // a lane's sequences are dense and in order
   }
 
-  builder_.Begin(*stores_[slot.aggregate], slot.key, clock_.now_ns());
+  builder_.Begin(*stores_[slot.aggregate], slot.key, stream, clock_.now_ns());
   Verdict verdict = slot.decide(builder_, slot.command.data());
   if (builder_.is_over_limit()) verdict = Verdict(VerdictKind::kLimitExceeded, 0);
-  Receipt receipt{.epoch = writer_.epoch()};
+  CommitBuilder::Applied applied;
   if (verdict.is_accepted()) {
-    receipt = builder_.Apply({.session = session, .sequence = slot.sequence});
+    applied = builder_.Apply({.session = session, .sequence = slot.sequence});
   } else {
     builder_.TakeBack();
   }
-  if (session != 0) sessions_.Remember(session, {verdict, receipt.position, receipt.version});
-  Answer(slot, verdict, receipt);
+  if (session != 0) sessions_.Remember(session, verdict, applied.position, applied.version);
+  Answer(lane, PackedCompletion::Make(slot.sequence, verdict, slot.ack, applied.position,
+                                      applied.version, writer_.epoch(), false));
 }
 
-void CommandLoop::RecallAnswer(const CommandSlot& slot, std::uint32_t session) noexcept {
-  const SessionTable::Answer first = sessions_.Recall(session, slot.sequence);
-  Answer(slot, first.verdict,
-         {.position = first.position,
-          .version = first.version,
-          .epoch = first.position == Position() ? writer_.epoch() : epochs_.Of(first.position),
-          .is_duplicate = true});
-}
-
-void CommandLoop::Answer(const CommandSlot& slot, Verdict verdict,
-                         const Receipt& receipt) noexcept {
-  const PackedCompletion packed{
-      .sequence = slot.sequence.value(),
-      .position = receipt.position.value(),
-      .version_low = static_cast<std::uint32_t>(receipt.version.value()),
-      .version_high = static_cast<std::uint16_t>(receipt.version.value() >> 32),
-      .code = verdict.code(),
-      .epoch = receipt.epoch.value(),
-      .kind = verdict.kind(),
-      .level = slot.ack,
-      .is_duplicate = receipt.is_duplicate,
-      .is_taken = false};
-  ProducerLane& lane = *lanes_[slot.producer];
-  if (slot.ack == Ack::kPublished) return Push(lane, packed);
-  pending_.Add(lane, packed);
-  ++lane.loop.pending;
+void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {
+  const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
+  const Epoch epoch = first.position == Position() ? writer_.epoch() : epochs_.Of(first.position);
+  Answer(lane, PackedCompletion::Make(slot.sequence, first.verdict, slot.ack, first.position,
+                                      first.version, epoch, true));
 }
 
 // --- answers ---
@@ -283,14 +277,7 @@ int CommandLoop::ReleaseDurable() noexcept {
 void CommandLoop::FailPending() noexcept {
   pending_.Release(Address(UINT64_MAX), [this](const PendingAnswers::Entry& entry) {
     --entry.lane->loop.pending;
-    PackedCompletion unknown = entry.completion;
-    // What was not executed stays so.
-    if (unknown.kind != VerdictKind::kUnavailable) {
-      unknown.kind = VerdictKind::kUnknown;
-      unknown.code = 0;
-    }
-    unknown.level = Ack::kPublished;
-    Push(*entry.lane, unknown);
+    Push(*entry.lane, entry.completion.AsUnknown());
   });
 }
 
@@ -305,18 +292,12 @@ int CommandLoop::RefuseEverything() noexcept {
     ProducerLane& lane = *lanes_[slot.producer];
     ++lane.loop.processed;
     // A stop answers behind those before it of the same level; after a failure none are left.
-    Answer(slot, Verdict(VerdictKind::kUnavailable, 0), {.epoch = writer_.epoch()});
+    Answer(lane, PackedCompletion::Make(slot.sequence, Verdict(VerdictKind::kUnavailable, 0),
+                                        slot.ack, Position(), Version(), writer_.epoch(), false));
   }
   pending_.EndTurn(writer_.published());
   if (is_failed_) FailPending();
   return count;
-}
-
-void CommandLoop::Push(ProducerLane& lane, const PackedCompletion& completion) noexcept {
-  lane.ring.Push(completion);
-  if (lane.loop.is_touched) return;
-  lane.loop.is_touched = true;
-  touched_.push_back(&lane);  // within the reserved room
 }
 
 void CommandLoop::PublishAnswers() noexcept {

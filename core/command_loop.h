@@ -9,7 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
+
 #include "admission.h"
 #include "command_queue.h"
 #include "pawl/agent.h"
@@ -109,9 +110,14 @@ class CommandLoop final : public Agent {
   void CloseLanes() noexcept;
 
   int TakeTurn() noexcept;
-  void Decide(const CommandSlot& slot) noexcept;
-  void Answer(const CommandSlot& slot, Verdict verdict, const Receipt& receipt) noexcept;
-  void RecallAnswer(const CommandSlot& slot, std::uint32_t session) noexcept;
+  void FindStreams() noexcept;
+  void Decide(const CommandSlot& slot, StreamSlot* stream) noexcept;
+  void Answer(ProducerLane& lane, const PackedCompletion& packed) noexcept {
+    if (packed.level() == Ack::kPublished) return Push(lane, packed);
+    pending_.Add(lane, packed);
+    ++lane.loop.pending;
+  }
+  void RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept;
   bool HasRoom() const noexcept {
     return writer_.CanBeginCommit() && writer_.staged_end().value() < accept_below_;
   }
@@ -123,7 +129,12 @@ class CommandLoop final : public Agent {
   int ReleaseDurable() noexcept;
   void FailPending() noexcept;
   int RefuseEverything() noexcept;
-  void Push(ProducerLane& lane, const PackedCompletion& completion) noexcept;
+  void Push(ProducerLane& lane, const PackedCompletion& completion) noexcept {
+    lane.ring.Push(completion);
+    if (lane.loop.is_touched) return;
+    lane.loop.is_touched = true;
+    touched_.push_back(&lane);  // within the reserved room
+  }
   void PublishAnswers() noexcept;
 
   // Constant after construction.
@@ -145,6 +156,7 @@ class CommandLoop final : public Agent {
   std::vector<ProducerLane*> touched_;
   std::vector<Doorbell*> reader_bells_;
   std::array<CommandSlot, kTurnCommandsMax> inbox_;
+  std::array<StreamSlot*, kTurnCommandsMax> inbox_streams_;  // of inbox_, or nullptr
   std::size_t inbox_at_ = 0;
   std::size_t inbox_count_ = 0;
   std::uint64_t accept_below_ = 0;  // address: no commit begins at or above it

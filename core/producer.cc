@@ -3,7 +3,8 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/cord.h"
+#include <absl/strings/cord.h>
+
 #include "engine_parts.h"
 #include "producer_lane.h"
 

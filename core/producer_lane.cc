@@ -103,14 +103,13 @@ void ProducerLane::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
 namespace {
 
 Completion Unpack(const PackedCompletion& packed) noexcept {
-  return {
-      .sequence = Sequence(packed.sequence),
-      .verdict = Verdict(packed.kind, packed.code),
-      .receipt = {.position = Position(packed.position),
-                  .version = Version(std::uint64_t{packed.version_high} << 32 | packed.version_low),
-                  .epoch = Epoch(packed.epoch),
-                  .level = packed.level,
-                  .is_duplicate = packed.is_duplicate}};
+  return {.sequence = Sequence(packed.sequence),
+          .verdict = packed.verdict(),
+          .receipt = {.position = Position(packed.position),
+                      .version = packed.version(),
+                      .epoch = packed.epoch(),
+                      .level = packed.level(),
+                      .is_duplicate = packed.is_duplicate()}};
 }
 
 }  // namespace
@@ -119,7 +118,7 @@ std::size_t ProducerLane::Take(std::span<Completion> into) noexcept {
   std::size_t count = 0;
   polled_ += ring.Poll(
       [&](const PackedCompletion& packed) {
-        if (!packed.is_taken) into[count++] = Unpack(packed);
+        if (!packed.is_taken()) into[count++] = Unpack(packed);
       },
       into.size());
   return count;
@@ -129,9 +128,9 @@ bool ProducerLane::TakeOutOfTurn(Sequence sequence, Completion& into) noexcept {
   for (std::size_t ahead = 0;; ++ahead) {
     PackedCompletion* packed = ring.Peek(ahead);
     if (packed == nullptr) return false;
-    if (packed->sequence != sequence.value() || packed->is_taken) continue;
+    if (packed->sequence != sequence.value() || packed->is_taken()) continue;
     into = Unpack(*packed);
-    packed->is_taken = true;
+    packed->rest |= PackedCompletion::kTaken;
     // At the head it needs not wait for a Poll() to give its credit back.
     if (ahead == 0) polled_ += ring.Poll([](const PackedCompletion&) {}, 1);
     return true;

@@ -5,7 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
+
 #include "command_loop.h"
 #include "pawl/log.h"
 #include "pawl/stream_store.h"

@@ -40,10 +40,10 @@ void SessionTable::Restore(std::uint32_t number, std::uint32_t sequence_low, Pos
   const std::uint32_t forgotten = step - 1 < window_ ? step - 1 : window_;
   for (std::uint32_t back = forgotten; back >= 1; --back) {
     EntryOf(number, Sequence(sequence.value() - back)) =
-        Pack({Verdict(VerdictKind::kRefused, 0), Position(), Version()});
+        Pack(Verdict(VerdictKind::kRefused, 0), Position(), Version());
   }
   session.last = sequence;
-  EntryOf(number, sequence) = Pack({Accept(), position, version});
+  EntryOf(number, sequence) = Pack(Accept(), position, version);
 }
 
 SessionTable::Answer SessionTable::Recall(std::uint32_t number, Sequence sequence) const noexcept {

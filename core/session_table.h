@@ -43,10 +43,11 @@ class SessionTable {
   std::uint32_t window() const noexcept { return window_; }
 
   // Remembers the answer to sequence last + 1.
-  void Remember(std::uint32_t number, const Answer& answer) noexcept {
+  void Remember(std::uint32_t number, Verdict verdict, Position position,
+                Version version) noexcept {
     Session& session = sessions_[number - 1];
     session.last = session.last.Next();
-    EntryOf(number, session.last) = Pack(answer);
+    EntryOf(number, session.last) = Pack(verdict, position, version);
   }
 
   // Replay: `sequence_low` (32 bits) was accepted. Sequences between were refused: a session's
@@ -76,10 +77,9 @@ class SessionTable {
     Sequence last;
   };
 
-  static Entry Pack(const Answer& answer) noexcept {
-    if (answer.verdict.is_accepted()) return {answer.position.value(), answer.version.value()};
-    return {0, kNotAccepted | static_cast<std::uint64_t>(answer.verdict.kind()) << 16 |
-                   answer.verdict.code()};
+  static Entry Pack(Verdict verdict, Position position, Version version) noexcept {
+    if (verdict.is_accepted()) return {position.value(), version.value()};
+    return {0, kNotAccepted | static_cast<std::uint64_t>(verdict.kind()) << 16 | verdict.code()};
   }
   Entry& EntryOf(std::uint32_t number, Sequence sequence) const noexcept {
     return entries_[std::size_t{number - 1} * window_ + (sequence.value() & (window_ - 1))];

@@ -11,10 +11,11 @@ namespace pawl::inline v0 {
 
 StreamStore::StreamStore(const AggregateTraits& traits, std::uint32_t streams_max)
     : traits_(traits),
+      slot_bytes_(traits.slot_bytes),
       streams_max_(streams_max),
       seed_(std::random_device{}()),
-      // At most half full: short probes.
-      index_mask_(std::bit_ceil(std::uint64_t{streams_max} * 2) - 1),
+      // At most a quarter full: a probe beyond the first is a branch mispredicted.
+      index_mask_(std::bit_ceil(std::uint64_t{streams_max} * 4) - 1),
       index_(std::make_unique<Entry[]>(index_mask_ + 1)),
       slots_(static_cast<std::byte*>(
           ::operator new (streams_max* traits.slot_bytes, std::align_val_t{traits.slot_align}))) {

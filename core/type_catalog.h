@@ -6,7 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
+
 #include "pawl/event.h"
 #include "pawl/log_reader.h"
 #include "pawl/log_writer.h"

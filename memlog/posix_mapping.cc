@@ -108,7 +108,11 @@ absl::StatusOr<std::shared_ptr<Mapping>> MapPosixImage(const std::string& path,
 absl::StatusOr<std::shared_ptr<Mapping>> MapPosixFile(const std::string& path) {
   const OwnedDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.is_open()) return ErrnoStatus("open", path, errno);
-  return MapOpenFile(path, fd.get(), PROT_READ);
+  absl::StatusOr<std::shared_ptr<Mapping>> file = MapOpenFile(path, fd.get(), PROT_READ);
+  // The segment was written past the page cache, and readers go through it from end to end: the
+  // disk may start. A hint: its failure costs time only.
+  if (file.ok()) static_cast<void>(::madvise((*file)->data(), (*file)->size(), MADV_WILLNEED));
+  return file;
 }
 
 }  // namespace pawl::inline v0

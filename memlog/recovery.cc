@@ -39,9 +39,6 @@ Address Recovery::KnownDurable() const noexcept {
 absl::Status Recovery::Examine() {
   if (absl::Status examined = ExamineFiles(); !examined.ok()) return examined;
   if (absl::Status examined = ExamineImages(); !examined.ok()) return examined;
-  const absl::StatusOr<bool> has_bytes_behind = HasBytesBehind();
-  if (!has_bytes_behind.ok()) return has_bytes_behind.status();
-  facts_.has_bytes_behind = *has_bytes_behind;
   facts_.is_below_evidence = end_.next < KnownDurable();
   const RecoveryOutcome outcome = Decide(facts_);
   if (outcome != RecoveryOutcome::kWhole && outcome != RecoveryOutcome::kTornTail) {
@@ -58,7 +55,7 @@ absl::Status Recovery::ExamineFiles() {
   evidence_ = *evidence;
   if (absl::Status listed = source_.List(); !listed.ok()) return listed;
   if (absl::Status scanned = Scan(0, From::kFiles); !scanned.ok()) return scanned;
-  if (absl::Status found = FindWitnessesBehind(From::kFiles); !found.ok()) return found;
+  if (absl::Status found = LookBehind(From::kFiles); !found.ok()) return found;
   newest_epoch_ = std::max({end_.epoch, evidence_.epoch, file_witnesses_.epoch});
   for (std::uint64_t i = 0; i < source_.count(); ++i) {
     newest_epoch_ = std::max(newest_epoch_, Epoch(source_.header(i).epoch));
@@ -85,7 +82,7 @@ absl::Status Recovery::ExamineImages() {
   const std::uint64_t from = std::min<std::uint64_t>(first, starts_.size() - 1);
   end_ = starts_[from];
   if (absl::Status scanned = Scan(from, From::kImages); !scanned.ok()) return scanned;
-  if (absl::Status found = FindWitnessesBehind(From::kImages); !found.ok()) return found;
+  if (absl::Status found = LookBehind(From::kImages); !found.ok()) return found;
   if (end_.next.value() < marks_->published) {
     facts_.images = ImageWitness::kBelowPublished;
   } else if (files_end > end_.next || file_witnesses_.last >= end_.next) {
@@ -111,9 +108,11 @@ absl::Status Recovery::Scan(std::uint64_t index, From from) {
   return absl::OkStatus();
 }
 
-absl::Status Recovery::FindWitnessesBehind(From from) {
+// Looks once at everything behind the end, here and in later segments.
+absl::Status Recovery::LookBehind(From from) {
   Witnesses& witnesses = from == From::kImages ? image_witnesses_ : file_witnesses_;
   const Address log_end(geometry_.Start(source_.count()));
+  facts_.has_bytes_behind = false;
   for (std::uint64_t index = tail_index(); index < source_.count(); ++index) {
     absl::StatusOr<SegmentView> segment =
         from == From::kImages ? source_.Read(index) : source_.ReadFile(index);
@@ -121,6 +120,7 @@ absl::Status Recovery::FindWitnessesBehind(From from) {
     const std::uint64_t start = geometry_.Start(index);
     const std::uint64_t offset = end_.next.value() > start ? end_.next.value() - start : 0;
     FindWitnesses(*segment, geometry_, offset, end_.epoch, log_end, witnesses);
+    facts_.has_bytes_behind = facts_.has_bytes_behind || !BytesBehind(*segment).empty();
   }
   return absl::OkStatus();
 }
@@ -131,15 +131,6 @@ std::span<const std::byte> Recovery::BytesBehind(const SegmentView& segment) con
   std::size_t size = bytes.size();
   while (size > 0 && bytes[size - 1] == std::byte{0}) --size;
   return bytes.first(size);
-}
-
-absl::StatusOr<bool> Recovery::HasBytesBehind() {
-  for (std::uint64_t index = tail_index(); index < source_.count(); ++index) {
-    const absl::StatusOr<SegmentView> segment = source_.Read(index);
-    if (!segment.ok()) return segment.status();
-    if (!BytesBehind(*segment).empty()) return true;
-  }
-  return false;
 }
 
 // The newest believed marks of the directories where they may be.

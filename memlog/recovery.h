@@ -68,10 +68,9 @@ class Recovery {
   absl::Status ExamineFiles();
   absl::Status ExamineImages();
   absl::Status Scan(std::uint64_t index, From from);
-  absl::Status FindWitnessesBehind(From from);
+  absl::Status LookBehind(From from);
   absl::StatusOr<std::optional<Marks>> FindMarks() const;
   absl::StatusOr<std::optional<Marks>> ReadMarks(const std::string& directory) const;
-  absl::StatusOr<bool> HasBytesBehind();
   absl::Status Refusal(RecoveryOutcome outcome) const;
   void FillReport();
   Address KnownDurable() const noexcept;

@@ -18,6 +18,7 @@ absl::Status Recovery::Settle() {
 }
 
 absl::Status Recovery::KeepCutBytes() {
+  if (!facts_.has_bytes_behind) return absl::OkStatus();
   for (std::uint64_t index = tail_index(); index < source_.count(); ++index) {
     const absl::StatusOr<SegmentView> segment = source_.Read(index);
     if (!segment.ok()) return segment.status();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "pawl/cache_line.h"
 #include "pawl/commit_builder.h"
 #include "pawl/event.h"
 #include "pawl/key.h"
@@ -79,10 +80,11 @@ class Emit {
   CommitBuilder& builder_;
 };
 
-// An aggregate's slot in a StreamStore.
+// An aggregate's slot in a StreamStore. A small one has a cache line to itself.
 template <class A>
-struct alignas(alignof(typename A::State) > 16 ? alignof(typename A::State) : 16) AggregateSlot
-    : StreamSlot {
+struct alignas(sizeof(StreamSlot) + sizeof(typename A::State) <= kCacheLineBytes
+                   ? kCacheLineBytes
+                   : alignof(typename A::State)) AggregateSlot : StreamSlot {
   typename A::State state{};
 };
 

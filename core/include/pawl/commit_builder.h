@@ -25,11 +25,19 @@ class CommitBuilder {
   CommitBuilder(const CommitBuilder&) = delete;
   CommitBuilder& operator=(const CommitBuilder&) = delete;
 
+  // Where an accepted command is: both 0 if nothing was appended.
+  struct Applied {
+    Position position{};  // of the commit's last record
+    Version version{};    // of the addressed stream; 0 if it was not touched
+  };
+
   // Opens a commit for a command to `key` of `store`.
-  void Begin(StreamStore& store, const Key& key, std::uint64_t now_ns) noexcept {
+  //   slot      what store.Find(key) said earlier; nullptr: looked up again, since a command in
+  //             between may have made it
+  void Begin(StreamStore& store, const Key& key, StreamSlot* slot, std::uint64_t now_ns) noexcept {
     own_store_ = &store;
     own_key_ = key;
-    own_slot_ = store.Find(key);
+    own_slot_ = slot != nullptr ? slot : store.Find(key);
     now_ns_ = now_ns;
     emitted_count_ = 0;
     created_count_ = 0;
@@ -53,7 +61,7 @@ class CommitBuilder {
 
   // Evolves the states of all emitted events, in order, and ends the commit. A session's command
   // that emitted nothing leaves a kAccepted record, so that its resend is known.
-  Receipt Apply(const CommitOrigin& origin) noexcept;
+  Applied Apply(const CommitOrigin& origin) noexcept;
   // Leaves no trace in log, states and streams.
   void TakeBack() noexcept;
 
@@ -85,6 +93,24 @@ class CommitBuilder {
 
   StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
 
+  // Copies an event that Decide built a moment ago. Word by word: wider loads would wait until the
+  // narrower stores of its fields reach the cache (measured: half the time of an emit). Volatile
+  // keeps the compiler from widening them.
+  static void CopyEvent(std::byte* into, const void* event, std::uint32_t size) noexcept {
+    constexpr std::uint32_t kWordsUpTo = 256;  // beyond, the wait is short beside the copy
+    const auto address = reinterpret_cast<std::uintptr_t>(event);
+    if (size > kWordsUpTo || ((address | size) & 7) != 0) {
+      std::memcpy(into, event, size);
+      return;
+    }
+    using Word [[gnu::may_alias]] = std::uint64_t;
+    const auto* from = static_cast<const volatile Word*>(event);
+    for (std::uint32_t i = 0; i < size / 8; ++i) {
+      const std::uint64_t word = from[i];
+      std::memcpy(into + i * 8, &word, 8);
+    }
+  }
+
   void EmitTo(StreamStore& store, StreamSlot* slot, std::uint8_t flags, std::uint32_t event,
               const void* bytes, std::uint32_t size) noexcept {
     if (slot == nullptr || is_over_limit_ || emitted_count_ == kCommitEventsMax) {
@@ -103,7 +129,7 @@ class CommitBuilder {
       is_over_limit_ = true;
       return;
     }
-    std::memcpy(room, bytes, size);
+    CopyEvent(room, bytes, size);
     emitted_[emitted_count_++] = {store.traits().events[event].evolve, slot, room, slot->last};
     slot->version = slot->version.Next();
     slot->last = position;

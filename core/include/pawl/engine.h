@@ -10,8 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "pawl/agent.h"
 #include "pawl/aggregate.h"
 #include "pawl/clock.h"

@@ -10,8 +10,9 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "pawl/aggregate.h"
 #include "pawl/command_slot.h"
 #include "pawl/key.h"

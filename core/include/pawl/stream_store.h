@@ -68,7 +68,7 @@ class StreamStore {
   std::size_t memory_bytes() const noexcept;
   const AggregateTraits& traits() const noexcept { return traits_; }
   StreamSlot* At(std::uint32_t slot) const noexcept {
-    return reinterpret_cast<StreamSlot*>(slots_ + slot * traits_.slot_bytes);
+    return reinterpret_cast<StreamSlot*>(slots_ + slot * slot_bytes_);
   }
 
   // Numbers in this engine's log; set once at Open.
@@ -89,6 +89,7 @@ class StreamStore {
   }
 
   const AggregateTraits& traits_;
+  const std::size_t slot_bytes_;
   const std::uint32_t streams_max_;
   const std::uint64_t seed_;
   std::uint64_t index_mask_;

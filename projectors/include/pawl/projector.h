@@ -11,7 +11,7 @@
 #include "pawl/log_reader.h"
 #include "pawl/meta.h"
 #include "pawl/outcome.h"
-#include "pawl/projector_base.h"
+#include "pawl/projector_agent.h"
 
 namespace pawl::inline v0 {
 
@@ -65,14 +65,14 @@ struct ProjectionTypes<P, Events<Es...>> {
 // Each round takes a bounded number of frames; waiting for queries is a state, never a wait.
 //   threads   DoWork, HasWork: the agent's; Read: any
 template <class P>
-class Projector final : public ProjectorBase {
+class Projector final : public ProjectorAgent {
   using Types = internal::ProjectionTypes<P, typename P::Events>;
   static_assert(std::is_same_v<decltype(P::kVersion), const int>,
                 "pawl: a projection has static constexpr int kVersion");
 
  public:
   explicit Projector(Engine& engine)
-      : ProjectorBase(engine, Types::kDescriptors),
+      : ProjectorAgent(engine, Types::kDescriptors),
         readers_{log().NewReader(), log().NewReader()} {}
 
   template <class F>

@@ -7,8 +7,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "pawl/engine.h"
 #include "pawl/position.h"
 #include "pawl/projector.h"

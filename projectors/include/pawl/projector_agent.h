@@ -7,7 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
+
 #include "pawl/agent.h"
 #include "pawl/cache_line.h"
 #include "pawl/doorbell.h"
@@ -27,9 +28,9 @@ namespace pawl::inline v0 {
 //
 // Memory ordering: what was shown to queries before Reached(position) is visible to who saw
 // position() at least there, or returned Ok from WaitUntil().
-class ProjectorBase : public Agent {
+class ProjectorAgent : public Agent {
  public:
-  ProjectorBase(Engine& engine, std::span<const EventDescriptor* const> events);
+  ProjectorAgent(Engine& engine, std::span<const EventDescriptor* const> events);
 
   Doorbell& bell() noexcept override { return bell_; }
   std::string_view name() const noexcept override { return "pawl-projector"; }

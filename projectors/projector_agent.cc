@@ -1,4 +1,4 @@
-#include "pawl/projector_base.h"
+#include "pawl/projector_agent.h"
 
 #include <cstring>
 #include <string>
@@ -15,29 +15,29 @@ constexpr int kYieldRounds = 64;
 
 }  // namespace
 
-ProjectorBase::ProjectorBase(Engine& engine, std::span<const EventDescriptor* const> events)
+ProjectorAgent::ProjectorAgent(Engine& engine, std::span<const EventDescriptor* const> events)
     : log_(engine.log()), events_(events) {
   keys_.reserve(engine.streams_max() + std::size_t{1});
   keys_.emplace_back();
 }
 
-absl::Status ProjectorBase::status() const { return is_stopped() ? status_ : absl::OkStatus(); }
+absl::Status ProjectorAgent::status() const { return is_stopped() ? status_ : absl::OkStatus(); }
 
-void ProjectorBase::Stop(absl::Status why) {
+void ProjectorAgent::Stop(absl::Status why) {
   status_ = std::move(why);
   // Release: the reason before the flag. Pairs with the acquire in is_stopped().
   is_stopped_.store(true, std::memory_order_release);
   waiters_.Notify();
 }
 
-void ProjectorBase::StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome) {
+void ProjectorAgent::StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome) {
   Stop(absl::FailedPreconditionError(
       "the projection failed at position " + std::to_string(record.position.value()) + ", event " +
       std::string(events_[event]->name) + ": " + std::string(outcome.text()) + " (code " +
       std::to_string(outcome.code()) + "); nothing after it was applied"));
 }
 
-void ProjectorBase::Learn(const RecordView& record) {
+void ProjectorAgent::Learn(const RecordView& record) {
   if (record.header.kind == RecordKind::kStreamBound) {
     if (record.header.stream != keys_.size()) return;  // the other copy's pass learnt it
     StreamBound bound;
@@ -48,7 +48,7 @@ void ProjectorBase::Learn(const RecordView& record) {
   }
 }
 
-absl::Status ProjectorBase::LearnType(const RecordView& record) {
+absl::Status ProjectorAgent::LearnType(const RecordView& record) {
   TypeBound bound;
   std::memcpy(&bound, record.payload(), sizeof bound);
   const char* const texts = reinterpret_cast<const char*>(record.payload()) + sizeof bound;
@@ -71,8 +71,8 @@ absl::Status ProjectorBase::LearnType(const RecordView& record) {
   return absl::OkStatus();
 }
 
-absl::Status ProjectorBase::WaitUntil(Engine& engine, Position least,
-                                      std::chrono::nanoseconds timeout) {
+absl::Status ProjectorAgent::WaitUntil(Engine& engine, Position least,
+                                       std::chrono::nanoseconds timeout) {
   const auto is_over = [this, least]() noexcept { return position() >= least || is_stopped(); };
   if (!is_over()) {
     const std::int64_t deadline_ns = KernelParking::NowNs() + timeout.count();
