@@ -236,6 +236,13 @@ void Plant(Arguments& arguments, char** argv) {
   Refuse(absl::StrCat("no planted fault is called ", arguments.planted));
 }
 
+// One failing case that is repeated alone is made smaller.
+void ShrinkCase(const Arguments& arguments) {
+  const std::uint64_t number = arguments.first / kStatesPerCase;
+  const std::uint32_t steps = PowerCuts::Shrink(arguments.cuts, number);
+  std::fprintf(stderr, "fails with --steps %u too: the smallest workload that does\n", steps);
+}
+
 int Finish(const Arguments& arguments, const Tally& tally, double seconds) {
   const std::string unmet =
       arguments.first == 0 && arguments.count >= kAllPathsStates ? UnmetPaths(tally) : "";
@@ -244,6 +251,10 @@ int Finish(const Arguments& arguments, const Tally& tally, double seconds) {
       absl::StrCat(tally.ToJson(), ", \"seed\": ", arguments.cuts.seed,
                    ", \"first\": ", arguments.first, ", \"seconds\": ", seconds, "}");
   std::fprintf(arguments.is_json ? stdout : stderr, "%s\n", json.c_str());
+  if (!tally.is_clean() && arguments.count <= kStatesPerCase &&
+      arguments.cuts.steps_limit == PowerCutOptions{}.steps_limit) {
+    ShrinkCase(arguments);
+  }
   if (!arguments.planted.empty()) {
     std::fprintf(stderr, "%s: %s\n", arguments.planted.c_str(),
                  tally.is_clean() ? "NOT FOUND" : "found");
