@@ -55,9 +55,9 @@ struct FrameHeader {
   std::uint32_t records;            // in all commits of the frame
   std::uint16_t commits;            // 0…256
   FrameKind kind;
-  std::uint8_t flags;               // 0; a reader refuses bits it does not know
-  std::uint32_t previous_length;    // of the frame before in this segment, to walk backward; or 0
-  std::uint32_t payload_bytes;      // of the commits, without header and padding
+  std::uint8_t flags;             // 0; a reader refuses bits it does not know
+  std::uint32_t previous_length;  // of the frame before in this segment, to walk backward; or 0
+  std::uint32_t payload_bytes;    // of the commits, without header and padding
 };
 static_assert(sizeof(FrameHeader) == 64 && alignof(FrameHeader) == 8);
 static_assert(offsetof(FrameHeader, checksum) == 4 && offsetof(FrameHeader, address) == 8);
@@ -86,8 +86,8 @@ inline constexpr std::uint8_t kCommitBulkLane = 0x02;       // reserved: lane of
 
 // 16 bytes before the records of a commit.
 struct CommitHeader {
-  std::uint32_t bytes;     // with this header and the records, multiple of 8
-  std::uint16_t records;   // ≥ 1
+  std::uint32_t bytes;    // with this header and the records, multiple of 8
+  std::uint16_t records;  // ≥ 1
   CommitCause cause;
   std::uint8_t flags;
   std::uint32_t session;   // number of the producer's session, 0 = none
@@ -119,7 +119,7 @@ enum class RecordKind : std::uint8_t {
   kCategoryBound = 4,  // category number ↔ name
   kStreamBound = 5,    // stream number ↔ category and 128-bit key
   kSessionOpened = 6,
-  kAccepted = 7,       // a session's command that was accepted and emitted nothing
+  kAccepted = 7,  // a session's command that was accepted and emitted nothing
   // Reserved codes, so that older readers can name what they skip.
   kSessionClosed = 16,
   kLaneOpened = 17,
@@ -128,19 +128,19 @@ enum class RecordKind : std::uint8_t {
   kTimerSet = 32,
   kTimerFired = 33,
   kClockAdopted = 34,
-  kSaga = 48,          // 48…79: the saga records
+  kSaga = 48,  // 48…79: the saga records
   kReacted = 80,
   kOperatorAct = 96,
-  kSkippable = 128,    // 128…255: records a reader may skip without understanding them
+  kSkippable = 128,  // 128…255: records a reader may skip without understanding them
 };
 
 // Bits of RecordHeader::flags.
-inline constexpr std::uint8_t kRecordPaddingMask = 0x07;   // payload bytes missing to 8
-inline constexpr std::uint8_t kRecordOwnStream = 0x08;     // on the stream the command addressed
+inline constexpr std::uint8_t kRecordPaddingMask = 0x07;  // payload bytes missing to 8
+inline constexpr std::uint8_t kRecordOwnStream = 0x08;    // on the stream the command addressed
 
 // 24 bytes before the payload of a record.
 struct RecordHeader {
-  std::uint16_t units;         // bytes with header and padding, divided by 8
+  std::uint16_t units;  // bytes with header and padding, divided by 8
   RecordKind kind;
   std::uint8_t flags;
   std::uint32_t stream;        // number of the stream, 0 = none
@@ -217,7 +217,7 @@ struct Manifest {
   std::uint64_t segment_bytes;
   std::uint64_t created_ns;  // wall clock, nanoseconds since 1970
   std::uint8_t zeros[kBlockBytes - 52];
-  std::uint32_t checksum;    // CRC32C(0, all before)
+  std::uint32_t checksum;  // CRC32C(0, all before)
 };
 static_assert(sizeof(Manifest) == kBlockBytes && offsetof(Manifest, log_id) == 16);
 static_assert(offsetof(Manifest, segment_bytes) == 32 && offsetof(Manifest, checksum) == 4092);
@@ -226,13 +226,13 @@ static_assert(offsetof(Manifest, segment_bytes) == 32 && offsetof(Manifest, chec
 struct SegmentHeader {
   std::uint64_t magic;
   std::uint32_t format_version;
-  std::uint32_t salt;        // seed of the frames' checksums; unknown to those who write payloads
+  std::uint32_t salt;  // seed of the frames' checksums; unknown to those who write payloads
   LogId log_id;
   std::uint64_t index;
   std::uint64_t segment_bytes;
-  std::uint32_t epoch;       // incarnation that prepared the segment
+  std::uint32_t epoch;  // incarnation that prepared the segment
   std::uint8_t zeros[kBlockBytes - 56];
-  std::uint32_t checksum;    // CRC32C(0, all before)
+  std::uint32_t checksum;  // CRC32C(0, all before)
 };
 static_assert(sizeof(SegmentHeader) == kBlockBytes && offsetof(SegmentHeader, log_id) == 16);
 static_assert(offsetof(SegmentHeader, index) == 32 && offsetof(SegmentHeader, epoch) == 48);
@@ -245,9 +245,9 @@ struct EvidenceSlot {
   std::uint64_t round;            // the valid slot with the higher round is the newer one
   std::uint64_t durable_address;  // all below survived a power cut before this was written
   std::uint32_t epoch;
-  std::uint32_t is_closed;        // 1: written by a clean stop; nothing was published after it
+  std::uint32_t is_closed;  // 1: written by a clean stop; nothing was published after it
   std::uint8_t zeros[kBlockBytes - 52];
-  std::uint32_t checksum;         // CRC32C(0, all before)
+  std::uint32_t checksum;  // CRC32C(0, all before)
 };
 static_assert(sizeof(EvidenceSlot) == kBlockBytes && offsetof(EvidenceSlot, round) == 24);
 static_assert(offsetof(EvidenceSlot, epoch) == 40 && offsetof(EvidenceSlot, is_closed) == 44);
