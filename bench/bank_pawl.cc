@@ -1,14 +1,10 @@
 #include "bank_pawl.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,9 +13,11 @@
 #include <vector>
 
 #include "bank_workload.h"
+#include "or_fail.h"
 #include "pawl/engine.h"
 #include "pawl/log_reader.h"
 #include "pawl/view.h"
+#include "temporary_directory.h"
 
 namespace pawl::inline v0::bench {
 namespace {
@@ -75,17 +73,6 @@ struct Balances {
   }
 };
 
-[[noreturn]] void Fail(const std::string& what) {
-  std::fprintf(stderr, "pawl: %s\n", what.c_str());
-  std::exit(1);
-}
-
-template <class T>
-T OrFail(absl::StatusOr<T> result) {
-  if (!result.ok()) Fail(result.status().ToString());
-  return *std::move(result);
-}
-
 EngineOptions OptionsOf(const BankOptions& bank, const std::string& directory) {
   const std::uint64_t run_bytes = bank.commands * kLogBytesPerCommandMax;
   const std::uint64_t grains = run_bytes / kSegmentGrainBytes + 1;
@@ -106,25 +93,11 @@ EngineOptions OptionsOf(const BankOptions& bank, const std::string& directory) {
   return options;
 }
 
-// A folder that disappears with the run.
-class TemporaryDirectory {
- public:
-  explicit TemporaryDirectory(const std::string& parent)
-      : path_(parent + "/bank_pawl." + std::to_string(getpid())) {}
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 class PawlRun {
  public:
   explicit PawlRun(const BankOptions& options)
       : options_(options),
-        directory_(options.directory),
+        directory_(options.directory, "bank_pawl"),
         engine_(
             OrFail(Engine::Open(OptionsOf(options, directory_.path()), Aggregates<BankAccount>{}))),
         view_(OrFail(Project<Balances>(*engine_, {.core = options.placement.projector_core}))),
@@ -144,7 +117,7 @@ class PawlRun {
                       .log_bytes = engine_->log().published().value() - log_begin_,
                       .undurable_bytes_max = undurable_bytes_max_};
     result.is_verified = IsRight();
-    if (const absl::Status stopped = engine_->Stop(); !stopped.ok()) Fail(stopped.ToString());
+    OrFail(engine_->Stop());
     return result;
   }
 
@@ -221,7 +194,7 @@ class PawlRun {
         [&balances](const Key& key, Version, const BankAccount::State& state) {
           balances[key.low - 1] = state.cents;
         });
-    if (!visited.ok()) Fail(visited.ToString());
+    OrFail(visited);
     return TotalsOf(balances);
   }
 

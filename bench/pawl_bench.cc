@@ -5,11 +5,13 @@
 
 #include "arguments.h"
 #include "bank_scenario.h"
+#include "wake_scenario.h"
 
 int main(int argc, char** argv) {
   pawl::bench::Arguments arguments(argc, argv);
   const std::string scenario = arguments.Word("");
   if (scenario == "bank") return pawl::bench::RunBankScenario(arguments);
-  std::fprintf(stderr, "usage: pawl_bench SCENARIO [options]\nscenarios: bank\n");
+  if (scenario == "wake") return pawl::bench::RunWakeScenario(arguments);
+  std::fprintf(stderr, "usage: pawl_bench SCENARIO [options]\nscenarios: bank, wake\n");
   return 2;
 }
