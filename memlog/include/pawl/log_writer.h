@@ -173,14 +173,16 @@ class LogWriter {
   const std::uint64_t worst_case_bytes_;  // a full frame, one commit alone, and the seal
   std::byte* const frame_;                // FrameHeader, commits, padding; kFrameAlignBytes-aligned
 
-  // Loop only.
-  std::uint32_t staged_ = sizeof(FrameHeader);  // end of the commits that ended
+  // Loop only. cursor_ and commit_records_ stand apart: side by side the compiler adds to both with
+  // one wide load, which waits for the two narrow stores of the record before (measured: half the
+  // time of an emit).
   std::uint32_t cursor_ = sizeof(FrameHeader);  // end of the open commit
+  std::uint32_t staged_ = sizeof(FrameHeader);  // end of the commits that ended
+  Position next_position_;                      // of the frame's first record
   std::uint32_t commit_records_ = 0;
-  std::uint32_t frame_records_ = 0;
   std::uint16_t frame_commits_ = 0;
-  Position next_position_;  // of the frame's first record
   std::uint64_t time_ns_ = 0;
+  std::uint32_t frame_records_ = 0;
   ReadySegment segment_;
   Address address_;                // where the next frame goes
   std::uint64_t segment_end_ = 0;  // address behind the segment, less the room of its seal
