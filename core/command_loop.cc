@@ -84,6 +84,8 @@ int CommandLoop::ServeControl() noexcept {
 absl::Status CommandLoop::Serve(ControlRequest& request) noexcept {
   switch (request.kind) {
     case ControlRequest::Kind::kOpenLane: {
+      UpdateRoom();
+      request.lacks_room = !request.session.empty() && !HasRoom();
       absl::StatusOr<ProducerLane*> lane = OpenLane(request.session);
       if (!lane.ok()) return lane.status();
       request.lane = *lane;

@@ -30,6 +30,7 @@ struct ControlRequest {
   Kind kind;
   ProducerLane* lane = nullptr;                  // kCloseLane; answer of kOpenLane
   std::string_view session{};                    // kOpenLane
+  bool lacks_room = false;                       // answer of kOpenLane: later there may be some
   Doorbell* bell = nullptr;                      // kAddBell, kRemoveBell
   const std::function<void()>* visit = nullptr;  // kVisit
   absl::Status status{};                         // the answer

@@ -12,6 +12,9 @@ namespace pawl::inline v0 {
 
 namespace {
 
+// How long opening a session waits for room in the log: a disk that is slower is low or broken.
+constexpr std::chrono::seconds kRoomWait{10};
+
 absl::Status CheckOptions(const EngineOptions& options) {
   if (options.streams_max == 0 || options.producers_max == 0 || options.sessions_max == 0) {
     return absl::InvalidArgumentError("streams_max, sessions_max and producers_max must be ≥ 1");
@@ -236,9 +239,19 @@ absl::StatusOr<Producer> Engine::NewProducer(const ProducerOptions& options) {
     return absl::InvalidArgumentError("a session's name has at most 128 bytes");
   }
   const std::lock_guard lock(parts_->cold);
-  ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
-  if (absl::Status opened = parts_->Ask(request); !opened.ok()) return opened;
-  return Producer(request.lane);
+  const auto deadline = std::chrono::steady_clock::now() + kRoomWait;
+  for (;;) {
+    ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
+    absl::Status opened = parts_->Ask(request);
+    if (opened.ok()) return Producer(request.lane);
+    // Between a full segment and the next one, or behind a busy disk, a session waits for its turn.
+    const bool may_pass = absl::IsResourceExhausted(opened) && request.lacks_room &&
+                          parts_->log->health() == LogHealth::kOpen;
+    if (!may_pass || std::chrono::steady_clock::now() >= deadline) return opened;
+    if (parts_->options.threads == Threads::kOwn || parts_->Round() == 0) {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  }
 }
 
 int Engine::Poll(std::chrono::nanoseconds budget) noexcept {

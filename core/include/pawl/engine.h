@@ -77,8 +77,9 @@ class Engine {
   ~Engine();  // Stop(), its error ignored
 
   // A handle for one thread. With a session: the session is opened, by a record in the log.
-  //   errors    RESOURCE_EXHAUSTED producers_max or sessions_max reached; UNAVAILABLE stopped or
-  //             failed; INVALID_ARGUMENT session name longer than 128 bytes
+  //   errors    RESOURCE_EXHAUSTED producers_max or sessions_max reached, or no room in the log for
+  //             ten seconds; UNAVAILABLE stopped or failed; INVALID_ARGUMENT session name longer
+  //             than 128 bytes
   absl::StatusOr<Producer> NewProducer(const ProducerOptions& options = {});
 
   // Host-driven: runs the loop, the attached agents and (kHostAll) the disk agents until nothing
