@@ -11,7 +11,6 @@
 #include <new>
 #include <span>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -50,17 +49,21 @@ void AllocateEightTimes() {
 
 TEST_F(AllocationsTest, TheCounterSeesEveryWayAndEveryThread) {
   if (!CanCountAllocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
-  for (const auto& [name, thread] :
-       {std::pair("pawl-loop", CountedThread::kLoop), std::pair("pawl-sync", CountedThread::kSync),
-        std::pair("test-producer", CountedThread::kProducer)}) {
-    std::thread([name = name, thread = thread] {
-      pthread_setname_np(pthread_self(), name);
-      if (thread == CountedThread::kProducer) RegisterProducerThread();
+  struct Case {
+    const char* name;
+    CountedThread thread;
+  };
+  for (const Case& each :
+       {Case{"pawl-loop", CountedThread::kLoop}, Case{"pawl-sync", CountedThread::kSync},
+        Case{"test-producer", CountedThread::kProducer}}) {
+    std::thread([&each] {
+      pthread_setname_np(pthread_self(), each.name);
+      if (each.thread == CountedThread::kProducer) RegisterProducerThread();
       StartCounting();
       AllocateEightTimes();
       StopCounting();
     }).join();
-    EXPECT_EQ(AllocationsOf(thread), 8U) << name;
+    EXPECT_EQ(AllocationsOf(each.thread), 8U) << each.name;
   }
 }
 

@@ -82,6 +82,9 @@ template <class IsDone>
 // One engine with the bank, opened when asked.
 class BankTest : public ::testing::Test {
  protected:
+  // Before the members of a derived fixture, among which the engine's storage may be.
+  void TearDown() override { engine_.reset(); }
+
   void Open(const EngineOptions& options) {
     auto opened = Engine::Open(options, Aggregates<Account>{});
     ASSERT_TRUE(opened.ok()) << opened.status();

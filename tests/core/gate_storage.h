@@ -26,6 +26,16 @@ class GateStorage final : public Storage {
   // Writes that wait and those that come later end with EIO.
   void Break() { Set(false, true); }
 
+  // New images, which the next segment needs, wait until Open().
+  void HoldImages() {
+    const std::lock_guard lock(mutex_);
+    are_images_held_ = true;
+  }
+  int images_waiting() const {
+    const std::lock_guard lock(mutex_);
+    return images_waiting_;
+  }
+
   // Durable writes that wait at the gate now.
   int waiting() const {
     const std::lock_guard lock(mutex_);
@@ -72,6 +82,12 @@ class GateStorage final : public Storage {
   }
   absl::StatusOr<std::shared_ptr<Mapping>> MapImage(const std::string& path,
                                                     std::uint64_t bytes) override {
+    {
+      std::unique_lock lock(mutex_);
+      ++images_waiting_;
+      moved_.wait(lock, [this] { return !are_images_held_; });
+      --images_waiting_;
+    }
     return below_.MapImage(path, bytes);
   }
   absl::StatusOr<std::shared_ptr<Mapping>> MapFile(const std::string& path) override {
@@ -137,6 +153,7 @@ class GateStorage final : public Storage {
       const std::lock_guard lock(mutex_);
       is_shut_ = is_shut;
       is_broken_ = is_broken;
+      are_images_held_ = false;
     }
     moved_.notify_all();
   }
@@ -146,6 +163,8 @@ class GateStorage final : public Storage {
   std::condition_variable moved_;
   bool is_shut_ = false;
   bool is_broken_ = false;
+  bool are_images_held_ = false;
+  int images_waiting_ = 0;
   int waiting_ = 0;
   int writes_after_failure_ = 0;
   std::string failed_path_;

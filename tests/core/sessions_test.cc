@@ -1,12 +1,15 @@
 // P6 while the engine lives: generations, fencing, resends, the window's edge, limits.
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "bank_fixture.h"
+#include "gate_storage.h"
 #include "log_records.h"
 
 namespace pawl {
@@ -188,6 +191,32 @@ TEST_F(SessionsTest, MoreHandlesThanProducersMaxAreRefusedUntilOneEnds) {
   Producer producer = NewProducer("teller");
   EXPECT_EQ(producer.generation(), 1U) << "the refused opening left no session";
   EXPECT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
+}
+
+// A segment may be full and the next one not ready yet: opening a session waits for it.
+TEST_F(SessionsTest, ASessionOpensAlthoughTheNextSegmentIsLate) {
+  GateStorage gate;
+  EngineOptions options = directory_.Options();
+  options.storage = &gate;
+  Open(options);
+  {
+    const GateOpener opener(gate);
+    gate.HoldImages();
+    Producer flood = NewProducer();
+    // Until a whole window waits for a segment.
+    ASSERT_TRUE(Await([&] {
+      if (flood.Submit<Account>(Key(1), Deposit{1}, kQuick)) return false;
+      return flood.Poll([](const Completion&) noexcept {}) == 0 && gate.images_waiting() > 0;
+    }));
+    std::thread releases([&gate] {
+      for (int i = 0; i < 2000; ++i) std::this_thread::yield();
+      gate.Open();
+    });
+    const auto late = engine_->NewProducer({.session = "late"});
+    releases.join();
+    EXPECT_TRUE(late.ok()) << late.status();
+  }
+  engine_.reset();  // before its storage
 }
 
 TEST_F(SessionsTest, SessionsDoNotShareSequences) {
