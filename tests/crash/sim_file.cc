@@ -138,10 +138,11 @@ std::vector<SimFile::Piece> SimFile::Pieces() const {
       pieces.push_back({.sector = sector, .store = i});
     }
   }
-  // One store alone is in order already; the sort keeps the order of the stores to a sector.
+  // One store alone is in order already.
   if (unsynced_.size() > 1) {
-    std::stable_sort(pieces.begin(), pieces.end(),
-                     [](const Piece& a, const Piece& b) { return a.sector < b.sector; });
+    std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) {
+      return a.sector != b.sector ? a.sector < b.sector : a.store < b.store;
+    });
   }
   return pieces;
 }

@@ -207,8 +207,10 @@ TEST_F(SimStorageTest, PowerCutTakesMemoryAndChangesTheBootAndAKillDoesNeither) 
   ASSERT_TRUE(machine_.CreateDirectory("/dev/shm/x").ok());
   const auto image = machine_.MapImage("/dev/shm/x/0.img", kBlockBytes).value();
   machine_.StoreBytes(*image, 8, AsBytes("bytes"));
+  ASSERT_TRUE(machine_.MapImage("/dev/shm/alone.img", kBlockBytes).ok());
   const auto cut = Cut(CutMode::kAll);
   EXPECT_FALSE(cut->MapImage("/dev/shm/x/0.img", 0).ok());
+  EXPECT_FALSE(cut->MapImage("/dev/shm/alone.img", 0).ok());
   EXPECT_TRUE(cut->CreateDirectory("/dev/shm/x").ok());
   EXPECT_NE(cut->ReadBootId().value(), machine_.ReadBootId().value());
   RandomCut choices(1, CutMode::kNone);
