@@ -117,8 +117,11 @@ std::uint16_t TypeCatalog::AddType(const EventDescriptor& event, LogWriter& writ
                            sizeof bound + event.name.size() + event.layout_text.size());
   std::memcpy(room, &bound, sizeof bound);
   std::memcpy(room + sizeof bound, event.name.data(), event.name.size());
-  std::memcpy(room + sizeof bound + event.name.size(), event.layout_text.data(),
-              event.layout_text.size());
+  // An event without fields has no text, and memcpy takes no null.
+  if (!event.layout_text.empty()) {
+    std::memcpy(room + sizeof bound + event.name.size(), event.layout_text.data(),
+                event.layout_text.size());
+  }
   types_.push_back({.name = std::string(event.name),
                     .version = event.version,
                     .layout_hash = event.layout_hash,
