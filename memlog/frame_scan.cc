@@ -142,6 +142,22 @@ SegmentVerdict ScanSegment(const SegmentView& segment, const SegmentGeometry& ge
   }
 }
 
+std::size_t SizeWithoutZeroEnd(std::span<const std::byte> bytes) noexcept {
+  std::size_t size = bytes.size();
+  // Whole words first: most of what is looked at is an unused segment.
+  constexpr std::size_t kWords = 8 * sizeof(std::uint64_t);
+  while (size >= kWords) {
+    std::uint64_t words[8];
+    std::memcpy(words, bytes.data() + size - kWords, kWords);
+    std::uint64_t any = 0;
+    for (const std::uint64_t word : words) any |= word;
+    if (any != 0) break;
+    size -= kWords;
+  }
+  while (size > 0 && bytes[size - 1] == std::byte{0}) --size;
+  return size;
+}
+
 void FindWitnesses(const SegmentView& segment, const SegmentGeometry& geometry,
                    std::uint64_t offset, Epoch epoch_min, Address log_end,
                    Witnesses& witnesses) noexcept {

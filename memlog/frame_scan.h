@@ -54,6 +54,9 @@ struct Witnesses {
   Epoch epoch;       // highest
 };
 
+// Bytes up to the last one that is not zero.
+std::size_t SizeWithoutZeroEnd(std::span<const std::byte> bytes) noexcept;
+
 // Looks at every place of `segment` from `offset` on where a frame could start: its own address,
 // its checksum, an epoch not below `epoch_min`, evidence not behind `log_end`.
 void FindWitnesses(const SegmentView& segment, const SegmentGeometry& geometry,

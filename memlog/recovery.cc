@@ -108,12 +108,15 @@ absl::Status Recovery::Scan(std::uint64_t index, From from) {
   return absl::OkStatus();
 }
 
-// Looks once at everything behind the end, here and in later segments.
+// Looks once at everything behind the end, here and in later segments. Of images the tail's is
+// enough: who writes the next one has published the seal before.
 absl::Status Recovery::LookBehind(From from) {
   Witnesses& witnesses = from == From::kImages ? image_witnesses_ : file_witnesses_;
   const Address log_end(geometry_.Start(source_.count()));
   facts_.has_bytes_behind = false;
-  for (std::uint64_t index = tail_index(); index < source_.count(); ++index) {
+  const std::uint64_t behind_last =
+      from == From::kImages ? std::min(tail_index() + 1, source_.count()) : source_.count();
+  for (std::uint64_t index = tail_index(); index < behind_last; ++index) {
     absl::StatusOr<SegmentView> segment =
         from == From::kImages ? source_.Read(index) : source_.ReadFile(index);
     if (!segment.ok()) return segment.status();
@@ -128,9 +131,7 @@ absl::Status Recovery::LookBehind(From from) {
 std::span<const std::byte> Recovery::BytesBehind(const SegmentView& segment) const noexcept {
   const std::uint64_t first = std::max(end_.next.value(), geometry_.FirstFrame(segment.index));
   const auto bytes = segment.bytes.subspan(first - geometry_.Start(segment.index));
-  std::size_t size = bytes.size();
-  while (size > 0 && bytes[size - 1] == std::byte{0}) --size;
-  return bytes.first(size);
+  return bytes.first(SizeWithoutZeroEnd(bytes));
 }
 
 // The newest believed marks of the directories where they may be.

@@ -81,8 +81,13 @@ absl::Status SegmentSource::FillBuffer(std::uint64_t index) {
     return absl::DataLossError(path + " has " + std::to_string(*size) + " bytes, a segment has " +
                                std::to_string(manifest_.segment_bytes));
   }
-  buffer_.resize(manifest_.segment_bytes);
-  const std::span<std::byte> bytes(buffer_);
+  if (memory_.empty()) {
+    memory_.resize(manifest_.segment_bytes + kBlockBytes);
+    const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(memory_.data());
+    const std::size_t skip = (kBlockBytes - at % kBlockBytes) % kBlockBytes;
+    buffer_ = std::span<std::byte>(memory_).subspan(skip, manifest_.segment_bytes);
+  }
+  const std::span<std::byte> bytes = buffer_;
   if (const absl::Status read = (*file)->ReadAt(0, bytes.first(*size)); !read.ok()) return read;
   std::memset(bytes.data() + *size, 0, bytes.size() - *size);
   return absl::OkStatus();

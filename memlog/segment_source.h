@@ -54,7 +54,8 @@ class SegmentSource {
   std::vector<SegmentHeader> headers_;
   std::uint64_t files_ = 0;
   std::map<std::uint64_t, std::shared_ptr<Mapping>> images_;
-  std::vector<std::byte> buffer_;          // one segment's file
+  std::vector<std::byte> memory_;
+  std::span<std::byte> buffer_;            // one segment's file; block-aligned part of memory_
   std::optional<std::uint64_t> buffered_;  // which one
 };
 
