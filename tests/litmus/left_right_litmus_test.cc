@@ -88,6 +88,13 @@ TEST(LeftRightLitmus, NoForbiddenOutcomeInAnyExecutionOfTwoReads) {
   EXPECT_EQ(all.result, rl::test_result_success);
 }
 
+// 7,472,336 executions, some ten seconds.
+TEST(LeftRightLitmus, NoForbiddenOutcomeInAnyExecutionOfTwoReaders) {
+  const Exploration all = ExploreAll<Reading<Faithful, 2, 1, 1, 1>>();
+  std::cout << all;
+  EXPECT_EQ(all.result, rl::test_result_success);
+}
+
 TEST(LeftRightLitmus, NoForbiddenOutcomeInManyExecutionsOfTwoReaders) {
   const Exploration many = ExploreRandomly<Large<Faithful>>(200'000);
   std::cout << many;
