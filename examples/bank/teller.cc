@@ -14,6 +14,8 @@ namespace bank {
 namespace {
 // How long nothing may move before a teller gives up. Far above any disk's worst moment.
 constexpr std::int64_t kPatienceNs = 30'000'000'000;
+// Longest sleep on a full window; short, for visibility is observed between sleeps.
+constexpr std::chrono::microseconds kFullWindowWait{100};
 }  // namespace
 
 std::int64_t NowNs() noexcept {
@@ -140,7 +142,9 @@ std::size_t Teller::Collect() {
   const std::int64_t now_ns = NowNs();
   watch_.Observe(visible, now_ns);
   for (std::size_t i = 0; i < count; ++i) Settle(arrived_[i], now_ns);
-  if (count == 0) {
+  if (count == 0 && producer_.in_flight() == producer_.window()) {
+    producer_.Wait(kFullWindowWait);  // nothing to send before something is answered
+  } else if (count == 0) {
     std::this_thread::yield();
   } else {
     // Relaxed: a number to show.
