@@ -172,6 +172,35 @@ TEST_F(DiskTroubleTest, AFailedSyncOfAPreparedSegmentFailsTheLog) {
   EXPECT_EQ(CountEvents(*log), 3U);
 }
 
+// A life died between the rename of its manifest and the sync of the directory. The next one saw
+// the manifest, made a segment, lost the power, and of the two names only the segment's was on the
+// disk.
+TEST_F(DiskTroubleTest, NamesThatALifeBeforeLeftAreMadeDurableBeforeAnythingIsBuiltOnThem) {
+  ASSERT_NE(OpenLog(), nullptr);
+  LosePower();
+  std::vector<std::string> calls;
+  storage_.on_sync_directory = [&](const std::string& path) {
+    calls.push_back("sync " + path);
+    return absl::OkStatus();
+  };
+  storage_.on_allocate = [&](const std::string&) {
+    calls.emplace_back("allocate");
+    return absl::OkStatus();
+  };
+  ASSERT_NE(OpenLog(Faulty()), nullptr);
+  ASSERT_FALSE(calls.empty());
+  EXPECT_EQ(calls.front(), "sync " + scratch_.Sub("log"));
+
+  // And where that fails, nothing is built.
+  storage_.on_sync_directory = [](const std::string& path) {
+    return absl::UnknownError("fsync " + path + ": errno 5");
+  };
+  LosePower();
+  const auto files = ReadFiles(scratch_.Sub("log"));
+  EXPECT_EQ(OpenStatus(Faulty()).code(), absl::StatusCode::kUnknown);
+  EXPECT_EQ(ReadFiles(scratch_.Sub("log")), files);
+}
+
 TEST_F(DiskTroubleTest, ImagesMoveIntoTheLogDirectoryWhenMemoryIsFull) {
   // At once, and in mid-run.
   for (const std::uint64_t images_with_room : {0U, 3U}) {

@@ -23,6 +23,7 @@ class FaultyStorage final : public Storage {
   std::function<absl::Status(const std::string&, std::uint64_t)> on_durable_write;
   std::function<absl::Status(const std::string&)> on_allocate;
   std::function<absl::Status(const std::string&)> on_sync;
+  std::function<absl::Status(const std::string&)> on_sync_directory;
   std::function<absl::Status(const std::string&)> on_new_image;
   std::function<absl::Status(const std::string&)> on_create_directory;
   std::uint64_t durable_writes = 0;
@@ -48,7 +49,10 @@ class FaultyStorage final : public Storage {
     return os_.Rename(from, to);
   }
   absl::Status Unlink(const std::string& path) override { return os_.Unlink(path); }
-  absl::Status SyncDirectory(const std::string& path) override { return os_.SyncDirectory(path); }
+  absl::Status SyncDirectory(const std::string& path) override {
+    const absl::Status hooked = Ask(on_sync_directory, path);
+    return hooked.ok() ? os_.SyncDirectory(path) : hooked;
+  }
   absl::StatusOr<FileIdentity> Identify(const std::string& path) override {
     return os_.Identify(path);
   }

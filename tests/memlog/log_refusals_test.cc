@@ -54,7 +54,7 @@ TEST_F(LogRefusalsTest, TwoLogsInOneHotDirectoryAreRefused) {
   ASSERT_NE(log, nullptr);
   LogOptions options = Options();
   options.directory = scratch_.Sub("second");
-  ExpectRefused("hot_directory", options);
+  ExpectRefused("open for writing in another engine", options);
   AppendEvents(*log, 1, 3);
   EXPECT_EQ(CountEvents(*log), 3U);
 }
