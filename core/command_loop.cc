@@ -196,31 +196,6 @@ void CommandLoop::UpdateAdmission() noexcept {
   if (log_.health() == LogHealth::kDiskLow) return admission_.Set(SendFault::kDiskLow);
 }
 
-int CommandLoop::TakeTurn() noexcept {
-  if (inbox_at_ == inbox_count_) {
-    inbox_at_ = 0;
-    inbox_count_ = queue_.TryDequeue(inbox_);
-    if (inbox_count_ == 0) return 0;
-    FindStreams();
-  }
-  UpdateRoom();
-  writer_.SetTime(clock_.Tick());
-  const Address before = writer_.published();
-  const std::size_t start = inbox_at_;
-  for (; inbox_at_ < inbox_count_ && HasRoom(); ++inbox_at_) {
-    Decide(inbox_[inbox_at_], inbox_streams_[inbox_at_]);
-  }
-  const Address published = writer_.Publish();
-  pending_.EndTurn(published);
-  UpdateAdmission();
-  if (published != before) RingReaders();
-  return static_cast<int>(inbox_at_ - start);
-}
-
-void CommandLoop::RingReaders() noexcept {
-  for (Doorbell* bell : reader_bells_) bell->Ring();
-}
-
 // Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
 // misses in the middle of a decision. Slots never move, so what is found stays found.
 void CommandLoop::FindStreams() noexcept {
@@ -257,6 +232,31 @@ void CommandLoop::Decide(const CommandSlot& slot, StreamSlot* stream) noexcept {
   if (session != 0) sessions_.Remember(session, verdict, applied.position, applied.version);
   Answer(lane, PackedCompletion::Make(slot.sequence, verdict, slot.ack, applied.position,
                                       applied.version, writer_.epoch(), false));
+}
+
+int CommandLoop::TakeTurn() noexcept {
+  if (inbox_at_ == inbox_count_) {
+    inbox_at_ = 0;
+    inbox_count_ = queue_.TryDequeue(inbox_);
+    if (inbox_count_ == 0) return 0;
+    FindStreams();
+  }
+  UpdateRoom();
+  writer_.SetTime(clock_.Tick());
+  const Address before = writer_.published();
+  const std::size_t start = inbox_at_;
+  for (; inbox_at_ < inbox_count_ && HasRoom(); ++inbox_at_) {
+    Decide(inbox_[inbox_at_], inbox_streams_[inbox_at_]);
+  }
+  const Address published = writer_.Publish();
+  pending_.EndTurn(published);
+  UpdateAdmission();
+  if (published != before) RingReaders();
+  return static_cast<int>(inbox_at_ - start);
+}
+
+void CommandLoop::RingReaders() noexcept {
+  for (Doorbell* bell : reader_bells_) bell->Ring();
 }
 
 void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {

@@ -17,26 +17,6 @@ StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
   return slot;
 }
 
-CommitBuilder::Applied CommitBuilder::Apply(const CommitOrigin& origin) noexcept {
-  Applied applied;
-  bool touched_own = false;
-  for (std::uint32_t i = 0; i < emitted_count_; ++i) {
-    const Emitted& emitted = emitted_[i];
-    emitted.evolve(*emitted.slot, emitted.event);
-    touched_own |= emitted.slot == own_slot_;
-  }
-  if (touched_own) applied.version = own_slot_->version;
-  if (emitted_count_ == 0) {
-    if (origin.session == 0) {
-      writer_.AbandonCommit();
-      return applied;
-    }
-    PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
-  }
-  applied.position = writer_.EndCommit(origin);
-  return applied;
-}
-
 void CommitBuilder::TakeBack() noexcept {
   writer_.AbandonCommit();
   for (std::uint32_t i = emitted_count_; i > 0; --i) {

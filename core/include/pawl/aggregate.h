@@ -45,6 +45,36 @@ struct Events {
   }
 };
 
+// An aggregate's slot in a StreamStore. A small one has a cache line to itself.
+template <class A>
+struct alignas(sizeof(StreamSlot) + sizeof(typename A::State) <= kCacheLineBytes
+                   ? kCacheLineBytes
+                   : alignof(typename A::State)) AggregateSlot : StreamSlot {
+  typename A::State state{};
+};
+
+namespace internal {
+
+template <class A, class E>
+void Evolve(StreamSlot& slot, const std::byte* event) noexcept {
+  auto& state = static_cast<AggregateSlot<A>&>(slot).state;
+  if constexpr (kEventBytes<E> == 0) {
+    A::Evolve(state, E{});
+  } else {
+    A::Evolve(state, *reinterpret_cast<const E*>(event));
+  }
+}
+
+template <class A, class E>
+CommitBuilder::EventBytes BytesOf(const E& event) noexcept {
+  return {.index = A::Events::template IndexOf<E>(),
+          .size = kEventBytes<E>,
+          .bytes = &event,
+          .evolve = &Evolve<A, E>};
+}
+
+}  // namespace internal
+
 // What Decide may do: emit events, on its own stream or on others of the same engine.
 template <class A>
 class Emit {
@@ -55,7 +85,7 @@ class Emit {
   template <class E>
   void operator()(const E& event) noexcept {
     static_assert(A::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
-    builder_.EmitOwn(A::Events::template IndexOf<E>(), &event, kEventBytes<E>);
+    builder_.EmitOwn(internal::BytesOf<A>(event));
   }
 
   // Emits on the aggregate `key` of type B, in the same commit; made if it does not exist. If the
@@ -65,7 +95,7 @@ class Emit {
     static_assert(B::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
     StreamStore* store = builder_.StoreOf(TagOf<B>());
     if (store == nullptr || key.is_zero()) return builder_.FailLimit();
-    builder_.EmitOther(*store, key, B::Events::template IndexOf<E>(), &event, kEventBytes<E>);
+    builder_.EmitOther(*store, key, internal::BytesOf<B>(event));
   }
 
   const Key& key() const noexcept { return builder_.key(); }
@@ -78,14 +108,6 @@ class Emit {
 
  private:
   CommitBuilder& builder_;
-};
-
-// An aggregate's slot in a StreamStore. A small one has a cache line to itself.
-template <class A>
-struct alignas(sizeof(StreamSlot) + sizeof(typename A::State) <= kCacheLineBytes
-                   ? kCacheLineBytes
-                   : alignof(typename A::State)) AggregateSlot : StreamSlot {
-  typename A::State state{};
 };
 
 // Reads other aggregates while deciding, as they are before this command.
@@ -154,16 +176,6 @@ consteval void CheckEvolve() {
   [[maybe_unused]] constexpr RequireEvent<E> kRules{};
   static_assert(Evolves<A, E>,
                 "pawl: no void Evolve(State&, const Event&) noexcept for an event in Events");
-}
-
-template <class A, class E>
-void Evolve(StreamSlot& slot, const std::byte* event) noexcept {
-  auto& state = static_cast<AggregateSlot<A>&>(slot).state;
-  if constexpr (kEventBytes<E> == 0) {
-    A::Evolve(state, E{});
-  } else {
-    A::Evolve(state, *reinterpret_cast<const E*>(event));
-  }
 }
 
 // Runs A's Decide on the commit that `builder` opened.

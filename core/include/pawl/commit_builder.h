@@ -46,22 +46,47 @@ class CommitBuilder {
     writer_.BeginCommit();
   }
 
+  // An event that Decide built, without its type.
+  struct EventBytes {
+    std::uint32_t index;  // in the aggregate's Events
+    std::uint32_t size;
+    const void* bytes;
+    EvolveFunction evolve;
+  };
+
   // Adds an event to the addressed stream (`store`, `key` from Begin) or another one.
-  void EmitOwn(std::uint32_t event, const void* bytes, std::uint32_t size) noexcept {
+  void EmitOwn(const EventBytes& event) noexcept {
     if (own_slot_ == nullptr) own_slot_ = Create(*own_store_, own_key_);
-    EmitTo(*own_store_, own_slot_, kRecordOwnStream, event, bytes, size);
+    EmitTo(*own_store_, own_slot_, kRecordOwnStream, event);
   }
-  void EmitOther(StreamStore& store, const Key& key, std::uint32_t event, const void* bytes,
-                 std::uint32_t size) noexcept {
-    if (&store == own_store_ && key == own_key_) return EmitOwn(event, bytes, size);
+  void EmitOther(StreamStore& store, const Key& key, const EventBytes& event) noexcept {
+    if (&store == own_store_ && key == own_key_) return EmitOwn(event);
     StreamSlot* slot = store.Find(key);
     if (slot == nullptr) slot = Create(store, key);
-    EmitTo(store, slot, 0, event, bytes, size);
+    EmitTo(store, slot, 0, event);
   }
 
   // Evolves the states of all emitted events, in order, and ends the commit. A session's command
   // that emitted nothing leaves a kAccepted record, so that its resend is known.
-  Applied Apply(const CommitOrigin& origin) noexcept;
+  Applied Apply(const CommitOrigin& origin) noexcept {
+    Applied applied;
+    bool touched_own = false;
+    for (std::uint32_t i = 0; i < emitted_count_; ++i) {
+      const Emitted& emitted = emitted_[i];
+      emitted.evolve(*emitted.slot, emitted.event);
+      touched_own |= emitted.slot == own_slot_;
+    }
+    if (touched_own) applied.version = own_slot_->version;
+    if (emitted_count_ == 0) {
+      if (origin.session == 0) {
+        writer_.AbandonCommit();
+        return applied;
+      }
+      PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
+    }
+    applied.position = writer_.EndCommit(origin);
+    return applied;
+  }
   // Leaves no trace in log, states and streams.
   void TakeBack() noexcept;
 
@@ -111,8 +136,8 @@ class CommitBuilder {
     }
   }
 
-  void EmitTo(StreamStore& store, StreamSlot* slot, std::uint8_t flags, std::uint32_t event,
-              const void* bytes, std::uint32_t size) noexcept {
+  void EmitTo(StreamStore& store, StreamSlot* slot, std::uint8_t flags,
+              const EventBytes& event) noexcept {
     if (slot == nullptr || is_over_limit_ || emitted_count_ == kCommitEventsMax) {
       is_over_limit_ = true;
       return;
@@ -120,17 +145,17 @@ class CommitBuilder {
     const Position position = writer_.next_position();
     std::byte* room = writer_.AppendRecord({.kind = RecordKind::kEvent,
                                             .flags = flags,
-                                            .type = store.type_numbers[event],
+                                            .type = store.type_numbers[event.index],
                                             .stream = slot->number,
                                             .version = slot->version.Next(),
                                             .back_link = slot->last},
-                                           size);
+                                           event.size);
     if (room == nullptr) {
       is_over_limit_ = true;
       return;
     }
-    CopyEvent(room, bytes, size);
-    emitted_[emitted_count_++] = {store.traits().events[event].evolve, slot, room, slot->last};
+    CopyEvent(room, event.bytes, event.size);
+    emitted_[emitted_count_++] = {event.evolve, slot, room, slot->last};
     slot->version = slot->version.Next();
     slot->last = position;
   }
