@@ -88,7 +88,7 @@ TEST(LeftRightLitmus, NoForbiddenOutcomeInAnyExecutionOfTwoReads) {
   EXPECT_EQ(all.result, rl::test_result_success);
 }
 
-// 7,472,336 executions, some ten seconds.
+// 7,472,336 executions: ten to twenty seconds.
 TEST(LeftRightLitmus, NoForbiddenOutcomeInAnyExecutionOfTwoReaders) {
   const Exploration all = ExploreAll<Reading<Faithful, 2, 1, 1, 1>>();
   std::cout << all;
