@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
   action.sa_handler = OnInterrupt;
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second Ctrl-C ends it at once
   sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
 
   return options->is_crash ? RunCrash(*options) : RunBank(*options);
 }
