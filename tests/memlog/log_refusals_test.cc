@@ -42,7 +42,7 @@ TEST_F(LogRefusalsTest, ASecondOpenerIsRefusedInThisProcessAndInAnother) {
   EXPECT_EQ(status, 0);
   // Not even with the lock file gone.
   std::filesystem::remove(File("lock"));
-  ExpectRefused("open for writing", Options());
+  ExpectRefused(scratch_.Sub("log") + " is open for writing", Options());
   AppendEvents(*log, 4, 6);
   EXPECT_EQ(CountEvents(*log), 6U);
   ASSERT_OK(log->Close());
