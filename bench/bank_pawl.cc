@@ -102,7 +102,7 @@ class PawlRun {
             OrFail(Engine::Open(OptionsOf(options, directory_.path()), Aggregates<BankAccount>{}))),
         view_(OrFail(Project<Balances>(*engine_, {.core = options.placement.projector_core}))),
         producer_(OrFail(engine_->NewProducer({.session = "bench"}))) {
-    while (engine_->log().HasPrepareWork())
+    while (engine_->log().ready_segments() < OptionsOf(options, directory_.path()).segments_ahead)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     log_begin_ = engine_->log().published().value();
   }

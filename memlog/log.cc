@@ -42,6 +42,8 @@ Address Log::durable() const noexcept {
 LogHealth Log::health() const noexcept { return parts_->health.health(); }
 absl::Status Log::error() const { return parts_->health.error(); }
 
+std::uint32_t Log::ready_segments() const noexcept { return parts_->ready.size(); }
+
 LogReader Log::NewReader() const {
   return LogReader(parts_->segments, Address(parts_->segments->geometry().FirstFrame(0)),
                    Position());

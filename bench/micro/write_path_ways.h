@@ -137,19 +137,29 @@ class HotImagePath final : public WritePath {
   void Store(std::size_t offset, const std::byte* frame, std::size_t bytes) override {
     std::memcpy(image_ + offset, frame, bytes);
   }
+  // The block that holds `end` is written from a copy: the loop stores behind `end` meanwhile.
   void Sync(std::size_t begin, std::size_t end) override {
     begin -= begin % kBlockBytes;
-    end += (kBlockBytes - end % kBlockBytes) % kBlockBytes;
-    while (begin < end) {
-      const std::size_t bytes = std::min(end - begin, kSyncBytesMax);
-      Require(pwrite(descriptor_, image_ + begin, bytes, static_cast<off_t>(begin)) ==
-                  static_cast<ssize_t>(bytes),
-              "direct pwrite");
+    const std::size_t rest = end % kBlockBytes;
+    const std::size_t whole = end - rest;
+    while (begin < whole) {
+      const std::size_t bytes = std::min(whole - begin, kSyncBytesMax);
+      Write(image_ + begin, bytes, begin);
       begin += bytes;
     }
+    if (rest == 0) return;
+    std::memcpy(bounce_, image_ + whole, rest);
+    std::memset(bounce_ + rest, 0, kBlockBytes - rest);
+    Write(bounce_, kBlockBytes, whole);
   }
 
  private:
+  void Write(const std::byte* from, std::size_t bytes, std::size_t at) {
+    Require(pwrite(descriptor_, from, bytes, static_cast<off_t>(at)) == static_cast<ssize_t>(bytes),
+            "direct pwrite");
+  }
+
+  alignas(kBlockBytes) std::byte bounce_[kBlockBytes];
   std::size_t bytes_;
   std::byte* image_;
   int descriptor_;

@@ -83,7 +83,7 @@ TEST_F(FailedSyncTest, TheErrorNamesFileAndErrnoAndReadsGoOn) {
   OpenGated();
   const GateOpener opener(gate_);
   Producer teller = NewProducer("teller");
-  ASSERT_TRUE(teller.Execute<Account>(Key(1), Deposit{100}, kPublished).ok());
+  ASSERT_TRUE(teller.Execute<Account>(Key(1), Deposit{100}, kDurable).ok());
   gate_.Break();
   ASSERT_TRUE(teller.Execute<Account>(Key(1), Deposit{5}, kPublished).ok());
   AwaitFailure();

@@ -86,6 +86,7 @@ class Log {
   Doorbell& sync_bell() noexcept;
   Doorbell& prepare_bell() noexcept;
   // True if SyncWork() or PrepareWork() would do something now.
+  //   threads   that agent's, like the delays below
   bool HasSyncWork() const noexcept;
   bool HasPrepareWork() const noexcept;
   // Time until SyncWork() wants to be called although nothing was published, or −1: never.
@@ -103,6 +104,10 @@ class Log {
   Address durable() const noexcept;    // acquire
   LogHealth health() const noexcept;   // acquire
   absl::Status error() const;          // of kFailed or kDiskLow: file, errno, what to do
+
+  // Segments that wait to be written; segments_ahead when the preparer has caught up.
+  //   threads   any
+  std::uint32_t ready_segments() const noexcept;
 
   LogReader NewReader() const;  // from the first record on
   const RecoveryReport& recovery() const noexcept;
