@@ -16,6 +16,15 @@
 namespace pawl {
 namespace {
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PAWL_UNDER_THREAD_SANITIZER 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define PAWL_UNDER_THREAD_SANITIZER 1
+#endif
+
 constexpr int kSeconds = 3;  // of rest, see idle_engine.cc
 
 // What `command` prints; its exit status must be 0.
@@ -39,6 +48,9 @@ TEST(IdleTest, AnIdleAgentMakesAtMostOneSystemCallPerSecond) {
   if (std::system("strace -o /dev/null true > /dev/null 2>&1") != 0) {
     GTEST_SKIP() << "strace is missing or may not trace here";
   }
+#ifdef PAWL_UNDER_THREAD_SANITIZER
+  GTEST_SKIP() << "ThreadSanitizer's own thread makes system calls beside the engine's";
+#endif
   const TestDirectory directory;
   const std::string trace = directory.root() + "/trace";
   // LeakSanitizer is itself a tracer and ends a traced program with an error.
