@@ -2,6 +2,7 @@
 
 #include "pawl/projector.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -27,8 +28,13 @@ constexpr SubmitOptions kQuick{.ack = Ack::kPublished};
 struct Refuses {  // stops at the first deposit above 100
   using Events = pawl::Events<Deposited, Withdrawn>;
   static constexpr int kVersion = 1;
+  static inline std::atomic<int> calls_after_failure{0};
   std::vector<std::int64_t> seen;
+  bool has_failed = false;
   Outcome On(const Deposited& e, const Meta&) noexcept {
+    // Relaxed: a count, read when the projector has stopped.
+    if (has_failed) calls_after_failure.fetch_add(1, std::memory_order_relaxed);
+    has_failed = has_failed || e.cents > 100;
     if (e.cents > 100) return Fail(42, "too much");
     seen.push_back(e.cents);
     return {};
@@ -126,6 +132,8 @@ TEST_F(ProjectorTest, AFailureInTheMiddleOfAFrameShowsNothingOfThatFrame) {
   EXPECT_EQ(view.Read([](const Refuses& r) noexcept { return r.seen; }),
             (std::vector<std::int64_t>{1}));
   EXPECT_EQ(view.position(), before.position);
+  // Relaxed: the host runs the projector, on this thread.
+  EXPECT_EQ(Refuses::calls_after_failure.load(std::memory_order_relaxed), 0);
 }
 
 TEST_F(ProjectorTest, AStoppedProjectorCanBeDestroyedAndMadeAgain) {
