@@ -21,6 +21,11 @@ class BenchLog {
     Rest();
   }
 
+  BenchLog(const BenchLog&) = delete;
+  BenchLog& operator=(const BenchLog&) = delete;
+  // Closes: a log that is only let go of leaves its images in memory for the next opening.
+  ~BenchLog() { OrFail(log_->Close()); }
+
   Log& operator*() const { return *log_; }
   Log* operator->() const { return log_.get(); }
 
