@@ -26,6 +26,7 @@ class FaultyStorage final : public Storage {
   std::function<absl::Status(const std::string&)> on_sync_directory;
   std::function<absl::Status(const std::string&)> on_new_image;
   std::function<absl::Status(const std::string&)> on_create_directory;
+  std::function<void(const std::byte*)> on_store_frame;
   std::uint64_t durable_writes = 0;
   std::uint64_t new_images = 0;
   bool is_direct = true;
@@ -72,6 +73,7 @@ class FaultyStorage final : public Storage {
   }
   void StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
                   std::uint32_t bytes) noexcept override {
+    if (on_store_frame) on_store_frame(frame);
     os_.StoreFrame(image, offset, frame, bytes);
   }
   void StoreBytes(Mapping& image, std::uint64_t offset,

@@ -1,8 +1,15 @@
 #include "pawl/log_writer.h"
 
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
 #include <atomic>
+#include <csignal>
 #include <thread>
 
+#include "faulty_storage.h"
 #include "log_fixture.h"
 
 namespace pawl::inline v0 {
@@ -250,6 +257,48 @@ TEST_F(LogWriterTest, NoCommitBeginsWithoutRoomForIt) {
   EXPECT_EQ(CountEvents(*log), number);
   ASSERT_TRUE(Drive(*log));
   EXPECT_TRUE(log->writer().CanBeginCommit());
+}
+
+TEST_F(LogWriterTest, AFrameIsStoredBeforeItIsPublished) {
+  FaultyStorage storage;
+  LogOptions options = Options();
+  options.storage = &storage;
+  auto log = OpenLog(options);
+  ASSERT_NE(log, nullptr);
+  std::uint64_t frames = 0;
+  storage.on_store_frame = [&](const std::byte* bytes) {
+    FrameHeader frame;
+    std::memcpy(&frame, bytes, sizeof frame);
+    ++frames;
+    EXPECT_LE(log->published().value(), frame.address);
+  };
+  AppendEvents(*log, 1, 1000, 100);
+  EXPECT_GT(frames, 1000U);  // with the seals
+}
+
+// The process dies in the middle of a store: behind the frame's first page there is no memory.
+TEST_F(LogWriterTest, TheLengthOfAFrameIsStoredLast) {
+  constexpr std::size_t kPage = kBlockBytes;
+  void* const memory =
+      ::mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  std::byte* const pages = static_cast<std::byte*>(memory);
+  alignas(8) std::array<std::byte, 1024> frame;
+  frame.fill(std::byte{0xEE});
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::signal(SIGSEGV, SIG_DFL);
+    if (::mprotect(pages + kPage, kPage, PROT_NONE) != 0) ::_exit(2);
+    Mapping image(pages, 2 * kPage);
+    PosixStorage().StoreFrame(image, kPage - 512, frame.data(), frame.size());
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) << status;
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(pages[kPage - 512 + i], std::byte{0});
+  ::munmap(memory, 2 * kPage);
 }
 
 TEST_F(LogWriterTest, ReadersFollowWhileSegmentsRetire) {
