@@ -28,9 +28,10 @@ CommandLoop::CommandLoop(const Setup& setup)
       undurable_bytes_max_(setup.undurable_bytes_max),
       commit_room_bytes_(CommitRoomBytes(writer_)),
       builder_(writer_, setup.stores, setup.next_stream),
-      pending_(setup.answers_max) {
+      pending_(setup.answers_max),
+      waiting_(setup.producers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
-  touched_.reserve(lanes_.size());
+  touched_.reserve(setup.producers_max);
   reader_bells_.reserve(setup.bells_max);
 }
 
@@ -50,7 +51,7 @@ bool CommandLoop::HasWork() noexcept {
   if (pending_.has_turn() && pending_.front_end() <= log_.durable()) return true;
   const bool is_log_failed = log_.health() == LogHealth::kFailed;
   if (is_log_failed != is_failed_) return true;
-  if (inbox_at_ == inbox_count_ && !queue_.MayHaveCommands()) return false;
+  if (waiting_.empty() && !queue_.MayHaveCommands()) return false;
   if (is_failed_ || is_draining_) return true;
   // Commands without room wait for the disk agents, who ring.
   UpdateRoom();
@@ -191,22 +192,39 @@ void CommandLoop::UpdateRoom() noexcept {
 }
 
 void CommandLoop::UpdateAdmission() noexcept {
-  if (inbox_at_ == inbox_count_) return admission_.Set(SendFault::kNone);
+  if (waiting_.empty() || HasRoom()) return admission_.Set(SendFault::kNone);
   if (writer_.staged_end().value() >= accept_below_) return admission_.Set(SendFault::kUndurable);
   if (log_.health() == LogHealth::kDiskLow) return admission_.Set(SendFault::kDiskLow);
 }
 
-// Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
-// misses in the middle of a decision. Slots never move, so what is found stays found.
-void CommandLoop::FindStreams() noexcept {
-  for (std::size_t i = 0; i < inbox_count_; ++i) {
-    inbox_streams_[i] = stores_[inbox_[i].aggregate]->Find(inbox_[i].key);
-    __builtin_prefetch(inbox_streams_[i], 1);
+void CommandLoop::TakeTickets() noexcept {
+  const std::size_t count = queue_.TryDequeue(tickets_);
+  for (std::size_t i = 0; i < count; ++i) {
+    waiting_.Add(*lanes_[tickets_[i].lane], tickets_[i].count);
   }
 }
 
-void CommandLoop::Decide(const CommandSlot& slot, StreamSlot* stream) noexcept {
-  ProducerLane& lane = *lanes_[slot.producer];
+// Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
+// misses in the middle of a decision. Slots never move, so what is found stays found.
+void CommandLoop::FindStreams(ProducerLane& lane, std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const CommandSlot& slot = lane.commands.At(lane.loop.processed + i);
+    streams_[i] = stores_[slot.aggregate]->Find(slot.key);
+    __builtin_prefetch(streams_[i], 1);
+  }
+}
+
+// Decides up to `count` commands of a lane, as long as there is room.
+std::uint32_t CommandLoop::DecideRun(ProducerLane& lane, std::uint32_t count) noexcept {
+  FindStreams(lane, count);
+  std::uint32_t decided = 0;
+  for (; decided < count && HasRoom(); ++decided) {
+    Decide(lane, lane.commands.At(lane.loop.processed), streams_[decided]);
+  }
+  return decided;
+}
+
+void CommandLoop::Decide(ProducerLane& lane, const CommandSlot& slot, StreamSlot* stream) noexcept {
   ++lane.loop.processed;
   const std::uint32_t session = lane.session();
   if (session != 0) {
@@ -220,8 +238,9 @@ void CommandLoop::Decide(const CommandSlot& slot, StreamSlot* stream) noexcept {
     PAWL_CHECK(slot.sequence == last.Next());  // a lane's sequences are dense and in order
   }
 
-  builder_.Begin(*stores_[slot.aggregate], slot.key, stream, clock_.now_ns());
-  Verdict verdict = slot.decide(builder_, slot.command.data());
+  StreamStore& store = *stores_[slot.aggregate];
+  builder_.Begin(store, slot.key, stream, clock_.now_ns());
+  Verdict verdict = store.traits().decides[slot.type](builder_, slot.command.data());
   if (builder_.is_over_limit()) verdict = Verdict(VerdictKind::kLimitExceeded, 0);
   CommitBuilder::Applied applied;
   if (verdict.is_accepted()) {
@@ -235,24 +254,24 @@ void CommandLoop::Decide(const CommandSlot& slot, StreamSlot* stream) noexcept {
 }
 
 int CommandLoop::TakeTurn() noexcept {
-  if (inbox_at_ == inbox_count_) {
-    inbox_at_ = 0;
-    inbox_count_ = queue_.TryDequeue(inbox_);
-    if (inbox_count_ == 0) return 0;
-    FindStreams();
-  }
+  TakeTickets();
+  if (waiting_.empty()) return 0;
   UpdateRoom();
   writer_.SetTime(clock_.Tick());
   const Address before = writer_.published();
-  const std::size_t start = inbox_at_;
-  for (; inbox_at_ < inbox_count_ && HasRoom(); ++inbox_at_) {
-    Decide(inbox_[inbox_at_], inbox_streams_[inbox_at_]);
+  std::uint32_t left = kTurnCommandsMax;
+  while (left != 0 && !waiting_.empty()) {
+    const std::uint32_t wanted = std::min(left, waiting_.front().loop.waiting);
+    const std::uint32_t decided = DecideRun(waiting_.front(), wanted);
+    waiting_.Take(decided);
+    left -= decided;
+    if (decided != wanted) break;
   }
   const Address published = writer_.Publish();
   pending_.EndTurn(published);
   UpdateAdmission();
   if (published != before) RingReaders();
-  return static_cast<int>(inbox_at_ - start);
+  return static_cast<int>(kTurnCommandsMax - left);
 }
 
 void CommandLoop::RingReaders() noexcept {
@@ -284,18 +303,17 @@ void CommandLoop::FailPending() noexcept {
 }
 
 int CommandLoop::RefuseEverything() noexcept {
-  if (inbox_at_ == inbox_count_) {
-    inbox_at_ = 0;
-    inbox_count_ = queue_.TryDequeue(inbox_);
-  }
-  const int count = static_cast<int>(inbox_count_ - inbox_at_);
-  for (; inbox_at_ < inbox_count_; ++inbox_at_) {
-    const CommandSlot& slot = inbox_[inbox_at_];
-    ProducerLane& lane = *lanes_[slot.producer];
-    ++lane.loop.processed;
-    // A stop answers behind those before it of the same level; after a failure none are left.
-    Answer(lane, PackedCompletion::Make(slot.sequence, Verdict(VerdictKind::kUnavailable, 0),
-                                        slot.ack, Position(), Version(), writer_.epoch(), false));
+  TakeTickets();
+  int count = 0;
+  while (!waiting_.empty()) {
+    ProducerLane& lane = waiting_.front();
+    for (std::uint32_t left = lane.loop.waiting; left != 0; --left, ++count) {
+      const CommandSlot& slot = lane.commands.At(lane.loop.processed++);
+      // A stop answers behind those before it of the same level; after a failure none are left.
+      Answer(lane, PackedCompletion::Make(slot.sequence, Verdict(VerdictKind::kUnavailable, 0),
+                                          slot.ack, Position(), Version(), writer_.epoch(), false));
+    }
+    waiting_.Take(lane.loop.waiting);
   }
   pending_.EndTurn(writer_.published());
   if (is_failed_) FailPending();

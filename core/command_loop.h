@@ -20,6 +20,7 @@
 #include "pending_answers.h"
 #include "producer_lane.h"
 #include "session_table.h"
+#include "waiting_lanes.h"
 
 namespace pawl::inline v0 {
 
@@ -72,6 +73,7 @@ class CommandLoop final : public Agent {
     std::vector<std::unique_ptr<ProducerLane>>* lanes;  // sized once
     std::uint32_t streams_max;
     std::uint32_t next_stream;
+    std::uint32_t producers_max;
     std::uint32_t answers_max;  // window × producers_max
     std::uint32_t bells_max;
     std::uint64_t undurable_bytes_max;
@@ -111,9 +113,12 @@ class CommandLoop final : public Agent {
   void CloseLanes() noexcept;
 
   int TakeTurn() noexcept;
-  void FindStreams() noexcept;
+  void TakeTickets() noexcept;
+  std::uint32_t DecideRun(ProducerLane& lane, std::uint32_t count) noexcept;
+  void FindStreams(ProducerLane& lane, std::uint32_t count) noexcept;
   // Inlined into the turn: its registers are set up once, not once per command.
-  [[gnu::always_inline]] inline void Decide(const CommandSlot& slot, StreamSlot* stream) noexcept;
+  [[gnu::always_inline]] inline void Decide(ProducerLane& lane, const CommandSlot& slot,
+                                            StreamSlot* stream) noexcept;
   void Answer(ProducerLane& lane, const PackedCompletion& packed) noexcept {
     if (packed.level() == Ack::kPublished) return Push(lane, packed);
     pending_.Add(lane, packed);
@@ -157,10 +162,9 @@ class CommandLoop final : public Agent {
   PendingAnswers pending_;
   std::vector<ProducerLane*> touched_;
   std::vector<Doorbell*> reader_bells_;
-  std::array<CommandSlot, kTurnCommandsMax> inbox_;
-  std::array<StreamSlot*, kTurnCommandsMax> inbox_streams_;  // of inbox_, or nullptr
-  std::size_t inbox_at_ = 0;
-  std::size_t inbox_count_ = 0;
+  WaitingLanes waiting_;
+  std::array<CommandQueue::Ticket, kTurnCommandsMax> tickets_;
+  std::array<StreamSlot*, kTurnCommandsMax> streams_;  // of the run being decided, or nullptr
   std::uint64_t accept_below_ = 0;  // address: no commit begins at or above it
   std::uint32_t closing_lanes_ = 0;
   bool is_failed_ = false;

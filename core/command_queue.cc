@@ -23,20 +23,19 @@ namespace pawl::inline v0 {
 namespace {
 
 struct QueueTraits : moodycamel::ConcurrentQueueDefaultTraits {
-  // A turn of the loop takes up to 256 commands: one block, so that a busy producer's bulk of 256
-  // is one allocation-free step from the pre-sized pool.
+  // As many as the loop takes at once.
   static constexpr std::size_t BLOCK_SIZE = 256;
 };
 
-using MoodyQueue = moodycamel::ConcurrentQueue<CommandSlot, QueueTraits>;
+using MoodyQueue = moodycamel::ConcurrentQueue<CommandQueue::Ticket, QueueTraits>;
 
 }  // namespace
 
 struct CommandQueue::Queue {
   // Three arguments: the two-argument form refuses below its capacity once tokens are used.
   Queue(std::size_t window, std::size_t producers_max)
-      : commands(window, producers_max, 0), consumer(commands) {}
-  MoodyQueue commands;
+      : tickets(window, producers_max, 0), consumer(tickets) {}
+  MoodyQueue tickets;
   moodycamel::ConsumerToken consumer;
 };
 
@@ -51,33 +50,30 @@ void CommandQueue::TokenDeleter::operator()(Token* token) const noexcept { delet
 CommandQueue::CommandQueue(std::uint32_t window, std::uint32_t producers_max)
     : queue_(std::make_unique<Queue>(std::size_t{window} * producers_max, producers_max)),
       memory_bytes_((std::size_t{window} + 2 * QueueTraits::BLOCK_SIZE) * producers_max *
-                    sizeof(CommandSlot)) {}
+                    sizeof(Ticket)) {}
 
 CommandQueue::~CommandQueue() = default;
 
 CommandQueue::TokenPointer CommandQueue::NewToken() {
-  return TokenPointer(new Token(queue_->commands));
+  return TokenPointer(new Token(queue_->tickets));
 }
 
-bool CommandQueue::TryEnqueue(Token& token, std::span<const CommandSlot> commands) noexcept {
+bool CommandQueue::TryEnqueue(Token& token, Ticket ticket) noexcept {
 #ifdef PAWL_QUEUE_ANNOTATED
   __tsan_release(queue_.get());
 #endif
-  if (commands.size() == 1) {
-    return queue_->commands.try_enqueue(token.producer, commands.front());
-  }
-  return queue_->commands.try_enqueue_bulk(token.producer, commands.data(), commands.size());
+  return queue_->tickets.try_enqueue(token.producer, ticket);
 }
 
-std::size_t CommandQueue::TryDequeue(std::span<CommandSlot> into) noexcept {
+std::size_t CommandQueue::TryDequeue(std::span<Ticket> into) noexcept {
   const std::size_t count =
-      queue_->commands.try_dequeue_bulk(queue_->consumer, into.data(), into.size());
+      queue_->tickets.try_dequeue_bulk(queue_->consumer, into.data(), into.size());
 #ifdef PAWL_QUEUE_ANNOTATED
   __tsan_acquire(queue_.get());
 #endif
   return count;
 }
 
-bool CommandQueue::MayHaveCommands() const noexcept { return queue_->commands.size_approx() != 0; }
+bool CommandQueue::MayHaveCommands() const noexcept { return queue_->tickets.size_approx() != 0; }
 
 }  // namespace pawl::inline v0

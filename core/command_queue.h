@@ -5,20 +5,25 @@
 #include <memory>
 #include <span>
 
-#include "pawl/command_slot.h"
-
 namespace pawl::inline v0 {
 
-// The way of commands to the loop: many producers, one consumer, pre-sized, never growing.
-// Order is per producer only: the log decides the order between producers. Its memory is allocated
-// by the constructor; enqueueing allocates nothing and refuses when there is no room.
-// TryEnqueue and TryDequeue are lock-free.
+// The way of commands to the loop: many producers, one consumer, pre-sized, never growing. The
+// commands themselves stand in their lanes' rings (CommandRing); what goes through the queue are
+// tickets for them. Order is per producer only: the log decides the order between producers. Its
+// memory is allocated by the constructor; enqueueing allocates nothing and refuses when there is no
+// room. TryEnqueue and TryDequeue are lock-free.
 //   source    moodycamel::ConcurrentQueue, which this file's .cc alone includes
 //
 // Memory ordering: what a producer did before TryEnqueue() is visible to the loop after
-// TryDequeue() handed the command out.
+// TryDequeue() handed the ticket out.
 class CommandQueue {
  public:
+  // The next `count` commands of a lane.
+  struct Ticket {
+    std::uint16_t lane;
+    std::uint16_t count;
+  };
+
   // A producer's own sub-queue. One thread at a time.
   class Token;
   struct TokenDeleter {
@@ -26,7 +31,7 @@ class CommandQueue {
   };
   using TokenPointer = std::unique_ptr<Token, TokenDeleter>;
 
-  //   window         commands one producer may have in the queue
+  //   window         tickets one producer may have in the queue
   //   producers_max  tokens at any time
   CommandQueue(std::uint32_t window, std::uint32_t producers_max);
   CommandQueue(const CommandQueue&) = delete;
@@ -35,10 +40,9 @@ class CommandQueue {
 
   TokenPointer NewToken();
 
-  // All of them or none.
-  bool TryEnqueue(Token& token, std::span<const CommandSlot> commands) noexcept;
-  // Up to into.size() commands; taking turns between producers. Loop only.
-  std::size_t TryDequeue(std::span<CommandSlot> into) noexcept;
+  bool TryEnqueue(Token& token, Ticket ticket) noexcept;
+  // Up to into.size() tickets; taking turns between producers. Loop only.
+  std::size_t TryDequeue(std::span<Ticket> into) noexcept;
   // False only if nothing was enqueued before the caller's last heavy barrier. Loop only.
   bool MayHaveCommands() const noexcept;
 

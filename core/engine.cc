@@ -140,8 +140,8 @@ std::size_t EngineParts::memory_bytes() const noexcept {
   std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
   const std::size_t lane_bytes =
-      sizeof(ProducerLane) + options.session_window * sizeof(PackedCompletion) +
-      std::min(options.session_window, ProducerLane::kStagedMax) * sizeof(CommandSlot);
+      sizeof(ProducerLane) +
+      options.session_window * (sizeof(CommandSlot) + sizeof(PackedCompletion));
   return bytes +
          lanes.size() * (lane_bytes + options.session_window * sizeof(PendingAnswers::Entry));
 }
@@ -184,6 +184,7 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .lanes = &parts.lanes,
                          .streams_max = options.streams_max,
                          .next_stream = next_stream,
+                         .producers_max = options.producers_max,
                          .answers_max = options.session_window * options.producers_max,
                          .bells_max = options.agents_max,
                          .undurable_bytes_max = options.undurable_bytes_max});

@@ -108,12 +108,10 @@ absl::Status Producer::StatusOf(SendFault fault) {
 std::uint16_t Producer::StoreIndex(TypeTag aggregate) const noexcept {
   return lane_->StoreIndex(aggregate);
 }
-Sent Producer::Send(CommandSlot& slot, Sequence resend) noexcept {
-  return lane_->Send(slot, resend);
-}
-std::span<CommandSlot> Producer::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
+StagedCommands Producer::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
   return lane_->Stage(wanted, fault);
 }
+Sent Producer::Send(Sequence resend) noexcept { return lane_->Send(resend); }
 void Producer::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   lane_->SendStaged(count, sent);
 }
@@ -151,10 +149,10 @@ void Producer::Wait(std::chrono::nanoseconds timeout) noexcept {
   WaitForMore(*lane_, 0, std::chrono::steady_clock::now() + timeout);
 }
 
-absl::StatusOr<Receipt> Producer::ExecuteSlot(CommandSlot& slot, Sequence resend,
+absl::StatusOr<Receipt> Producer::ExecuteSlot(const CommandSlot& slot, Sequence resend,
                                               std::chrono::nanoseconds timeout) {
   const auto end = std::chrono::steady_clock::now() + timeout;
-  Sent sent = lane_->Send(slot, resend);
+  Sent sent = lane_->SendCopy(slot, resend);
   while (!sent) {
     const bool may_pass = sent.code() == absl::StatusCode::kResourceExhausted &&
                           lane_->ring.size() < lane_->in_flight() + 1;
@@ -166,7 +164,7 @@ absl::StatusOr<Receipt> Producer::ExecuteSlot(CommandSlot& slot, Sequence resend
     }
     const auto slice = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
     WaitForMore(*lane_, lane_->ring.size(), std::min(end, slice));
-    sent = lane_->Send(slot, resend);
+    sent = lane_->SendCopy(slot, resend);
   }
   Completion completion;
   for (;;) {

@@ -8,7 +8,8 @@
 namespace pawl::inline v0 {
 
 ProducerLane::ProducerLane(const Setup& setup)
-    : ring(std::bit_ceil(std::size_t{setup.window})),
+    : commands(std::bit_ceil(std::size_t{setup.window})),
+      ring(std::bit_ceil(std::size_t{setup.window})),
       engine_(setup.engine),
       queue_(setup.queue),
       admission_(setup.admission),
@@ -16,8 +17,7 @@ ProducerLane::ProducerLane(const Setup& setup)
       stores_(setup.stores),
       index_(setup.index),
       window_(setup.window),
-      token_(setup.queue->NewToken()),
-      staged_(std::min(setup.window, kStagedMax)) {}
+      token_(setup.queue->NewToken()) {}
 
 void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
                             Sequence last) noexcept {
@@ -50,51 +50,52 @@ void ProducerLane::BeginSending() noexcept {
   KernelParking::LightBarrier();
 }
 
-bool ProducerLane::Enqueue(std::span<const CommandSlot> slots, SendFault& fault) noexcept {
+SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
   BeginSending();
-  fault = admission_->Current();
-  const bool is_sent = fault == SendFault::kNone && queue_->TryEnqueue(*token_, slots);
-  EndSending();
-  if (is_sent) {
-    sent_ += slots.size();
-    loop_bell_->Ring();
-  } else if (fault == SendFault::kNone) {
+  SendFault fault = admission_->Current();
+  if (fault == SendFault::kNone &&
+      !queue_->TryEnqueue(*token_, {index_, static_cast<std::uint16_t>(count)})) {
     fault = SendFault::kQueueFull;
   }
-  return is_sent;
+  EndSending();
+  if (fault != SendFault::kNone) return fault;
+  sent_ += count;
+  loop_bell_->Ring();
+  return fault;
 }
 
-Sent ProducerLane::Send(CommandSlot& slot, Sequence resend) noexcept {
-  SendFault fault = Admit();
-  if (fault != SendFault::kNone) return Sent(fault);
-  const bool is_resend = resend != Sequence();
-  if (is_resend && (session_ == 0 || resend > last_sequence_)) return Sent(SendFault::kBadSequence);
-  slot.sequence = is_resend ? resend : last_sequence_.Next();
-  slot.producer = index_;
-  if (!Enqueue(std::span(&slot, 1), fault)) return Sent(fault);
-  if (!is_resend) last_sequence_ = slot.sequence;
-  return Sent(slot.sequence);
-}
-
-std::span<CommandSlot> ProducerLane::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
+StagedCommands ProducerLane::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
   fault = Admit();
   if (fault != SendFault::kNone) return {};
-  const std::uint32_t room =
-      std::min(window_ - in_flight(), static_cast<std::uint32_t>(staged_.size()));
-  return std::span(staged_).first(std::min(wanted, room));
+  const std::uint32_t room = std::min(window_ - in_flight(), kStagedMax);
+  return {commands.From(sent_, std::min(wanted, room)), last_sequence_.Next()};
+}
+
+Sent ProducerLane::Send(Sequence resend) noexcept {
+  CommandSlot& slot = commands.At(sent_);
+  const bool is_resend = resend != Sequence();
+  if (is_resend) {
+    if (session_ == 0 || resend > last_sequence_) return Sent(SendFault::kBadSequence);
+    slot.sequence = resend;
+  }
+  const Sequence sequence = slot.sequence;
+  if (const SendFault fault = Enqueue(1); fault != SendFault::kNone) return Sent(fault);
+  if (!is_resend) last_sequence_ = sequence;
+  return Sent(sequence);
+}
+
+Sent ProducerLane::SendCopy(const CommandSlot& slot, Sequence resend) noexcept {
+  SendFault fault = SendFault::kNone;
+  const StagedCommands staged = Stage(1, fault);
+  if (fault != SendFault::kNone) return Sent(fault);
+  staged.slots.front() = slot;
+  staged.slots.front().sequence = staged.first;
+  return Send(resend);
 }
 
 void ProducerLane::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   if (count == 0) return;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    staged_[i].sequence = last_sequence_.Plus(i + 1);
-    staged_[i].producer = index_;
-  }
-  SendFault fault = SendFault::kNone;
-  if (!Enqueue(std::span(staged_).first(count), fault)) {
-    sent.fault = fault;
-    return;
-  }
+  if (sent.fault = Enqueue(count); sent.fault != SendFault::kNone) return;
   if (sent.count == 0) sent.first = last_sequence_.Next();
   last_sequence_ = last_sequence_.Plus(count);
   sent.count += count;

@@ -4,10 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "admission.h"
 #include "command_queue.h"
+#include "command_ring.h"
 #include "completion_ring.h"
 #include "pawl/cache_line.h"
 #include "pawl/command_slot.h"
@@ -59,14 +59,15 @@ struct PackedCompletion {
 };
 static_assert(sizeof(PackedCompletion) == 32);
 
-// What a producer and the loop share: the way in (a token of the queue), the way back (the ring).
+// What a producer and the loop share: the way in (a ring of commands, whose tickets go through the
+// queue), the way back (a ring of completions).
 // Owned by the engine; lives until the engine ends or the lane is reused.
 //
-// Memory ordering: commands go through the queue, completions through the ring; is_sending_ is
-// ordered by the barrier in Engine::Stop().
+// Memory ordering: see CommandQueue, CommandRing and CompletionRing; is_sending_ is ordered by the
+// barrier in Engine::Stop().
 class ProducerLane {
  public:
-  // Commands staged before they enter the queue together: as many as a turn of the loop takes.
+  // Commands that enter the queue together: as many as a turn of the loop takes.
   static constexpr std::uint32_t kStagedMax = 256;
 
   struct Setup {
@@ -84,10 +85,14 @@ class ProducerLane {
   // --- producer's thread ---
 
   std::uint16_t StoreIndex(TypeTag aggregate) const noexcept;
-  Sent Send(CommandSlot& slot, Sequence resend) noexcept;
-  // Room for up to `wanted` new commands; empty with a fault if there is none.
-  std::span<CommandSlot> Stage(std::uint32_t wanted, SendFault& fault) noexcept;
+  // Room for up to `wanted` new commands; empty with a fault if there is none. To be filled and
+  // sent before the next call.
+  StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
+  // Sends the first staged command, or the same one under a sequence that was sent before.
+  Sent Send(Sequence resend) noexcept;
+  // Sends the first `count` staged commands.
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
+  Sent SendCopy(const CommandSlot& slot, Sequence resend) noexcept;
   std::size_t Take(std::span<Completion> into) noexcept;
   // Takes the answer to `sequence` out of turn; false: it is not there yet.
   bool TakeOutOfTurn(Sequence sequence, Completion& into) noexcept;
@@ -114,13 +119,15 @@ class ProducerLane {
 
   // --- both ---
 
+  CommandRing<CommandSlot> commands;      // producer writes, loop reads
   CompletionRing<PackedCompletion> ring;  // loop pushes, producer polls
   Doorbell bell;                          // the producer sleeps, the loop rings
 
   // --- loop only ---
 
   struct LoopSide {
-    std::uint64_t processed = 0;     // commands taken from the queue
+    std::uint64_t processed = 0;     // commands decided: cursor of the next one in `commands`
+    std::uint32_t waiting = 0;       // commands behind it whose tickets the loop took
     std::uint64_t pending = 0;       // answers that wait for the durable mark
     std::uint64_t closes_after = 0;  // the producer ended after so many commands
     bool is_open = false;
@@ -136,7 +143,7 @@ class ProducerLane {
     // Release: the enqueue before. Pairs with the acquire in is_sending().
     is_sending_.store(false, std::memory_order_release);
   }
-  bool Enqueue(std::span<const CommandSlot> slots, SendFault& fault) noexcept;
+  SendFault Enqueue(std::uint32_t count) noexcept;
 
   // Constant while in use.
   EngineParts* const engine_;
@@ -154,7 +161,6 @@ class ProducerLane {
   alignas(kCacheLineBytes) std::uint64_t sent_ = 0;
   std::uint64_t polled_ = 0;
   Sequence last_sequence_;
-  std::vector<CommandSlot> staged_;
   // Writer: producer's thread. Reader: Engine::Stop(). Guards the end of enqueueing.
   std::atomic<bool> is_sending_{false};
 };

@@ -64,15 +64,20 @@ struct Totals {
   [[nodiscard]] bool IsWhole() const noexcept { return total == kAmount * count; }
 };
 
-// Runs `update` over and over on a thread of its own.
+// Runs `update` over and over on a thread of its own; has done so at least once when it is made.
 class Updates {
  public:
   template <class F>
   explicit Updates(F update)
       : thread_([this, update]() mutable {
+          update();
+          is_begun_.store(true, std::memory_order_relaxed);  // Relaxed: only says that it runs.
           // Relaxed: only says when to stop.
           while (!is_over_.load(std::memory_order_relaxed)) update();
-        }) {}
+        }) {
+    // Relaxed: as above.
+    while (!is_begun_.load(std::memory_order_relaxed)) std::this_thread::yield();
+  }
   Updates(const Updates&) = delete;
   Updates& operator=(const Updates&) = delete;
   ~Updates() {
@@ -81,6 +86,9 @@ class Updates {
   }
 
  private:
+  // Writer: the thread. Reader: its maker. Guards nothing.
+  std::atomic<bool> is_begun_{false};
+  // Writer: its maker. Reader: the thread. Guards nothing.
   std::atomic<bool> is_over_{false};
   std::thread thread_;
 };

@@ -29,6 +29,13 @@ struct Commands {
   static constexpr std::size_t kSize = sizeof...(Cs);
   template <class C>
   static constexpr bool kHas = (std::same_as<C, Cs> || ...);
+  // Index of C in the list.
+  template <class C>
+  static consteval std::uint16_t IndexOf() {
+    std::uint16_t index = 0;
+    (void)((std::same_as<C, Cs> ? true : (++index, false)) || ...);
+    return index;
+  }
 };
 
 template <class... Es>
@@ -149,7 +156,7 @@ concept Evolves = requires(typename A::State& state, const E& event) {
 };
 
 // Bytes of a command that fit a queue slot.
-inline constexpr std::size_t kCommandBytesMax = 88;
+inline constexpr std::size_t kCommandBytesMax = 64;
 
 template <class C>
 concept Command = std::is_trivially_copyable_v<C> && sizeof(C) <= kCommandBytesMax &&
@@ -209,6 +216,7 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
 
   static inline const std::array<EventTraits, sizeof...(Es)> kEvents{
       EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>}...};
+  static constexpr std::array<DecideFunction, sizeof...(Cs)> kDecides{&Decide<A, Cs>...};
 };
 
 }  // namespace internal
@@ -224,7 +232,8 @@ const AggregateTraits& AggregateTraitsOf() noexcept {
       .slot_align = alignof(Slot),
       .construct = [](StreamSlot* slot) noexcept { ::new (static_cast<void*>(slot)) Slot; },
       .destroy = [](StreamSlot* slot) noexcept { static_cast<Slot*>(slot)->~Slot(); },
-      .events = Types::kEvents};
+      .events = Types::kEvents,
+      .decides = Types::kDecides};
   return kTraits;
 }
 

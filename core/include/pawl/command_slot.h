@@ -11,19 +11,16 @@
 
 namespace pawl::inline v0 {
 
-using DecideFunction = Verdict (*)(CommitBuilder& builder, const std::byte* command) noexcept;
-
-// A command on its way to the loop: two cache lines, copied as a whole.
+// A command on its way to the loop, in the ring of its producer's lane.
 struct CommandSlot {
   Key key;
   Sequence sequence;
-  DecideFunction decide = nullptr;
-  std::uint16_t producer = 0;   // index of the lane
   std::uint16_t aggregate = 0;  // index of the store
+  std::uint16_t type = 0;       // index in the aggregate's Commands
   Ack ack = Ack::kDurable;
   std::array<std::uint8_t, 3> reserved{};
   alignas(8) std::array<std::byte, kCommandBytesMax> command;
 };
-static_assert(sizeof(CommandSlot) == 128);
+static_assert(sizeof(CommandSlot) == 32 + kCommandBytesMax);
 
 }  // namespace pawl::inline v0

@@ -80,6 +80,12 @@ struct Addressed {
   C command;
 };
 
+// Slots of a producer's ring for its next commands, and the sequence of the first of them.
+struct StagedCommands {
+  std::span<CommandSlot> slots{};
+  Sequence first{};
+};
+
 // A handle to send commands with and get their completions back. Never blocks, except Execute.
 // Submit, SubmitBatch and Poll are lock-free, allocate nothing and make no system call but the
 // wake of a sleeping loop.
@@ -94,11 +100,13 @@ class Producer {
   // Sends a command to the aggregate `key` of type A. Its completion comes through Poll().
   template <class A, class C>
   Sent Submit(const Key& key, const C& command, const SubmitOptions& options = {}) noexcept {
-    CommandSlot slot;
     const std::uint16_t store = StoreIndex(TagOf<A>());
     if (store == kNoStore || key.is_zero()) return Sent(SendFault::kNotInEngine);
-    Fill<A>(slot, store, key, command, options.ack);
-    return Send(slot, options.resend);
+    SendFault fault = SendFault::kNone;
+    const StagedCommands staged = Stage(1, fault);
+    if (fault != SendFault::kNone) return Sent(fault);
+    Fill<A, C>(staged.slots.front(), staged.first, store, {key, command}, options.ack);
+    return Send(options.resend);
   }
 
   // Sends commands of one type in order, with one operation on the queue for up to 256 of them.
@@ -114,18 +122,15 @@ class Producer {
     }
     if (options.resend != Sequence()) sent.fault = SendFault::kBadSequence;
     while (sent.count < commands.size() && sent.fault == SendFault::kNone) {
-      const std::span<CommandSlot> room =
+      const StagedCommands staged =
           Stage(static_cast<std::uint32_t>(commands.size()) - sent.count, sent.fault);
-      std::size_t filled = 0;
-      for (; filled < room.size(); ++filled) {
-        const Addressed<C>& next = commands[sent.count + filled];
-        if (next.key.is_zero()) {
-          sent.fault = SendFault::kNotInEngine;
-          break;
-        }
-        Fill<A>(room[filled], store, next.key, next.command, options.ack);
+      const std::span<const Addressed<C>> next = commands.subspan(sent.count, staged.slots.size());
+      std::uint32_t filled = 0;
+      for (; filled < next.size() && !next[filled].key.is_zero(); ++filled) {
+        Fill<A>(staged.slots[filled], staged.first.Plus(filled), store, next[filled], options.ack);
       }
-      SendStaged(static_cast<std::uint32_t>(filled), sent);
+      SendStaged(filled, sent);
+      if (filled < next.size()) sent.fault = SendFault::kNotInEngine;
     }
     return sent;
   }
@@ -160,7 +165,7 @@ class Producer {
     CommandSlot slot;
     const std::uint16_t store = StoreIndex(TagOf<A>());
     if (store == kNoStore || key.is_zero()) return StatusOf(SendFault::kNotInEngine);
-    Fill<A>(slot, store, key, command, options.ack);
+    Fill<A, C>(slot, Sequence(), store, {key, command}, options.ack);
     return ExecuteSlot(slot, options.resend, timeout);
   }
 
@@ -182,24 +187,25 @@ class Producer {
   explicit Producer(ProducerLane* lane) noexcept : lane_(lane) {}
 
   template <class A, class C>
-  void Fill(CommandSlot& slot, std::uint16_t store, const Key& key, const C& command,
-            Ack ack) const noexcept {
+  static void Fill(CommandSlot& slot, Sequence sequence, std::uint16_t store,
+                   const Addressed<C>& addressed, Ack ack) noexcept {
     static_assert(A::Commands::template kHas<C>,
                   "pawl: this command is not in the aggregate's Commands");
-    slot.key = key;
-    slot.decide = &internal::Decide<A, C>;
+    slot.key = addressed.key;
+    slot.sequence = sequence;
     slot.aggregate = store;
+    slot.type = A::Commands::template IndexOf<C>();
     slot.ack = ack;
-    std::memcpy(slot.command.data(), &command, sizeof(C));
+    std::memcpy(slot.command.data(), &addressed.command, sizeof(C));
   }
 
   static absl::Status StatusOf(SendFault fault);
   std::uint16_t StoreIndex(TypeTag aggregate) const noexcept;
-  Sent Send(CommandSlot& slot, Sequence resend) noexcept;
-  std::span<CommandSlot> Stage(std::uint32_t wanted, SendFault& fault) noexcept;
+  StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
+  Sent Send(Sequence resend) noexcept;
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   std::size_t Take(std::span<Completion> into) noexcept;
-  absl::StatusOr<Receipt> ExecuteSlot(CommandSlot& slot, Sequence resend,
+  absl::StatusOr<Receipt> ExecuteSlot(const CommandSlot& slot, Sequence resend,
                                       std::chrono::nanoseconds timeout);
 
   ProducerLane* lane_;  // owned by the engine; nullptr after a move

@@ -10,6 +10,7 @@
 #include "pawl/event.h"
 #include "pawl/key.h"
 #include "pawl/position.h"
+#include "pawl/receipt.h"
 
 namespace pawl::inline v0 {
 
@@ -22,6 +23,11 @@ struct StreamSlot {
 };
 
 using EvolveFunction = void (*)(StreamSlot& slot, const std::byte* event) noexcept;
+
+class CommitBuilder;
+
+// Runs a Decide on the commit that `builder` opened.
+using DecideFunction = Verdict (*)(CommitBuilder& builder, const std::byte* command) noexcept;
 
 struct EventTraits {
   const EventDescriptor* descriptor;
@@ -37,6 +43,7 @@ struct AggregateTraits {
   void (*construct)(StreamSlot* slot) noexcept;  // placement-new of slot and State
   void (*destroy)(StreamSlot* slot) noexcept;
   std::span<const EventTraits> events;
+  std::span<const DecideFunction> decides;  // by index in the aggregate's Commands
 };
 
 // All aggregates of one category: slots in dense memory and an index by key. Everything is
