@@ -1,5 +1,7 @@
 #include "pawl/log_reader.h"
 
+#include <string>
+
 #include "segment_set.h"
 
 namespace pawl::inline v0 {
@@ -25,22 +27,33 @@ bool LogReader::EnterSegment() noexcept {
   return true;
 }
 
+const FrameHeader* LogReader::Stop() noexcept {
+  const SegmentGeometry& geometry = segments_->geometry();
+  const std::uint64_t index = geometry.IndexOf(address_.value());
+  status_ = absl::DataLossError(
+      "segment " + std::to_string(index) + ", offset " +
+      std::to_string(address_.value() - segment_start_) + ": no frame with position " +
+      std::to_string(position_.value() + 1) +
+      " stands there, though it was published: the segment's file was damaged. Stop the engine and "
+      "open the log again, which says what can be done");
+  // The next call looks for the segment again and finds the status.
+  segment_ = nullptr;
+  return nullptr;
+}
+
 // From a frame without commits, or from behind a seal, to the next frame with commits.
 const FrameHeader* LogReader::SkipToData(Address limit) noexcept {
   const SegmentGeometry& geometry = segments_->geometry();
   while (address_ < limit) {
     if (address_.value() >= segment_end_ && !EnterSegment()) return nullptr;
     const FrameHeader& frame = *At(address_);
-    if (frame.kind == FrameKind::kData) {
-      Step(frame);
-      return &frame;
-    }
+    if (frame.kind == FrameKind::kData) return Step(frame);
     // Below the limit every frame is whole, so zeros mean that the seal is behind us.
     const bool is_over = frame.length == 0 || frame.kind == FrameKind::kSeal;
     if (is_over) {
       address_ = Address(geometry.FirstFrame(geometry.IndexOf(address_.value()) + 1));
     } else {
-      PAWL_CHECK(frame.address == address_.value() && frame.length >= sizeof(FrameHeader));
+      if (frame.address != address_.value() || frame.length < sizeof(FrameHeader)) return Stop();
       address_ = address_.Plus(frame.length);
     }
   }

@@ -6,7 +6,6 @@
 
 #include <absl/status/status.h>
 
-#include "pawl/check.h"
 #include "pawl/format.h"
 #include "pawl/position.h"
 #include "pawl/storage.h"
@@ -40,10 +39,7 @@ class LogReader {
       if (!EnterSegment()) return nullptr;
     }
     const FrameHeader* frame = At(address_);
-    if (frame->kind == FrameKind::kData) {
-      Step(*frame);
-      return frame;
-    }
+    if (frame->kind == FrameKind::kData) return Step(*frame);
     return SkipToData(limit);
   }
 
@@ -51,7 +47,8 @@ class LogReader {
   Address address() const noexcept { return address_; }
   // Position of the last record of the last frame returned.
   Position position() const noexcept { return position_; }
-  // DATA_LOSS positions do not follow, or a segment is missing; UNKNOWN mapping a file failed.
+  // DATA_LOSS no frame that follows stands at address(), or a segment is missing; UNKNOWN mapping a
+  // file failed. Final.
   const absl::Status& status() const noexcept { return status_; }
   // Keeps the current segment's memory alive beyond this reader's next move.
   std::shared_ptr<const Mapping> Hold() const noexcept { return segment_; }
@@ -61,13 +58,19 @@ class LogReader {
     return reinterpret_cast<const FrameHeader*>(segment_->data() +
                                                 (address.value() - segment_start_));
   }
-  void Step(const FrameHeader& frame) noexcept {
+  const FrameHeader* Step(const FrameHeader& frame) noexcept {
     // Readers move by +1: a frame begins where the one before ended.
-    PAWL_CHECK(frame.address == address_.value());
-    PAWL_CHECK(frame.first_position == position_.value() + 1);
+    if (frame.address != address_.value() || frame.first_position != position_.value() + 1 ||
+        frame.length < sizeof(FrameHeader) || frame.length > segment_end_ - address_.value())
+        [[unlikely]] {
+      return Stop();
+    }
     position_ = Position(position_.value() + frame.records);
     address_ = address_.Plus(frame.length);
+    return &frame;
   }
+  // The bytes at address() are no frame that follows: nothing more is read.
+  const FrameHeader* Stop() noexcept;
   bool EnterSegment() noexcept;
   const FrameHeader* SkipToData(Address limit) noexcept;
 
@@ -80,6 +83,10 @@ class LogReader {
   absl::Status status_;
 };
 
+inline const std::byte* PayloadOf(const RecordHeader& record) noexcept {
+  return reinterpret_cast<const std::byte*>(&record + 1);
+}
+
 // A record in place.
 struct RecordView {
   const FrameHeader& frame;
@@ -87,9 +94,7 @@ struct RecordView {
   const RecordHeader& header;
   Position position;
 
-  const std::byte* payload() const noexcept {
-    return reinterpret_cast<const std::byte*>(&header + 1);
-  }
+  const std::byte* payload() const noexcept { return PayloadOf(header); }
 };
 
 // How far ForEachRecord() looks ahead: about six commits of a 64-byte event, the time a line takes
