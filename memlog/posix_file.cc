@@ -43,7 +43,7 @@ int FlagsOf(FileMode mode) noexcept {
   switch (mode) {
     case FileMode::kRead: return always | O_RDONLY | O_DIRECT;
     case FileMode::kCreate: return always | O_RDWR | O_CREAT | O_EXCL;
-    case FileMode::kDurable: return always | O_RDWR | O_DIRECT | O_DSYNC;
+    case FileMode::kDurable: return always | O_RDWR | O_DIRECT;
   }
   return always;
 }
@@ -68,7 +68,7 @@ absl::StatusOr<std::unique_ptr<File>> PosixFile::Open(const std::string& path, F
   if (!fd.is_open() && is_direct && errno == EINVAL) {
     // The file system has no direct I/O: buffered, and each write is followed by fdatasync.
     is_direct = false;
-    fd = OwnedDescriptor(OpenRetried(path, flags & ~(O_DIRECT | O_DSYNC)));
+    fd = OwnedDescriptor(OpenRetried(path, flags & ~O_DIRECT));
   }
   if (!fd.is_open()) return ErrnoStatus("open", path, errno);
   struct stat facts {};
@@ -139,24 +139,31 @@ absl::Status PosixFile::WriteAt(std::uint64_t offset, std::span<const std::byte>
   std::memcpy(seen.get(), head.data(), head.size());
   head = {seen.get(), head.size()};
 #endif
-  if (mode_ == FileMode::kCreate) return Write(offset, head, tail);
+  if (mode_ == FileMode::kCreate) return Write(offset, head, tail, 0);
   PAWL_CHECK(IsAligned(offset) && IsAligned(head.size()) && IsAligned(tail.size()));
   PAWL_CHECK(IsAligned(head.data()) && IsAligned(tail.data()));
-  if (const absl::Status written = Write(offset, head, tail); !written.ok()) return written;
-  if (!is_direct_ && ::fdatasync(fd_.get()) != 0) return ErrnoStatus("fdatasync", path_, errno);
+  if (is_direct_ && head.size() <= kBurstBytes) return Write(offset, head, tail, RWF_DSYNC);
+  for (; head.size() > kBurstBytes; offset += kBurstBytes) {
+    const absl::Status written = Write(offset, head.first(kBurstBytes), {}, 0);
+    if (!written.ok()) return written;
+    head = head.subspan(kBurstBytes);
+  }
+  if (const absl::Status written = Write(offset, head, tail, 0); !written.ok()) return written;
+  if (::fdatasync(fd_.get()) != 0) return ErrnoStatus("fdatasync", path_, errno);
   return absl::OkStatus();
 }
 
 absl::Status PosixFile::Write(std::uint64_t offset, std::span<const std::byte> head,
-                              std::span<const std::byte> tail) {
+                              std::span<const std::byte> tail, int flags) {
   const FileSizeSignalBlock no_signal;
   while (!head.empty() || !tail.empty()) {
     iovec parts[2] = {{const_cast<std::byte*>(head.data()), head.size()},
                       {const_cast<std::byte*>(tail.data()), tail.size()}};
     const bool has_head = !head.empty();
-    const ssize_t n = ::pwritev(fd_.get(), has_head ? parts : parts + 1,
-                                has_head && !tail.empty() ? 2 : 1, static_cast<off_t>(offset));
-    // A durable write is its own sync, and an interrupted sync is a failed one.
+    const ssize_t n =
+        ::pwritev2(fd_.get(), has_head ? parts : parts + 1, has_head && !tail.empty() ? 2 : 1,
+                   static_cast<off_t>(offset), flags);
+    // A durable write is its own sync, or a part of one, and an interrupted sync is a failed one.
     if (n < 0 && errno == EINTR && mode_ == FileMode::kCreate) continue;
     if (n < 0) {
       return ErrnoStatus("write at " + std::to_string(offset) + " of", path_, errno);
@@ -186,7 +193,7 @@ absl::Status PosixFile::WriteZeros(std::uint64_t bytes) {
   const std::vector<std::byte> zeros(kBounceBytes);
   for (std::uint64_t at = 0; at < bytes; at += kBounceBytes) {
     const std::size_t size = std::min<std::uint64_t>(kBounceBytes, bytes - at);
-    const absl::Status written = Write(at, {zeros.data(), size}, {});
+    const absl::Status written = Write(at, {zeros.data(), size}, {}, 0);
     if (!written.ok()) return written;
   }
   return absl::OkStatus();

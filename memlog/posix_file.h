@@ -9,6 +9,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "pawl/format.h"
 #include "pawl/storage.h"
 #include "posix_status.h"
 
@@ -31,10 +32,16 @@ class PosixFile final : public File {
   bool is_direct() const noexcept override { return is_direct_; }
 
  private:
+  // What the kernel is given at once. It keeps the core until all of a write is on its way to the
+  // disk, 100 ns for each 4 KiB of an image and more for each request: the threads that share the
+  // core wait for 300 µs behind 4 MB, and a pipeline of theirs runs dry (measured: a seventh of the
+  // bank scenario's time).
+  static constexpr std::size_t kBurstBytes = 125 * kBlockBytes;
+
   PosixFile(std::string path, OwnedDescriptor fd, FileMode mode, bool is_direct) noexcept;
   absl::Status ReadDirect(std::uint64_t offset, std::span<std::byte> into);
   absl::Status Write(std::uint64_t offset, std::span<const std::byte> head,
-                     std::span<const std::byte> tail);
+                     std::span<const std::byte> tail, int flags);
   absl::Status WriteZeros(std::uint64_t bytes);
 
   const std::string path_;
