@@ -47,11 +47,12 @@ LogWriter::LogWriter(const Start& start)
           ::operator new (StagedBytesMax(start) + start.commit_bytes_max + kFrameAlignBytes,
                           std::align_val_t{kFrameAlignBytes}))),
       next_position_(start.next_position),
-      segment_(start.segment),
-      address_(start.address),
-      segment_end_(SegmentEnd(start.segment.index, start.segment_bytes)),
+      commit_first_(start.next_position),
+      frame_first_(start.next_position),
       previous_checksum_(start.previous_checksum),
       previous_length_(start.previous_length) {
+  EnterSegment(start.segment);
+  SetAddress(start.address.value());
   PAWL_CHECK(worst_case_bytes_ + kSegmentHeaderBytes + kHeaderBytes <= segment_bytes_);
   PAWL_CHECK(address_.value() % kFrameAlignBytes == 0 && address_.value() <= segment_end_);
   PAWL_CHECK(address_.value() >=
@@ -68,9 +69,8 @@ Address LogWriter::Publish() noexcept {
   if (bytes > segment_room()) Roll();
   std::memset(frame_ + staged_, 0, bytes - staged_);
   WriteFrame(FrameKind::kData, staged_ - kHeaderBytes);
-  next_position_ = next_position_.Plus(frame_records_);
+  frame_first_ = commit_first_;
   staged_ = kHeaderBytes;
-  frame_records_ = 0;
   frame_commits_ = 0;
   return address_;
 }
@@ -94,22 +94,23 @@ void LogWriter::WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept
   PAWL_DCHECK(address_.value() + length <=
               segment_end_ + (kind == FrameKind::kSeal ? kHeaderBytes : 0));
   const bool is_seal = kind == FrameKind::kSeal;
-  FrameHeader header{.length = length,
-                     .checksum = 0,
-                     .address = address_.value(),
-                     .epoch = epoch_.value(),
-                     .previous_checksum = previous_checksum_,
-                     // Acquire: the sync that the evidence speaks of is over. Pairs with the
-                     // release of the sync agent.
-                     .durable_address = marks_->durable.load(std::memory_order_acquire),
-                     .first_position = next_position_.value(),
-                     .time_ns = time_ns_,
-                     .records = is_seal ? 0 : frame_records_,
-                     .commits = is_seal ? std::uint16_t{0} : frame_commits_,
-                     .kind = kind,
-                     .flags = 0,
-                     .previous_length = previous_length_,
-                     .payload_bytes = payload_bytes};
+  FrameHeader header{
+      .length = length,
+      .checksum = 0,
+      .address = address_.value(),
+      .epoch = epoch_.value(),
+      .previous_checksum = previous_checksum_,
+      // Acquire: the sync that the evidence speaks of is over. Pairs with the
+      // release of the sync agent.
+      .durable_address = marks_->durable.load(std::memory_order_acquire),
+      .first_position = frame_first_.value(),
+      .time_ns = time_ns_,
+      .records = is_seal ? 0 : static_cast<std::uint32_t>(commit_first_ - frame_first_),
+      .commits = is_seal ? std::uint16_t{0} : frame_commits_,
+      .kind = kind,
+      .flags = 0,
+      .previous_length = previous_length_,
+      .payload_bytes = payload_bytes};
   std::memcpy(frame_, &header, sizeof header);
   header.checksum = FrameChecksum(segment_.salt, frame_, length);
   std::memcpy(frame_ + offsetof(FrameHeader, checksum), &header.checksum, sizeof header.checksum);
@@ -117,7 +118,7 @@ void LogWriter::WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept
   storage_->StoreFrame(*segment_.image,
                        address_.value() - SegmentStart(segment_.index, segment_bytes_), frame_,
                        length);
-  address_ = address_.Plus(length);
+  SetAddress(address_.value() + length);
   previous_checksum_ = header.checksum;
   previous_length_ = length;
   // Release: the whole frame before the mark. Pairs with the acquire in Log::published() and in
@@ -128,11 +129,21 @@ void LogWriter::WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept
 
 void LogWriter::Roll() noexcept {
   WriteFrame(FrameKind::kSeal, 0);
-  segment_ = ready_->Take();
-  address_ = Address(SegmentStart(segment_.index, segment_bytes_) + kSegmentHeaderBytes);
-  segment_end_ = SegmentEnd(segment_.index, segment_bytes_);
+  EnterSegment(ready_->Take());
+  SetAddress(SegmentStart(segment_.index, segment_bytes_) + kSegmentHeaderBytes);
   previous_length_ = 0;
   prepare_bell_->Ring();
+}
+
+void LogWriter::EnterSegment(ReadySegment segment) noexcept {
+  segment_ = std::move(segment);
+  segment_end_ = SegmentEnd(segment_.index, segment_bytes_);
+  segment_begin_last_ = segment_end_ - worst_case_bytes_;
+}
+
+void LogWriter::SetAddress(std::uint64_t address) noexcept {
+  address_ = Address(address);
+  target_ = segment_.image->data() + (address - SegmentStart(segment_.index, segment_bytes_));
 }
 
 }  // namespace pawl::inline v0
