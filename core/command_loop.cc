@@ -206,66 +206,99 @@ void CommandLoop::TakeTickets() noexcept {
 
 // Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
 // misses in the middle of a decision. Slots never move, so what is found stays found.
-void CommandLoop::FindStreams(ProducerLane& lane, std::uint32_t count) noexcept {
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const CommandSlot& slot = lane.commands.At(lane.loop.processed + i);
-    streams_[i] = stores_[slot.aggregate]->Find(slot.key);
-    __builtin_prefetch(streams_[i], 1);
+void CommandLoop::FindStreams(std::span<const CommandSlot> run) noexcept {
+  for (std::size_t i = 0; i < run.size();) {
+    const std::uint16_t aggregate = run[i].aggregate;
+    const StreamStore& store = *stores_[aggregate];
+    do {
+      // Written by the producer's core a moment ago: fetched a few commands ahead.
+      __builtin_prefetch(&run[i] + kSlotsAhead);
+      __builtin_prefetch(&(&run[i] + kSlotsAhead)->command.back());
+      streams_[i] = store.Find(run[i].key);
+      __builtin_prefetch(streams_[i], 1);
+      ++i;
+    } while (i < run.size() && run[i].aggregate == aggregate);
   }
 }
 
-// Decides up to `count` commands of a lane, as long as there is room.
-std::uint32_t CommandLoop::DecideRun(ProducerLane& lane, std::uint32_t count) noexcept {
-  FindStreams(lane, count);
+// Decides commands of a lane that lie side by side, as long as there is room.
+std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
+                                     std::span<const CommandSlot> run) noexcept {
+  FindStreams(run);
+  Touch(lane);
+  // The window's credits see to it; answers are pushed without another look.
+  PAWL_CHECK(lane.ring.HasRoom(run.size()));
+  Session* const session = lane.session() == 0 ? nullptr : &sessions_.At(lane.session());
+  const bool is_fenced = session != nullptr && session->generation() != lane.generation();
   std::uint32_t decided = 0;
-  for (; decided < count && HasRoom(); ++decided) {
-    Decide(lane, lane.commands.At(lane.loop.processed), streams_[decided]);
+  for (const CommandSlot& slot : run) {
+    if (!HasRoom()) break;
+    const bool is_next = session == nullptr || slot.sequence == session->last().Next();
+    if (is_next && !is_fenced) [[likely]] {
+      Decide(lane, session, slot, streams_[decided]);
+    } else {
+      AnswerUnexecuted(lane, slot, is_fenced);
+    }
+    ++decided;
   }
+  lane.loop.processed += decided;
   return decided;
 }
 
-void CommandLoop::Decide(ProducerLane& lane, const CommandSlot& slot, StreamSlot* stream) noexcept {
-  ++lane.loop.processed;
-  const std::uint32_t session = lane.session();
-  if (session != 0) {
-    if (lane.generation() != sessions_.generation(session)) {
-      return Answer(
-          lane, PackedCompletion::Make(slot.sequence, Verdict(VerdictKind::kFenced, 0), slot.ack,
-                                       Position(), Version(), writer_.epoch(), false));
-    }
-    const Sequence last = sessions_.last(session);
-    if (slot.sequence <= last) return RecallAnswer(lane, slot);
-    PAWL_CHECK(slot.sequence == last.Next());  // a lane's sequences are dense and in order
-  }
-
+void CommandLoop::Decide(ProducerLane& lane, Session* session, const CommandSlot& slot,
+                         StreamSlot* stream) noexcept {
   StreamStore& store = *stores_[slot.aggregate];
-  builder_.Begin(store, slot.key, stream, clock_.now_ns());
-  Verdict verdict = store.traits().decides[slot.type](builder_, slot.command.data());
-  if (builder_.is_over_limit()) verdict = Verdict(VerdictKind::kLimitExceeded, 0);
-  CommitBuilder::Applied applied;
-  if (verdict.is_accepted()) {
-    applied = builder_.Apply({.session = session, .sequence = slot.sequence});
-  } else {
-    builder_.TakeBack();
+  builder_.Begin(store, slot.key, stream);
+  const Verdict verdict = store.traits().decides[slot.type](builder_, slot.command.data());
+  if (!verdict.is_accepted() || builder_.is_over_limit()) [[unlikely]] {
+    return Refuse(lane, session, slot, verdict);
   }
-  if (session != 0) sessions_.Remember(session, verdict, applied.position, applied.version);
-  Answer(lane, PackedCompletion::Make(slot.sequence, verdict, slot.ack, applied.position,
-                                      applied.version, writer_.epoch(), false));
+  const CommitBuilder::Applied applied =
+      builder_.Apply({.session = lane.session(), .sequence = slot.sequence});
+  if (session != nullptr) session->RememberAccepted(applied.position, applied.version);
+  Answer(lane, PackedCompletion::Accepted(slot.sequence, slot.ack, applied.position,
+                                          applied.version, writer_.epoch()));
+}
+
+void CommandLoop::Refuse(ProducerLane& lane, Session* session, const CommandSlot& slot,
+                         Verdict verdict) noexcept {
+  if (builder_.is_over_limit()) verdict = Verdict(VerdictKind::kLimitExceeded, 0);
+  builder_.TakeBack();
+  if (session != nullptr) session->RememberNotAccepted(verdict);
+  Answer(lane, PackedCompletion::Make(slot.sequence, verdict, slot.ack, Position(), Version(),
+                                      writer_.epoch(), false));
+}
+
+// A command of a session that somebody else opened again, or one sent again.
+void CommandLoop::AnswerUnexecuted(ProducerLane& lane, const CommandSlot& slot,
+                                   bool is_fenced) noexcept {
+  if (is_fenced) {
+    return Answer(lane,
+                  PackedCompletion::Make(slot.sequence, Verdict(VerdictKind::kFenced, 0), slot.ack,
+                                         Position(), Version(), writer_.epoch(), false));
+  }
+  // A lane's sequences are dense and in order.
+  PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
+  RecallAnswer(lane, slot);
 }
 
 int CommandLoop::TakeTurn() noexcept {
   TakeTickets();
   if (waiting_.empty()) return 0;
   UpdateRoom();
-  writer_.SetTime(clock_.Tick());
+  const std::uint64_t now_ns = clock_.Tick();
+  writer_.SetTime(now_ns);
+  builder_.SetTime(now_ns);
   const Address before = writer_.published();
   std::uint32_t left = kTurnCommandsMax;
   while (left != 0 && !waiting_.empty()) {
-    const std::uint32_t wanted = std::min(left, waiting_.front().loop.waiting);
-    const std::uint32_t decided = DecideRun(waiting_.front(), wanted);
+    ProducerLane& lane = waiting_.front();
+    const std::span<const CommandSlot> run =
+        lane.commands.From(lane.loop.processed, std::min(left, lane.loop.waiting));
+    const std::uint32_t decided = DecideRun(lane, run);
     waiting_.Take(decided);
     left -= decided;
-    if (decided != wanted) break;
+    if (decided != run.size()) break;
   }
   const Address published = writer_.Publish();
   pending_.EndTurn(published);
@@ -307,6 +340,8 @@ int CommandLoop::RefuseEverything() noexcept {
   int count = 0;
   while (!waiting_.empty()) {
     ProducerLane& lane = waiting_.front();
+    Touch(lane);
+    PAWL_CHECK(lane.ring.HasRoom(lane.loop.waiting));
     for (std::uint32_t left = lane.loop.waiting; left != 0; --left, ++count) {
       const CommandSlot& slot = lane.commands.At(lane.loop.processed++);
       // A stop answers behind those before it of the same level; after a failure none are left.

@@ -106,6 +106,11 @@ class CommandLoop final : public Agent {
   }
 
  private:
+  using Session = SessionTable::Session;
+
+  // How many commands FindStreams() looks ahead: the time that a line takes from another core.
+  static constexpr std::ptrdiff_t kSlotsAhead = 12;
+
   int ServeControl() noexcept;
   absl::Status Serve(ControlRequest& request) noexcept;
   absl::StatusOr<ProducerLane*> OpenLane(std::string_view session) noexcept;
@@ -114,13 +119,18 @@ class CommandLoop final : public Agent {
 
   int TakeTurn() noexcept;
   void TakeTickets() noexcept;
-  std::uint32_t DecideRun(ProducerLane& lane, std::uint32_t count) noexcept;
-  void FindStreams(ProducerLane& lane, std::uint32_t count) noexcept;
+  std::uint32_t DecideRun(ProducerLane& lane, std::span<const CommandSlot> run) noexcept;
+  void FindStreams(std::span<const CommandSlot> run) noexcept;
   // Inlined into the turn: its registers are set up once, not once per command.
-  [[gnu::always_inline]] inline void Decide(ProducerLane& lane, const CommandSlot& slot,
-                                            StreamSlot* stream) noexcept;
+  [[gnu::always_inline]] inline void Decide(ProducerLane& lane, Session* session,
+                                            const CommandSlot& slot, StreamSlot* stream) noexcept;
+  [[gnu::noinline]] void Refuse(ProducerLane& lane, Session* session, const CommandSlot& slot,
+                                Verdict verdict) noexcept;
+  [[gnu::noinline]] void AnswerUnexecuted(ProducerLane& lane, const CommandSlot& slot,
+                                          bool is_fenced) noexcept;
+  // The caller touches the lane and makes sure of room in its ring, once for all answers.
   void Answer(ProducerLane& lane, const PackedCompletion& packed) noexcept {
-    if (packed.level() == Ack::kPublished) return Push(lane, packed);
+    if (packed.level() == Ack::kPublished) return lane.ring.PushReserved(packed);
     pending_.Add(lane, packed);
     ++lane.loop.pending;
   }
@@ -138,6 +148,10 @@ class CommandLoop final : public Agent {
   int RefuseEverything() noexcept;
   void Push(ProducerLane& lane, const PackedCompletion& completion) noexcept {
     lane.ring.Push(completion);
+    Touch(lane);
+  }
+  // The lane's answers are to be published at the end of the turn.
+  void Touch(ProducerLane& lane) noexcept {
     if (lane.loop.is_touched) return;
     lane.loop.is_touched = true;
     touched_.push_back(&lane);  // within the reserved room
@@ -165,7 +179,7 @@ class CommandLoop final : public Agent {
   WaitingLanes waiting_;
   std::array<CommandQueue::Ticket, kTurnCommandsMax> tickets_;
   std::array<StreamSlot*, kTurnCommandsMax> streams_;  // of the run being decided, or nullptr
-  std::uint64_t accept_below_ = 0;  // address: no commit begins at or above it
+  std::uint64_t accept_below_ = 0;                     // address: no commit begins at or above it
   std::uint32_t closing_lanes_ = 0;
   bool is_failed_ = false;
   bool is_draining_ = false;

@@ -48,14 +48,14 @@ class CompletionRing {
   CompletionRing(const CompletionRing&) = delete;
   CompletionRing& operator=(const CompletionRing&) = delete;
 
-  // Whether one more item fits. With the window's credits it always does.
+  // Whether `items` more fit. With the window's credits they always do.
   //   threads   loop only
-  [[nodiscard]] bool HasRoom() noexcept {
-    if (writer_.staged_tail - writer_.seen_head <= mask_) return true;
+  [[nodiscard]] bool HasRoom(std::size_t items = 1) noexcept {
+    if (writer_.staged_tail + items - writer_.seen_head <= capacity()) return true;
     // Acquire: the producer's reads before our reuse of the slots. Pairs with the release in
     // Poll().
     writer_.seen_head = head_.load(std::memory_order_acquire);
-    return writer_.staged_tail - writer_.seen_head <= mask_;
+    return writer_.staged_tail + items - writer_.seen_head <= capacity();
   }
 
   // Stages `item` behind those staged before; the producer does not see it yet. There must be room:
@@ -64,6 +64,15 @@ class CompletionRing {
   //   threads   loop only
   void Push(const T& item) noexcept {
     PAWL_CHECK(HasRoom());
+    PushReserved(item);
+  }
+
+  // The same, when HasRoom(n) held n pushes or fewer ago.
+  //   threads   loop only
+  void PushReserved(const T& item) noexcept {
+    PAWL_DCHECK(HasRoom());
+    // Read by the producer's core a lap ago: asked back a few items ahead.
+    PrefetchToWrite(&slots_[(writer_.staged_tail + kItemsAhead) & mask_]);
     slots_[writer_.staged_tail & mask_] = item;
     ++writer_.staged_tail;
   }
@@ -115,6 +124,9 @@ class CompletionRing {
   [[nodiscard]] std::size_t capacity() const noexcept { return mask_ + 1; }
 
  private:
+  // How far Push() looks ahead: the time that a line takes from another core.
+  static constexpr std::uint64_t kItemsAhead = 16;
+
   // Items waiting as far as is known; looks at the loop's cursor only if fewer than `wanted` are.
   [[nodiscard]] std::size_t Available(std::size_t wanted) noexcept {
     if (reader_.seen_tail - reader_.head < wanted) {

@@ -115,7 +115,7 @@ Sent Producer::Send(Sequence resend) noexcept { return lane_->Send(resend); }
 void Producer::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   lane_->SendStaged(count, sent);
 }
-std::size_t Producer::Take(std::span<Completion> into) noexcept { return lane_->Take(into); }
+std::size_t Producer::Take(std::span<PackedCompletion> into) noexcept { return lane_->Take(into); }
 
 std::uint32_t Producer::in_flight() const noexcept { return lane_->in_flight(); }
 std::uint32_t Producer::window() const noexcept { return lane_->window(); }

@@ -101,27 +101,11 @@ void ProducerLane::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   sent.count += count;
 }
 
-namespace {
-
-Completion Unpack(const PackedCompletion& packed) noexcept {
-  return {.sequence = Sequence(packed.sequence),
-          .verdict = packed.verdict(),
-          .receipt = {.position = Position(packed.position),
-                      .version = packed.version(),
-                      .epoch = packed.epoch(),
-                      .level = packed.level(),
-                      .is_duplicate = packed.is_duplicate()}};
-}
-
-}  // namespace
-
-std::size_t ProducerLane::Take(std::span<Completion> into) noexcept {
-  std::size_t count = 0;
-  polled_ += ring.Poll(
-      [&](const PackedCompletion& packed) {
-        if (!packed.is_taken()) into[count++] = Unpack(packed);
-      },
-      into.size());
+std::size_t ProducerLane::Take(std::span<PackedCompletion> into) noexcept {
+  auto next = into.begin();
+  const std::size_t count =
+      ring.Poll([&next](const PackedCompletion& packed) { *next++ = packed; }, into.size());
+  polled_ += count;
   return count;
 }
 
@@ -130,7 +114,7 @@ bool ProducerLane::TakeOutOfTurn(Sequence sequence, Completion& into) noexcept {
     PackedCompletion* packed = ring.Peek(ahead);
     if (packed == nullptr) return false;
     if (packed->sequence != sequence.value() || packed->is_taken()) continue;
-    into = Unpack(*packed);
+    into = packed->Unpack();
     packed->rest |= PackedCompletion::kTaken;
     // At the head it needs not wait for a Poll() to give its credit back.
     if (ahead == 0) polled_ += ring.Poll([](const PackedCompletion&) {}, 1);

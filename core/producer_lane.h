@@ -20,45 +20,6 @@ namespace pawl::inline v0 {
 
 class EngineParts;
 
-// A completion in 32 bytes: four words, so that it is built in registers and stored at once.
-struct PackedCompletion {
-  static constexpr std::uint64_t kDuplicate = std::uint64_t{1} << 48;
-  static constexpr std::uint64_t kTaken = std::uint64_t{1} << 49;
-
-  std::uint64_t sequence;
-  std::uint64_t position;
-  std::uint64_t version_and_code;  // version: bits 0…47; code: 48…63
-  // Epoch: bits 0…31; VerdictKind: 32…39; Ack: 40…47; kDuplicate; kTaken: read out of turn by
-  // Execute(), set by the producer's thread only.
-  std::uint64_t rest;
-
-  static PackedCompletion Make(Sequence sequence, Verdict verdict, Ack level, Position position,
-                               Version version, Epoch epoch, bool is_duplicate) noexcept {
-    return {sequence.value(), position.value(),
-            version.value() | std::uint64_t{verdict.code()} << 48,
-            epoch.value() | std::uint64_t{static_cast<std::uint8_t>(verdict.kind())} << 32 |
-                std::uint64_t{static_cast<std::uint8_t>(level)} << 40 |
-                (is_duplicate ? kDuplicate : 0)};
-  }
-  // The same command, whose outcome is open because a sync failed. What was not executed stays so.
-  PackedCompletion AsUnknown() const noexcept {
-    const bool was_executed = verdict().kind() != VerdictKind::kUnavailable;
-    return Make(Sequence(sequence), was_executed ? Verdict(VerdictKind::kUnknown, 0) : verdict(),
-                Ack::kPublished, Position(position), version(), epoch(), (rest & kDuplicate) != 0);
-  }
-
-  Version version() const noexcept { return Version(version_and_code & kVersionMax); }
-  Epoch epoch() const noexcept { return Epoch(static_cast<std::uint32_t>(rest)); }
-  Verdict verdict() const noexcept {
-    return {static_cast<VerdictKind>((rest >> 32) & 0xFF),
-            static_cast<std::uint16_t>(version_and_code >> 48)};
-  }
-  Ack level() const noexcept { return static_cast<Ack>((rest >> 40) & 0xFF); }
-  bool is_duplicate() const noexcept { return (rest & kDuplicate) != 0; }
-  bool is_taken() const noexcept { return (rest & kTaken) != 0; }
-};
-static_assert(sizeof(PackedCompletion) == 32);
-
 // What a producer and the loop share: the way in (a ring of commands, whose tickets go through the
 // queue), the way back (a ring of completions).
 // Owned by the engine; lives until the engine ends or the lane is reused.
@@ -93,7 +54,8 @@ class ProducerLane {
   // Sends the first `count` staged commands.
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   Sent SendCopy(const CommandSlot& slot, Sequence resend) noexcept;
-  std::size_t Take(std::span<Completion> into) noexcept;
+  // Takes up to into.size() completions; their commands leave the window.
+  std::size_t Take(std::span<PackedCompletion> into) noexcept;
   // Takes the answer to `sequence` out of turn; false: it is not there yet.
   bool TakeOutOfTurn(Sequence sequence, Completion& into) noexcept;
   bool HasCompletions() noexcept { return ring.size() != 0; }

@@ -27,7 +27,49 @@ class SessionTable {
     Version version;
   };
 
+ private:
+  // 16 bytes: an accepted answer has a position or is of a command that appended nothing.
+  struct Entry {
+    std::uint64_t position;
+    std::uint64_t version_and_code;  // accepted: version; else kind << 16 | code
+    // Top bit of version_and_code: not accepted.
+  };
+  static constexpr std::uint64_t kNotAccepted = std::uint64_t{1} << 63;
+  static Entry Pack(Verdict verdict) noexcept {
+    return {0, kNotAccepted | static_cast<std::uint64_t>(verdict.kind()) << 16 | verdict.code()};
+  }
+
+ public:
   SessionTable(std::uint32_t sessions_max, std::uint32_t window);
+
+  // One session, while its commands are decided.
+  class Session {
+   public:
+    std::uint32_t generation() const noexcept { return generation_; }
+    Sequence last() const noexcept { return last_; }
+
+    // Remembers the answer to sequence last() + 1.
+    void RememberAccepted(Position position, Version version) noexcept {
+      Append({position.value(), version.value()});
+    }
+    void RememberNotAccepted(Verdict verdict) noexcept { Append(Pack(verdict)); }
+
+   private:
+    friend class SessionTable;
+
+    void Append(const Entry& entry) noexcept {
+      last_ = last_.Next();
+      At(last_) = entry;
+    }
+    Entry& At(Sequence sequence) const noexcept { return entries_[sequence.value() & mask_]; }
+
+    std::uint32_t generation_ = 0;
+    std::uint32_t mask_ = 0;  // window − 1
+    Sequence last_;
+    Entry* entries_ = nullptr;
+    std::string name_;
+  };
+  Session& At(std::uint32_t number) noexcept { return sessions_[number - 1]; }
 
   // Number of the session `name`, 1, 2, 3…; 0: there is none.
   std::uint32_t Find(std::string_view name) const noexcept;
@@ -36,19 +78,11 @@ class SessionTable {
   bool Open(std::uint32_t number, std::string_view name, std::uint32_t generation) noexcept;
 
   std::uint32_t generation(std::uint32_t number) const noexcept {
-    return sessions_[number - 1].generation;
+    return sessions_[number - 1].generation();
   }
-  Sequence last(std::uint32_t number) const noexcept { return sessions_[number - 1].last; }
+  Sequence last(std::uint32_t number) const noexcept { return sessions_[number - 1].last(); }
   std::uint32_t count() const noexcept { return count_; }
   std::uint32_t window() const noexcept { return window_; }
-
-  // Remembers the answer to sequence last + 1.
-  void Remember(std::uint32_t number, Verdict verdict, Position position,
-                Version version) noexcept {
-    Session& session = sessions_[number - 1];
-    session.last = session.last.Next();
-    EntryOf(number, session.last) = Pack(verdict, position, version);
-  }
 
   // Replay: `sequence_low` (32 bits) was accepted. Sequences between were refused: a session's
   // sequences are dense and decided in order, and refusals leave no record.
@@ -63,28 +97,6 @@ class SessionTable {
   }
 
  private:
-  // 16 bytes: an accepted answer has a position or is of a command that appended nothing.
-  struct Entry {
-    std::uint64_t position;
-    std::uint64_t version_and_code;  // accepted: version; else kind << 16 | code
-    // Top bit of version_and_code: not accepted.
-  };
-  static constexpr std::uint64_t kNotAccepted = std::uint64_t{1} << 63;
-
-  struct Session {
-    std::string name;
-    std::uint32_t generation = 0;
-    Sequence last;
-  };
-
-  static Entry Pack(Verdict verdict, Position position, Version version) noexcept {
-    if (verdict.is_accepted()) return {position.value(), version.value()};
-    return {0, kNotAccepted | static_cast<std::uint64_t>(verdict.kind()) << 16 | verdict.code()};
-  }
-  Entry& EntryOf(std::uint32_t number, Sequence sequence) const noexcept {
-    return entries_[std::size_t{number - 1} * window_ + (sequence.value() & (window_ - 1))];
-  }
-
   const std::uint32_t window_;  // a power of two
   std::vector<Session> sessions_;
   std::unique_ptr<Entry[]> entries_;

@@ -31,18 +31,21 @@ class CommitBuilder {
     Version version{};    // of the addressed stream; 0 if it was not touched
   };
 
+  // Engine time of the commits from now on.
+  void SetTime(std::uint64_t now_ns) noexcept { now_ns_ = now_ns; }
+
   // Opens a commit for a command to `key` of `store`.
+  //   key       stays where it is until the commit ended
   //   slot      what store.Find(key) said earlier; nullptr: looked up again, since a command in
   //             between may have made it
-  void Begin(StreamStore& store, const Key& key, StreamSlot* slot, std::uint64_t now_ns) noexcept {
+  void Begin(StreamStore& store, const Key& key, StreamSlot* slot) noexcept {
     own_store_ = &store;
-    own_key_ = key;
+    own_key_ = &key;
     own_slot_ = slot != nullptr ? slot : store.Find(key);
-    now_ns_ = now_ns;
     emitted_count_ = 0;
     created_count_ = 0;
+    touches_own_ = false;
     is_over_limit_ = false;
-    first_new_stream_ = next_stream_;
     writer_.BeginCommit();
   }
 
@@ -56,11 +59,12 @@ class CommitBuilder {
 
   // Adds an event to the addressed stream (`store`, `key` from Begin) or another one.
   void EmitOwn(const EventBytes& event) noexcept {
-    if (own_slot_ == nullptr) own_slot_ = Create(*own_store_, own_key_);
+    if (own_slot_ == nullptr) own_slot_ = Create(*own_store_, *own_key_);
+    touches_own_ = true;
     EmitTo(*own_store_, own_slot_, kRecordOwnStream, event);
   }
   void EmitOther(StreamStore& store, const Key& key, const EventBytes& event) noexcept {
-    if (&store == own_store_ && key == own_key_) return EmitOwn(event);
+    if (&store == own_store_ && key == *own_key_) return EmitOwn(event);
     StreamSlot* slot = store.Find(key);
     if (slot == nullptr) slot = Create(store, key);
     EmitTo(store, slot, 0, event);
@@ -69,23 +73,19 @@ class CommitBuilder {
   // Evolves the states of all emitted events, in order, and ends the commit. A session's command
   // that emitted nothing leaves a kAccepted record, so that its resend is known.
   Applied Apply(const CommitOrigin& origin) noexcept {
-    Applied applied;
-    bool touched_own = false;
-    for (std::uint32_t i = 0; i < emitted_count_; ++i) {
-      const Emitted& emitted = emitted_[i];
-      emitted.evolve(*emitted.slot, emitted.event);
-      touched_own |= emitted.slot == own_slot_;
-    }
-    if (touched_own) applied.version = own_slot_->version;
-    if (emitted_count_ == 0) {
+    if (emitted_count_ == 0) [[unlikely]] {
       if (origin.session == 0) {
         writer_.AbandonCommit();
-        return applied;
+        return {};
       }
       PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
     }
-    applied.position = writer_.EndCommit(origin);
-    return applied;
+    const Emitted* each = emitted_.data();
+    for (std::uint32_t left = emitted_count_; left != 0; --left, ++each) {
+      each->evolve(*each->slot, each->event);
+    }
+    return {.position = writer_.EndCommit(origin),
+            .version = touches_own_ ? own_slot_->version : Version()};
   }
   // Leaves no trace in log, states and streams.
   void TakeBack() noexcept;
@@ -93,11 +93,13 @@ class CommitBuilder {
   // The command will be refused whole as kLimitExceeded.
   void FailLimit() noexcept { is_over_limit_ = true; }
   bool is_over_limit() const noexcept { return is_over_limit_; }
-  const Key& key() const noexcept { return own_key_; }
+  const Key& key() const noexcept { return *own_key_; }
   StreamSlot* own_slot() const noexcept { return own_slot_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   // True for a stream that this commit made: before the command there was none.
-  bool IsNew(const StreamSlot& slot) const noexcept { return slot.number >= first_new_stream_; }
+  bool IsNew(const StreamSlot& slot) const noexcept {
+    return slot.number >= next_stream_ - created_count_;
+  }
   std::uint32_t next_stream() const noexcept { return next_stream_; }
 
   // The store of an aggregate type, or nullptr if the engine was opened without it.
@@ -167,11 +169,11 @@ class CommitBuilder {
   // Of the open commit.
   StreamStore* own_store_ = nullptr;
   StreamSlot* own_slot_ = nullptr;  // nullptr: the aggregate does not exist
-  Key own_key_;
+  const Key* own_key_ = nullptr;
   std::uint64_t now_ns_ = 0;
   std::uint32_t emitted_count_ = 0;
   std::uint32_t created_count_ = 0;
-  std::uint32_t first_new_stream_ = 0;
+  bool touches_own_ = false;
   bool is_over_limit_ = false;
 
   std::uint32_t next_stream_;  // number of the next new stream

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 #include <absl/status/statusor.h>
 
 #include "pawl/aggregate.h"
+#include "pawl/cache_line.h"
 #include "pawl/command_slot.h"
 #include "pawl/key.h"
 #include "pawl/receipt.h"
@@ -105,7 +108,7 @@ class Producer {
     SendFault fault = SendFault::kNone;
     const StagedCommands staged = Stage(1, fault);
     if (fault != SendFault::kNone) return Sent(fault);
-    Fill<A, C>(staged.slots.front(), staged.first, store, {key, command}, options.ack);
+    Fill<A, C>(staged.slots.front(), staged.first, store, key, command, options.ack);
     return Send(options.resend);
   }
 
@@ -114,23 +117,40 @@ class Producer {
   template <class A, class C>
   SentBatch SubmitBatch(std::span<const Addressed<C>> commands,
                         const SubmitOptions& options = {}) noexcept {
+    const auto copy = [&commands](std::uint32_t i, Key& key, C& command) noexcept {
+      key = commands[i].key;
+      command = commands[i].command;
+    };
+    return SubmitBatch<A, C>(static_cast<std::uint32_t>(commands.size()), copy, options);
+  }
+
+  // The same, with commands that are written where the loop will read them:
+  //   fill      void(std::uint32_t i, Key& key, C& command) noexcept, for i = 0, 1, 2…, only for
+  //             commands that the window has room for; what it wrote is lost if the batch ends
+  //             with another fault than kWindowFull
+  template <class A, class C, class Fill>
+  requires std::invocable<Fill, std::uint32_t, Key&, C&> SentBatch
+  SubmitBatch(std::uint32_t count, Fill&& fill, const SubmitOptions& options = {})
+  noexcept {
     const std::uint16_t store = StoreIndex(TagOf<A>());
     SentBatch sent;
-    if (store == kNoStore) {
-      sent.fault = SendFault::kNotInEngine;
-      return sent;
-    }
+    if (store == kNoStore) sent.fault = SendFault::kNotInEngine;
     if (options.resend != Sequence()) sent.fault = SendFault::kBadSequence;
-    while (sent.count < commands.size() && sent.fault == SendFault::kNone) {
-      const StagedCommands staged =
-          Stage(static_cast<std::uint32_t>(commands.size()) - sent.count, sent.fault);
-      const std::span<const Addressed<C>> next = commands.subspan(sent.count, staged.slots.size());
+    while (sent.count < count && sent.fault == SendFault::kNone) {
+      const StagedCommands staged = Stage(count - sent.count, sent.fault);
+      const auto room = static_cast<std::uint32_t>(staged.slots.size());
       std::uint32_t filled = 0;
-      for (; filled < next.size() && !next[filled].key.is_zero(); ++filled) {
-        Fill<A>(staged.slots[filled], staged.first.Plus(filled), store, next[filled], options.ack);
+      for (; filled < room; ++filled) {
+        CommandSlot& slot = staged.slots[filled];
+        Describe<A, C>(slot, staged.first.Plus(filled), store, options.ack);
+        // Read by the loop's core a lap ago: asked back a few commands ahead.
+        PrefetchToWrite(&slot + kSlotsAhead);
+        PrefetchToWrite(&(&slot + kSlotsAhead)->command.back());
+        fill(sent.count + filled, slot.key, *::new (slot.command.data()) C);
+        if (slot.key.is_zero()) break;
       }
       SendStaged(filled, sent);
-      if (filled < next.size()) sent.fault = SendFault::kNotInEngine;
+      if (filled < room) sent.fault = SendFault::kNotInEngine;
     }
     return sent;
   }
@@ -139,13 +159,17 @@ class Producer {
   // each gives one command of the window back. Returns how many.
   template <class F>
   std::size_t Poll(F&& f, std::size_t completions_max = SIZE_MAX) noexcept {
-    std::array<Completion, 64> batch;
+    // Taken out before `f` is called, which may send again.
+    std::array<PackedCompletion, 64> batch;
     std::size_t total = 0;
     while (total < completions_max) {
       const std::size_t wanted = std::min(batch.size(), completions_max - total);
       const std::size_t count = Take(std::span(batch).first(wanted));
-      for (std::size_t i = 0; i < count; ++i) f(std::as_const(batch[i]));
-      total += count;
+      for (const PackedCompletion& packed : std::span(batch).first(count)) {
+        if (packed.is_taken()) continue;
+        f(std::as_const(packed).Unpack());
+        ++total;
+      }
       if (count < wanted) break;
     }
     return total;
@@ -165,7 +189,7 @@ class Producer {
     CommandSlot slot;
     const std::uint16_t store = StoreIndex(TagOf<A>());
     if (store == kNoStore || key.is_zero()) return StatusOf(SendFault::kNotInEngine);
-    Fill<A, C>(slot, Sequence(), store, {key, command}, options.ack);
+    Fill<A, C>(slot, Sequence(), store, key, command, options.ack);
     return ExecuteSlot(slot, options.resend, timeout);
   }
 
@@ -183,20 +207,28 @@ class Producer {
  private:
   friend class Engine;
   static constexpr std::uint16_t kNoStore = 0xFFFF;
+  // How far SubmitBatch() looks ahead: the time that a line takes from another core.
+  static constexpr std::ptrdiff_t kSlotsAhead = 16;
 
   explicit Producer(ProducerLane* lane) noexcept : lane_(lane) {}
 
+  // All of a slot but key and command.
   template <class A, class C>
-  static void Fill(CommandSlot& slot, Sequence sequence, std::uint16_t store,
-                   const Addressed<C>& addressed, Ack ack) noexcept {
+  static void Describe(CommandSlot& slot, Sequence sequence, std::uint16_t store,
+                       Ack ack) noexcept {
     static_assert(A::Commands::template kHas<C>,
                   "pawl: this command is not in the aggregate's Commands");
-    slot.key = addressed.key;
     slot.sequence = sequence;
     slot.aggregate = store;
     slot.type = A::Commands::template IndexOf<C>();
     slot.ack = ack;
-    std::memcpy(slot.command.data(), &addressed.command, sizeof(C));
+  }
+  template <class A, class C>
+  static void Fill(CommandSlot& slot, Sequence sequence, std::uint16_t store, const Key& key,
+                   const C& command, Ack ack) noexcept {
+    Describe<A, C>(slot, sequence, store, ack);
+    slot.key = key;
+    std::memcpy(slot.command.data(), &command, sizeof(C));
   }
 
   static absl::Status StatusOf(SendFault fault);
@@ -204,7 +236,7 @@ class Producer {
   StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
   Sent Send(Sequence resend) noexcept;
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
-  std::size_t Take(std::span<Completion> into) noexcept;
+  std::size_t Take(std::span<PackedCompletion> into) noexcept;
   absl::StatusOr<Receipt> ExecuteSlot(const CommandSlot& slot, Sequence resend,
                                       std::chrono::nanoseconds timeout);
 

@@ -88,12 +88,19 @@ class StreamStore {
     std::uint32_t slot;  // + 1; 0: empty
   };
 
-  std::uint64_t Hash(const Key& key) const noexcept {
-    // Two rounds of multiply and fold, seeded per process: clients choose keys.
-    const std::uint64_t a = (key.low ^ seed_) * 0x9E3779B97F4A7C15ULL;
-    const std::uint64_t b = (key.high ^ (a >> 29) ^ a) * 0xBF58476D1CE4E5B9ULL;
-    return b ^ (b >> 32);
+  // Both halves of the product, so that every bit of one factor reaches the low bits too.
+  static std::uint64_t Fold(std::uint64_t a, std::uint64_t b) noexcept {
+    __extension__ using Product = unsigned __int128;
+    const Product product = static_cast<Product>(a) * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
   }
+
+  std::uint64_t Hash(const Key& key) const noexcept {
+    // Multiply and fold, twice, seeded per process: clients choose keys.
+    return Fold(Fold(key.low ^ seed_, kOdd) ^ key.high, seed_ | 1);
+  }
+
+  static constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15ULL;
 
   const AggregateTraits& traits_;
   const std::size_t slot_bytes_;
