@@ -37,24 +37,25 @@ void ProjectorAgent::StopAt(const RecordView& record, std::uint16_t event, const
       std::to_string(outcome.code()) + "); nothing after it was applied"));
 }
 
-void ProjectorAgent::Learn(const RecordView& record) {
-  if (record.header.kind == RecordKind::kStreamBound) {
-    if (record.header.stream != keys_.size()) return;  // the other copy's pass learnt it
+void ProjectorAgent::Learn(const RecordHeader& header) {
+  if (header.kind == RecordKind::kStreamBound) {
+    if (header.stream != keys_.size()) return;  // the other copy's pass learnt it
     StreamBound bound;
-    std::memcpy(&bound, record.payload(), sizeof bound);
+    std::memcpy(&bound, PayloadOf(header), sizeof bound);
     keys_.emplace_back(bound.key_high, bound.key_low);
-  } else if (record.header.kind == RecordKind::kTypeBound) {
-    if (absl::Status learnt = LearnType(record); !learnt.ok()) Stop(std::move(learnt));
+  } else if (header.kind == RecordKind::kTypeBound) {
+    if (absl::Status learnt = LearnType(header); !learnt.ok()) Stop(std::move(learnt));
   }
 }
 
-absl::Status ProjectorAgent::LearnType(const RecordView& record) {
+absl::Status ProjectorAgent::LearnType(const RecordHeader& header) {
   TypeBound bound;
-  std::memcpy(&bound, record.payload(), sizeof bound);
-  const char* const texts = reinterpret_cast<const char*>(record.payload()) + sizeof bound;
+  std::memcpy(&bound, PayloadOf(header), sizeof bound);
+  const char* const texts = reinterpret_cast<const char*>(PayloadOf(header)) + sizeof bound;
   const std::string_view name(texts, bound.name_bytes);
-  if (index_by_type_.size() <= record.header.type) {
-    index_by_type_.resize(record.header.type + std::size_t{1}, kNotMine);
+  if (index_by_type_.size() <= header.type) {
+    index_by_type_.resize(header.type + std::size_t{1}, kNotMine);
+    types_known_ = header.type + std::uint32_t{1};
   }
   for (std::size_t i = 0; i < events_.size(); ++i) {
     const EventDescriptor& event = *events_[i];
@@ -66,7 +67,7 @@ absl::Status ProjectorAgent::LearnType(const RecordView& record) {
           std::string(texts + bound.name_bytes, bound.layout_bytes) + "}, projection {" +
           std::string(event.layout_text) + "}");
     }
-    index_by_type_[record.header.type] = static_cast<std::uint16_t>(i);
+    index_by_type_[header.type] = static_cast<std::uint16_t>(i);
   }
   return absl::OkStatus();
 }

@@ -25,9 +25,6 @@ concept Projects = requires(P& projection, const E& event, const Meta& meta) {
 
 namespace internal {
 
-template <class P>
-using OnFunction = Outcome (*)(P& projection, const std::byte* event, const Meta& meta) noexcept;
-
 template <class P, class E>
 Outcome On(P& projection, const std::byte* bytes, const Meta& meta) noexcept {
   const auto call = [&](const E& event) noexcept {
@@ -53,7 +50,21 @@ struct ProjectionTypes<P, Events<Es...>> {
   static_assert((Projects<P, Es> && ...),
                 "pawl: no void (or Outcome) On(const Event&, const Meta&) noexcept for an event in "
                 "Events");
-  static constexpr std::array<OnFunction<P>, sizeof...(Es)> kHandlers{&On<P, Es>...};
+  static constexpr bool kCanFail = (!std::is_void_v<decltype(std::declval<P&>().On(
+                                        std::declval<const Es&>(), std::declval<const Meta&>()))> ||
+                                    ...);
+
+  // Calls the On of the event with index `event` in Events.
+  static Outcome Apply(std::uint16_t event, P& projection, const std::byte* bytes,
+                       const Meta& meta) noexcept {
+    Outcome outcome;
+    std::uint16_t index = 0;
+    // A chain of comparisons, not a table of functions: every On is inlined into the fold.
+    static_cast<void>(
+        ((index++ == event && (outcome = On<P, Es>(projection, bytes, meta), true)) || ...));
+    return outcome;
+  }
+
   static inline const std::array<const EventDescriptor*, sizeof...(Es)> kDescriptors{
       &DescriptorOf<Es>()...};
 };
@@ -125,15 +136,17 @@ class Projector final : public ProjectorAgent {
 
   void Apply(Model& model, const FrameHeader& frame) noexcept {
     ForEachRecord(frame, [&](const RecordView& record) {
-      if (record.header.kind != RecordKind::kEvent) return Learn(record);
+      if (record.header.kind != RecordKind::kEvent) [[unlikely]] {
+        return Learn(record.header);
+      }
       const std::uint16_t event = IndexOf(record.header);
-      if (event == kNotMine || is_applying_stopped_) return;
+      if (event == kNotMine || (Types::kCanFail && is_applying_stopped_)) return;
       const Meta meta{.key = KeyOf(record.header),
                       .position = record.position,
                       .version = Version(record.header.version()),
                       .time_ns = frame.time_ns};
-      const Outcome outcome = Types::kHandlers[event](model.projection, record.payload(), meta);
-      if (!outcome.ok()) [[unlikely]] {
+      const Outcome outcome = Types::Apply(event, model.projection, record.payload(), meta);
+      if (Types::kCanFail && !outcome.ok()) [[unlikely]] {
         is_applying_stopped_ = true;
         StopAt(record, event, outcome);
       }

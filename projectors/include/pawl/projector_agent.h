@@ -57,12 +57,12 @@ class ProjectorAgent : public Agent {
 
   // Index in the projection's Events of an event record's type, or kNotMine.
   std::uint16_t IndexOf(const RecordHeader& header) const noexcept {
-    return header.type < index_by_type_.size() ? index_by_type_[header.type] : kNotMine;
+    return header.type < types_known_ ? index_by_type_[header.type] : kNotMine;
   }
   const Key& KeyOf(const RecordHeader& header) const noexcept { return keys_[header.stream]; }
 
   // Takes in a record that is no event.
-  void Learn(const RecordView& record);
+  void Learn(const RecordHeader& header);
   // Says that queries see everything up to `position`.
   void Reached(Position position) noexcept {
     // Release: the shown state before its position. Pairs with the acquire in position().
@@ -73,11 +73,12 @@ class ProjectorAgent : public Agent {
   void StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome);
 
  private:
-  absl::Status LearnType(const RecordView& record);
+  absl::Status LearnType(const RecordHeader& header);
 
   const Log& log_;
   const std::span<const EventDescriptor* const> events_;
   std::vector<std::uint16_t> index_by_type_;  // by type number
+  std::uint32_t types_known_ = 0;             // its size
   std::vector<Key> keys_;                     // by stream number; [0] unused
   absl::Status status_;                       // guarded by is_stopped_
 
