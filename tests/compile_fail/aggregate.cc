@@ -16,13 +16,13 @@ struct Unlisted {
   std::int64_t value;
 };
 
-#if defined(PAWL_CASE_COMMAND_88_BYTES)
+#if defined(PAWL_CASE_COMMAND_64_BYTES)
 struct Note {
-  std::array<std::int64_t, 11> values;
+  std::array<std::int64_t, 8> values;
 };
-#elif defined(PAWL_CASE_COMMAND_89_BYTES)
+#elif defined(PAWL_CASE_COMMAND_65_BYTES)
 struct Note {
-  std::array<std::int8_t, 89> values;
+  std::array<std::int8_t, 65> values;
 };
 #elif defined(PAWL_CASE_COMMAND_NOT_TRIVIALLY_COPYABLE)
 struct Note {
