@@ -24,7 +24,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kSubmitBatch = 256;              // As the rivals' queue batches.
+constexpr std::size_t kSubmitBatch = 256;  // As the rivals' queue batches.
+constexpr std::uint64_t kBatchesPerLook = 64;
 constexpr std::uint64_t kLogBytesPerCommandMax = 112;  // The byte budget of the format.
 constexpr std::uint64_t kSegmentGrainBytes = std::uint64_t{16} << 20U;
 
@@ -65,12 +66,10 @@ struct BankAccount {
 struct Balances {
   using Events = pawl::Events<Posted>;
   static constexpr int kVersion = 1;
-  std::vector<std::int64_t> cents;  // By account.
+  static inline std::size_t accounts = 0;  // Set before the first of them is made.
+  std::vector<std::int64_t> cents = std::vector<std::int64_t>(accounts);
 
-  void On(const Posted& event, const Meta&) noexcept {
-    if (event.account >= cents.size()) cents.resize(event.account + 1);
-    cents[event.account] += event.delta_cents;
-  }
+  void On(const Posted& event, const Meta&) noexcept { cents[event.account] += event.delta_cents; }
 };
 
 EngineOptions OptionsOf(const BankOptions& bank, const std::string& directory) {
@@ -100,7 +99,7 @@ class PawlRun {
         directory_(options.directory, "bank_pawl"),
         engine_(
             OrFail(Engine::Open(OptionsOf(options, directory_.path()), Aggregates<BankAccount>{}))),
-        view_(OrFail(Project<Balances>(*engine_, {.core = options.placement.projector_core}))),
+        view_(MakeView(options, *engine_)),
         producer_(OrFail(engine_->NewProducer({.session = "bench"}))) {
     while (engine_->log().ready_segments() < OptionsOf(options, directory_.path()).segments_ahead)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -122,18 +121,18 @@ class PawlRun {
   }
 
  private:
+  static View<Balances> MakeView(const BankOptions& options, Engine& engine) {
+    Balances::accounts = options.accounts;
+    return OrFail(Project<Balances>(engine, {.core = options.placement.projector_core}));
+  }
+
   void Produce() {
     PinThisThread(options_.placement.producer_core);
     BankCommands commands(options_.seed, options_.accounts);
-    std::array<Addressed<BankCommand>, kSubmitBatch> batch;
     begun_ = Clock::now();
     for (std::uint64_t sent = 0; sent < options_.commands;) {
       const std::uint64_t count = std::min<std::uint64_t>(kSubmitBatch, options_.commands - sent);
-      for (std::size_t i = 0; i < count; ++i) {
-        commands.Next(batch[i].command);
-        batch[i].key = Key(batch[i].command.account + 1);  // Key 0 is reserved.
-      }
-      SubmitAll(std::span(batch).first(count));
+      Submit(commands, static_cast<std::uint32_t>(count));
       sent += count;
     }
     while (answered_ < options_.commands) {
@@ -143,16 +142,27 @@ class PawlRun {
     ended_ = Clock::now();
   }
 
-  void SubmitAll(std::span<const Addressed<BankCommand>> commands) {
-    while (!commands.empty()) {
-      const SentBatch sent = producer_.SubmitBatch<BankAccount>(commands, {.ack = Ack::kPublished});
-      commands = commands.subspan(sent.count);
-      const bool is_back_pressure = sent.fault == SendFault::kNone ||
-                                    sent.fault == SendFault::kWindowFull ||
-                                    sent.fault == SendFault::kQueueFull;
+  // The next `count` commands.
+  void Submit(BankCommands& commands, std::uint32_t count) {
+    const auto fill = [&commands](std::uint32_t, Key& key, BankCommand& command) noexcept {
+      commands.Next(command);
+      key = Key(command.account + 1);  // Key 0 is reserved.
+    };
+    while (count != 0) {
+      const SentBatch sent =
+          producer_.SubmitBatch<BankAccount, BankCommand>(count, fill, {.ack = Ack::kPublished});
+      count -= sent.count;
+      const bool is_back_pressure =
+          sent.fault == SendFault::kNone || sent.fault == SendFault::kWindowFull;
       if (!is_back_pressure) Fail(std::string(Sent(sent.fault).reason()));
-      if (PollCompletions() == 0 && !commands.empty()) IdleOnce(options_.idle);
+      PollCompletions();
+      if (sent.fault == SendFault::kNone) continue;
+      while (producer_.in_flight() > producer_.window() - producer_.window() / 8) {
+        if (PollCompletions() == 0) IdleOnce(options_.idle);
+      }
     }
+    // Looked at now and then: each look fetches two lines from the other core.
+    if (++batches_ % kBatchesPerLook != 0) return;
     const std::uint64_t durable = engine_->log().durable().value();
     const std::uint64_t published = engine_->log().published().value();
     undurable_bytes_max_ = std::max(undurable_bytes_max_, published - durable);
@@ -208,7 +218,8 @@ class PawlRun {
   std::uint64_t answered_ = 0;
   std::uint64_t accepted_ = 0;
   Position last_position_;
-  std::uint64_t undurable_bytes_max_ = 0;  // Looked at once per batch.
+  std::uint64_t batches_ = 0;
+  std::uint64_t undurable_bytes_max_ = 0;
   Clock::time_point begun_;
   Clock::time_point ended_;
 };

@@ -11,7 +11,7 @@ struct BankOptions {
   std::uint64_t commands = 0;
   std::uint64_t accounts = 1000;
   std::uint64_t seed = 1;
-  std::uint64_t window = 4096;  // Commands in flight; the engine's default session window.
+  std::uint64_t window = 8192;  // Commands in flight.
   Placement placement;
   Idle idle = Idle::kYield;
   std::string directory;      // On disk.
