@@ -212,8 +212,8 @@ void CommandLoop::FindStreams(std::span<const CommandSlot> run) noexcept {
     const StreamStore& store = *stores_[aggregate];
     do {
       // Written by the producer's core a moment ago: fetched a few commands ahead.
-      __builtin_prefetch(&run[i] + kSlotsAhead);
-      __builtin_prefetch(&(&run[i] + kSlotsAhead)->command.back());
+      __builtin_prefetch(Ahead(&run[i], kAheadBytes));
+      __builtin_prefetch(Ahead(&run[i].command.back(), kAheadBytes));
       streams_[i] = store.Find(run[i].key);
       __builtin_prefetch(streams_[i], 1);
       ++i;

@@ -108,8 +108,8 @@ class CommandLoop final : public Agent {
  private:
   using Session = SessionTable::Session;
 
-  // How many commands FindStreams() looks ahead: the time that a line takes from another core.
-  static constexpr std::ptrdiff_t kSlotsAhead = 12;
+  // How far FindStreams() looks ahead: 12 commands, the time that a line takes from another core.
+  static constexpr std::size_t kAheadBytes = 12 * sizeof(CommandSlot);
 
   int ServeControl() noexcept;
   absl::Status Serve(ControlRequest& request) noexcept;

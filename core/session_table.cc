@@ -7,7 +7,7 @@ namespace pawl::inline v0 {
 SessionTable::SessionTable(std::uint32_t sessions_max, std::uint32_t window)
     : window_(window),
       sessions_(sessions_max),
-      entries_(std::make_unique<Entry[]>(std::size_t{sessions_max} * window)) {
+      entries_(std::make_unique<Session::Entry[]>(std::size_t{sessions_max} * window)) {
   PAWL_CHECK((window & (window - 1)) == 0);
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     sessions_[i].entries_ = &entries_[i * window];
@@ -43,7 +43,8 @@ void SessionTable::Restore(std::uint32_t number, std::uint32_t sequence_low, Pos
   const Sequence sequence = session.last_.Plus(step);
   const std::uint32_t forgotten = step - 1 < window_ ? step - 1 : window_;
   for (std::uint32_t back = forgotten; back >= 1; --back) {
-    session.At(Sequence(sequence.value() - back)) = Pack(Verdict(VerdictKind::kRefused, 0));
+    session.At(Sequence(sequence.value() - back)) =
+        Session::Pack(Verdict(VerdictKind::kRefused, 0));
   }
   session.last_ = sequence;
   session.At(sequence) = {position.value(), version.value()};
@@ -55,8 +56,8 @@ SessionTable::Answer SessionTable::Recall(std::uint32_t number, Sequence sequenc
   if (session.last_ - sequence >= window_) {
     return {Verdict(VerdictKind::kExpired, 0), Position(), Version()};
   }
-  const Entry& entry = session.At(sequence);
-  if ((entry.version_and_code & kNotAccepted) == 0) {
+  const Session::Entry& entry = session.At(sequence);
+  if ((entry.version_and_code & Session::kNotAccepted) == 0) {
     return {Accept(), Position(entry.position), Version(entry.version_and_code)};
   }
   const auto kind = static_cast<VerdictKind>((entry.version_and_code >> 16) & 0xFF);

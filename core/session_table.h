@@ -27,21 +27,6 @@ class SessionTable {
     Version version;
   };
 
- private:
-  // 16 bytes: an accepted answer has a position or is of a command that appended nothing.
-  struct Entry {
-    std::uint64_t position;
-    std::uint64_t version_and_code;  // accepted: version; else kind << 16 | code
-    // Top bit of version_and_code: not accepted.
-  };
-  static constexpr std::uint64_t kNotAccepted = std::uint64_t{1} << 63;
-  static Entry Pack(Verdict verdict) noexcept {
-    return {0, kNotAccepted | static_cast<std::uint64_t>(verdict.kind()) << 16 | verdict.code()};
-  }
-
- public:
-  SessionTable(std::uint32_t sessions_max, std::uint32_t window);
-
   // One session, while its commands are decided.
   class Session {
    public:
@@ -57,6 +42,17 @@ class SessionTable {
    private:
     friend class SessionTable;
 
+    // 16 bytes: an accepted answer has a position or is of a command that appended nothing.
+    struct Entry {
+      std::uint64_t position;
+      std::uint64_t version_and_code;  // accepted: version; else kind << 16 | code
+      // Top bit of version_and_code: not accepted.
+    };
+    static constexpr std::uint64_t kNotAccepted = std::uint64_t{1} << 63;
+    static Entry Pack(Verdict verdict) noexcept {
+      return {0, kNotAccepted | static_cast<std::uint64_t>(verdict.kind()) << 16 | verdict.code()};
+    }
+
     void Append(const Entry& entry) noexcept {
       last_ = last_.Next();
       At(last_) = entry;
@@ -69,6 +65,8 @@ class SessionTable {
     Entry* entries_ = nullptr;
     std::string name_;
   };
+  SessionTable(std::uint32_t sessions_max, std::uint32_t window);
+
   Session& At(std::uint32_t number) noexcept { return sessions_[number - 1]; }
 
   // Number of the session `name`, 1, 2, 3…; 0: there is none.
@@ -93,13 +91,13 @@ class SessionTable {
   Answer Recall(std::uint32_t number, Sequence sequence) const noexcept;
 
   std::size_t memory_bytes() const noexcept {
-    return sessions_.size() * (sizeof(Session) + window_ * sizeof(Entry));
+    return sessions_.size() * (sizeof(Session) + window_ * sizeof(Session::Entry));
   }
 
  private:
   const std::uint32_t window_;  // a power of two
   std::vector<Session> sessions_;
-  std::unique_ptr<Entry[]> entries_;
+  std::unique_ptr<Session::Entry[]> entries_;
   std::uint32_t count_ = 0;
 };
 

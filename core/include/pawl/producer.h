@@ -117,42 +117,24 @@ class Producer {
   template <class A, class C>
   SentBatch SubmitBatch(std::span<const Addressed<C>> commands,
                         const SubmitOptions& options = {}) noexcept {
-    const auto copy = [&commands](std::uint32_t i, Key& key, C& command) noexcept {
-      key = commands[i].key;
-      command = commands[i].command;
+    const auto write = [&commands](std::uint32_t i, CommandSlot& slot) noexcept {
+      slot.key = commands[i].key;
+      std::memcpy(slot.command.data(), &commands[i].command, sizeof(C));
     };
-    return SubmitBatch<A, C>(static_cast<std::uint32_t>(commands.size()), copy, options);
+    return SendBatch<A, C>(static_cast<std::uint32_t>(commands.size()), write, options);
   }
 
   // The same, with commands that are written where the loop will read them:
   //   fill      void(std::uint32_t i, Key& key, C& command) noexcept, for i = 0, 1, 2…, only for
   //             commands that the window has room for; what it wrote is lost if the batch ends
   //             with another fault than kWindowFull
-  template <class A, class C, class Fill>
-  requires std::invocable<Fill, std::uint32_t, Key&, C&> SentBatch
-  SubmitBatch(std::uint32_t count, Fill&& fill, const SubmitOptions& options = {})
-  noexcept {
-    const std::uint16_t store = StoreIndex(TagOf<A>());
-    SentBatch sent;
-    if (store == kNoStore) sent.fault = SendFault::kNotInEngine;
-    if (options.resend != Sequence()) sent.fault = SendFault::kBadSequence;
-    while (sent.count < count && sent.fault == SendFault::kNone) {
-      const StagedCommands staged = Stage(count - sent.count, sent.fault);
-      const auto room = static_cast<std::uint32_t>(staged.slots.size());
-      std::uint32_t filled = 0;
-      for (; filled < room; ++filled) {
-        CommandSlot& slot = staged.slots[filled];
-        Describe<A, C>(slot, staged.first.Plus(filled), store, options.ack);
-        // Read by the loop's core a lap ago: asked back a few commands ahead.
-        PrefetchToWrite(&slot + kSlotsAhead);
-        PrefetchToWrite(&(&slot + kSlotsAhead)->command.back());
-        fill(sent.count + filled, slot.key, *::new (slot.command.data()) C);
-        if (slot.key.is_zero()) break;
-      }
-      SendStaged(filled, sent);
-      if (filled < room) sent.fault = SendFault::kNotInEngine;
-    }
-    return sent;
+  template <class A, class C, std::invocable<std::uint32_t, Key&, C&> Fill>
+  SentBatch SubmitBatch(std::uint32_t count, Fill&& fill,
+                        const SubmitOptions& options = {}) noexcept {
+    const auto write = [&fill](std::uint32_t i, CommandSlot& slot) noexcept {
+      fill(i, slot.key, *::new (slot.command.data()) C);
+    };
+    return SendBatch<A, C>(count, write, options);
   }
 
   // Calls f(const Completion&) noexcept for the completions that arrived, in order per ack level;
@@ -207,8 +189,8 @@ class Producer {
  private:
   friend class Engine;
   static constexpr std::uint16_t kNoStore = 0xFFFF;
-  // How far SubmitBatch() looks ahead: the time that a line takes from another core.
-  static constexpr std::ptrdiff_t kSlotsAhead = 16;
+  // How far a batch looks ahead: 16 commands, the time that a line takes from another core.
+  static constexpr std::size_t kAheadBytes = 16 * sizeof(CommandSlot);
 
   explicit Producer(ProducerLane* lane) noexcept : lane_(lane) {}
 
@@ -229,6 +211,33 @@ class Producer {
     Describe<A, C>(slot, sequence, store, ack);
     slot.key = key;
     std::memcpy(slot.command.data(), &command, sizeof(C));
+  }
+
+  //   write     void(std::uint32_t i, CommandSlot& slot): key and command
+  template <class A, class C, class Write>
+  SentBatch SendBatch(std::uint32_t count, const Write& write,
+                      const SubmitOptions& options) noexcept {
+    const std::uint16_t store = StoreIndex(TagOf<A>());
+    SentBatch sent;
+    if (store == kNoStore) sent.fault = SendFault::kNotInEngine;
+    if (options.resend != Sequence()) sent.fault = SendFault::kBadSequence;
+    while (sent.count < count && sent.fault == SendFault::kNone) {
+      const StagedCommands staged = Stage(count - sent.count, sent.fault);
+      const auto room = static_cast<std::uint32_t>(staged.slots.size());
+      std::uint32_t filled = 0;
+      for (; filled < room; ++filled) {
+        CommandSlot& slot = staged.slots[filled];
+        // Read by the loop's core a lap ago: asked back before it is written again.
+        PrefetchToWrite(Ahead(&slot, kAheadBytes));
+        PrefetchToWrite(Ahead(&slot.command.back(), kAheadBytes));
+        Describe<A, C>(slot, staged.first.Plus(filled), store, options.ack);
+        write(sent.count + filled, slot);
+        if (slot.key.is_zero()) break;
+      }
+      SendStaged(filled, sent);
+      if (filled < room) sent.fault = SendFault::kNotInEngine;
+    }
+    return sent;
   }
 
   static absl::Status StatusOf(SendFault fault);
