@@ -21,6 +21,7 @@
 
 #include "bank_fixture.h"
 #include "log_records.h"
+#include "pawl/check.h"
 #include "probe_aggregate.h"
 
 namespace pawl {
@@ -75,12 +76,33 @@ TEST_F(EngineOpenTest, ADirectoryThatIsAFileIsRefusedByName) {
   ExpectWords(status, {options.directory});
 }
 
+// Root may write everywhere: while this lives, root is nobody.
+class Unprivileged {
+ public:
+  Unprivileged() {
+    if (was_root_) PAWL_CHECK(::seteuid(kNobody) == 0);
+  }
+  Unprivileged(const Unprivileged&) = delete;
+  Unprivileged& operator=(const Unprivileged&) = delete;
+  ~Unprivileged() {
+    if (was_root_) PAWL_CHECK(::seteuid(0) == 0);
+  }
+
+ private:
+  static constexpr uid_t kNobody = 65534;
+  const bool was_root_ = ::geteuid() == 0;
+};
+
 TEST_F(EngineOpenTest, ADirectoryThatIsNotWritableIsRefusedByName) {
-  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere: run as another user";
-  std::filesystem::permissions(
-      directory_.root(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
-  const absl::Status status = Try(directory_.Options());
-  std::filesystem::permissions(directory_.root(), std::filesystem::perms::owner_all);
+  using std::filesystem::perms;
+  std::filesystem::permissions(directory_.root(), perms::owner_read | perms::owner_exec |
+                                                      perms::others_read | perms::others_exec);
+  absl::Status status;
+  {
+    const Unprivileged unprivileged;
+    status = Try(directory_.Options());
+  }
+  std::filesystem::permissions(directory_.root(), perms::owner_all);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   ExpectWords(status, {directory_.log()});
 }
