@@ -53,9 +53,10 @@ bool CommandLoop::HasWork() noexcept {
   if (is_log_failed != is_failed_) return true;
   if (waiting_.empty() && !queue_.MayHaveCommands()) return false;
   if (is_failed_ || is_draining_) return true;
-  // Commands without room wait for the disk agents, who ring.
+  // Commands without room wait for the disk agents, who ring; but the first of them are taken, so
+  // that their producers are told why (a loop that fell asleep just before would never tell).
   UpdateRoom();
-  return HasRoom();
+  return HasRoom() || waiting_.empty();
 }
 
 // --- cold calls ---

@@ -39,8 +39,9 @@ std::uint16_t ProducerLane::StoreIndex(TypeTag aggregate) const noexcept {
 }
 
 SendFault ProducerLane::Admit() noexcept {
-  if (in_flight() >= window_) return SendFault::kWindowFull;
-  return admission_->Current();
+  // The engine's reason first: under it a full window may hold commands that no poll gives back.
+  const SendFault fault = admission_->Current();
+  return fault == SendFault::kNone && in_flight() >= window_ ? SendFault::kWindowFull : fault;
 }
 
 void ProducerLane::BeginSending() noexcept {
