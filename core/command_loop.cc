@@ -194,8 +194,10 @@ void CommandLoop::UpdateRoom() noexcept {
 
 void CommandLoop::UpdateAdmission() noexcept {
   if (waiting_.empty() || HasRoom()) return admission_.Set(SendFault::kNone);
-  if (writer_.staged_end().value() >= accept_below_) return admission_.Set(SendFault::kUndurable);
-  if (log_.health() == LogHealth::kDiskLow) return admission_.Set(SendFault::kDiskLow);
+  const bool is_behind = writer_.staged_end().value() >= accept_below_;
+  const bool is_low = !is_behind && log_.health() == LogHealth::kDiskLow;
+  // Also while the next segment is being made: the disk is behind.
+  admission_.Set(is_low ? SendFault::kDiskLow : SendFault::kUndurable);
 }
 
 void CommandLoop::TakeTickets() noexcept {

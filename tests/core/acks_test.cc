@@ -119,6 +119,9 @@ TEST_F(AcksTest, UndurableBytesAreBoundedAndNothingIsLostWhenTheDiskComesBack) {
   OpenGated(kUndurableMax);
   const GateOpener opener(gate_);
   Producer teller = NewProducer("teller");
+  // Behind the gate no segment is made: without the next one the log would be full before the
+  // bound.
+  ASSERT_TRUE(Await([&] { return engine_->log().ready_segments() > 0; }));
   gate_.Shut();
   std::int64_t accepted = 0;
   const auto count = [&accepted](const Completion& c) noexcept {
