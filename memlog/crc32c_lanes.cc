@@ -26,6 +26,10 @@ namespace {
 constexpr std::size_t kLongLaneBytes = 2048;
 constexpr std::size_t kShortLaneBytes = 256;
 
+// Of each lane, in one round of the loop.
+constexpr std::size_t kUnrolledBytes = 64;
+static_assert(kLongLaneBytes % kUnrolledBytes == 0 && kShortLaneBytes % kUnrolledBytes == 0);
+
 // Below this a single lane is as fast: it needs no joining.
 constexpr std::size_t kThreeLanesBytesMin = 1024;
 
@@ -61,9 +65,18 @@ std::uint32_t SkipZeroes(std::uint32_t crc) noexcept {
          kTable[3][crc >> 24];
 }
 
-PAWL_CRC_TARGET inline std::uint32_t AdvanceWord(std::uint32_t crc, std::uint64_t word) noexcept {
+// A register in the form that the instruction takes and gives: 64 bits on x86-64, of which the
+// upper half is 0. Cut to 32 bits it would cost a move per word (measured: 12 instructions for
+// three words instead of 4).
 #if defined(__x86_64__)
-  return static_cast<std::uint32_t>(_mm_crc32_u64(crc, word));
+using Register = std::uint64_t;
+#else
+using Register = std::uint32_t;
+#endif
+
+PAWL_CRC_TARGET inline Register AdvanceWord(Register crc, std::uint64_t word) noexcept {
+#if defined(__x86_64__)
+  return _mm_crc32_u64(crc, word);
 #else
   return __crc32cd(crc, word);
 #endif
@@ -82,14 +95,20 @@ template <std::size_t kLaneBytes>
 PAWL_CRC_TARGET std::uint32_t AdvanceLanes(std::uint32_t crc, const unsigned char*& bytes,
                                            std::size_t& size) noexcept {
   for (; size >= 3 * kLaneBytes; size -= 3 * kLaneBytes, bytes += 3 * kLaneBytes) {
-    std::uint32_t second = 0;
-    std::uint32_t third = 0;
-    for (std::size_t i = 0; i < kLaneBytes; i += 8) {
-      crc = AdvanceWord(crc, LoadWord(bytes + i));
-      second = AdvanceWord(second, LoadWord(bytes + kLaneBytes + i));
-      third = AdvanceWord(third, LoadWord(bytes + 2 * kLaneBytes + i));
+    Register first = crc;
+    Register second = 0;
+    Register third = 0;
+    for (const unsigned char* at = bytes; at != bytes + kLaneBytes; at += kUnrolledBytes) {
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < kUnrolledBytes; i += 8) {
+        first = AdvanceWord(first, LoadWord(at + i));
+        second = AdvanceWord(second, LoadWord(at + kLaneBytes + i));
+        third = AdvanceWord(third, LoadWord(at + 2 * kLaneBytes + i));
+      }
     }
-    crc = SkipZeroes<kLaneBytes>(SkipZeroes<kLaneBytes>(crc) ^ second) ^ third;
+    const auto first_two = SkipZeroes<kLaneBytes>(static_cast<std::uint32_t>(first)) ^
+                           static_cast<std::uint32_t>(second);
+    crc = SkipZeroes<kLaneBytes>(first_two) ^ static_cast<std::uint32_t>(third);
   }
   return crc;
 }
@@ -106,7 +125,9 @@ bool HasCrc32cInstruction() noexcept {
 
 PAWL_CRC_TARGET std::uint32_t AdvanceOneLane(std::uint32_t crc, const unsigned char* bytes,
                                              std::size_t size) noexcept {
-  for (; size >= 8; size -= 8, bytes += 8) crc = AdvanceWord(crc, LoadWord(bytes));
+  Register words = crc;
+  for (; size >= 8; size -= 8, bytes += 8) words = AdvanceWord(words, LoadWord(bytes));
+  crc = static_cast<std::uint32_t>(words);
   for (; size != 0; --size, ++bytes) crc = AdvanceByte(crc, *bytes);
   return crc;
 }
