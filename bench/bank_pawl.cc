@@ -169,10 +169,10 @@ class PawlRun {
   }
 
   std::size_t PollCompletions() {
-    const std::size_t count = producer_.Poll([this](const Completion& completion) noexcept {
-      if (!completion.verdict.is_accepted()) return;
-      ++accepted_;
-      last_position_ = completion.receipt.position;
+    const std::size_t count = producer_.PollRanges([this](const CompletionRange& range) noexcept {
+      if (!range.verdict().is_accepted()) return;
+      accepted_ += range.count();
+      last_position_ = range.receipt(range.count() - 1).position;
     });
     answered_ += count;
     return count;

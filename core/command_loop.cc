@@ -190,6 +190,7 @@ void CommandLoop::CheckHealth() noexcept {
 
 void CommandLoop::UpdateRoom() noexcept {
   accept_below_ = log_.durable().value() + undurable_bytes_max_ - commit_room_bytes_;
+  room_below_ = std::min(accept_below_, writer_.begins_below().value());
 }
 
 void CommandLoop::UpdateAdmission() noexcept {
@@ -224,19 +225,23 @@ void CommandLoop::FindStreams(std::span<const CommandSlot> run) noexcept {
   }
 }
 
+CommandLoop::Session& CommandLoop::SessionOf(const ProducerLane& lane, Sequence next) noexcept {
+  return lane.session() != 0 ? sessions_.At(lane.session()) : sessions_.Nameless(next);
+}
+
 // Decides commands of a lane that lie side by side, as long as there is room.
 std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
                                      std::span<const CommandSlot> run) noexcept {
   FindStreams(run);
   Touch(lane);
   // The window's credits see to it; answers are pushed without another look.
-  PAWL_CHECK(lane.ring.HasRoom(run.size()));
-  Session* const session = lane.session() == 0 ? nullptr : &sessions_.At(lane.session());
-  const bool is_fenced = session != nullptr && session->generation() != lane.generation();
+  PAWL_CHECK(lane.answers.HasRoom(run.size()));
+  Session& session = SessionOf(lane, run.front().sequence);
+  const bool is_fenced = session.generation() != lane.generation();
   std::uint32_t decided = 0;
   for (const CommandSlot& slot : run) {
     if (!HasRoom()) break;
-    const bool is_next = session == nullptr || slot.sequence == session->last().Next();
+    const bool is_next = slot.sequence == session.last().Next();
     if (is_next && !is_fenced) [[likely]] {
       Decide(lane, session, slot, streams_[decided]);
     } else {
@@ -244,42 +249,44 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
     }
     ++decided;
   }
+  GiveRange(lane);
   lane.loop.processed += decided;
   return decided;
 }
 
-void CommandLoop::Decide(ProducerLane& lane, Session* session, const CommandSlot& slot,
+void CommandLoop::AnswerAccepted(ProducerLane& lane, const CommandSlot& slot, Position position,
+                                 Version version) noexcept {
+  if (receipts_next_ == receipts_end_ || range_.asked != slot.ack) [[unlikely]] {
+    OpenRange(lane, slot);
+  }
+  *receipts_next_++ = {position.value(), version.value()};
+}
+
+void CommandLoop::Decide(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          StreamSlot* stream) noexcept {
   StreamStore& store = *stores_[slot.aggregate];
   builder_.Begin(store, slot.key, stream);
   const Verdict verdict = store.traits().decides[slot.type](builder_, slot.command.data());
-  if (!verdict.is_accepted() || builder_.is_over_limit()) [[unlikely]] {
+  if (!verdict.is_accepted()) [[unlikely]] {
     return Refuse(lane, session, slot, verdict);
   }
   const CommitBuilder::Applied applied =
       builder_.Apply({.session = lane.session(), .sequence = slot.sequence});
-  if (session != nullptr) session->RememberAccepted(applied.position, applied.version);
-  Answer(lane, PackedCompletion::Accepted(slot.sequence, slot.ack, applied.position,
-                                          applied.version, writer_.epoch()));
+  session.RememberAccepted(applied.position, applied.version);
+  AnswerAccepted(lane, slot, applied.position, applied.version);
 }
 
-void CommandLoop::Refuse(ProducerLane& lane, Session* session, const CommandSlot& slot,
+void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
-  if (builder_.is_over_limit()) verdict = Verdict(VerdictKind::kLimitExceeded, 0);
   builder_.TakeBack();
-  if (session != nullptr) session->RememberNotAccepted(verdict);
-  Answer(lane, PackedCompletion::Make(slot.sequence, verdict, slot.ack, Position(), Version(),
-                                      writer_.epoch(), false));
+  session.RememberNotAccepted(verdict);
+  AnswerNotExecuted(lane, slot, verdict);
 }
 
 // A command of a session that somebody else opened again, or one sent again.
 void CommandLoop::AnswerUnexecuted(ProducerLane& lane, const CommandSlot& slot,
                                    bool is_fenced) noexcept {
-  if (is_fenced) {
-    return Answer(lane,
-                  PackedCompletion::Make(slot.sequence, Verdict(VerdictKind::kFenced, 0), slot.ack,
-                                         Position(), Version(), writer_.epoch(), false));
-  }
+  if (is_fenced) return AnswerNotExecuted(lane, slot, Verdict(VerdictKind::kFenced, 0));
   // A lane's sequences are dense and in order.
   PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
   RecallAnswer(lane, slot);
@@ -317,24 +324,55 @@ void CommandLoop::RingReaders() noexcept {
 void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {
   const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
   const Epoch epoch = first.position == Position() ? writer_.epoch() : epochs_.Of(first.position);
-  Answer(lane, PackedCompletion::Make(slot.sequence, first.verdict, slot.ack, first.position,
-                                      first.version, epoch, true));
+  AnswerAlone(lane, slot, {.epoch = epoch, .verdict = first.verdict, .is_duplicate = true},
+              {first.position.value(), first.version.value()});
 }
 
 // --- answers ---
+
+void CommandLoop::OpenRange(ProducerLane& lane, const CommandSlot& slot) noexcept {
+  GiveRange(lane);
+  range_ = {
+      .first = slot.sequence, .epoch = writer_.epoch(), .asked = slot.ack, .reached = slot.ack};
+  const std::size_t level = ProducerLane::LevelIndex(slot.ack);
+  const std::span<PackedReceipt> room =
+      lane.receipts[level].From(lane.loop.answered[level], kTurnCommandsMax);
+  receipts_begin_ = receipts_next_ = room.data();
+  receipts_end_ = room.data() + room.size();
+}
+
+void CommandLoop::AnswerAlone(ProducerLane& lane, const CommandSlot& slot,
+                              const AnswerRange& outcome, const PackedReceipt& receipt) noexcept {
+  OpenRange(lane, slot);
+  range_.epoch = outcome.epoch;
+  range_.verdict = outcome.verdict;
+  range_.is_duplicate = outcome.is_duplicate;
+  *receipts_next_++ = receipt;
+  GiveRange(lane);
+}
+
+void CommandLoop::GiveRange(ProducerLane& lane) noexcept {
+  range_.count = static_cast<std::uint32_t>(receipts_next_ - receipts_begin_);
+  receipts_begin_ = receipts_next_ = receipts_end_ = nullptr;
+  if (range_.count == 0) return;
+  lane.loop.answered[ProducerLane::LevelIndex(range_.asked)] += range_.count;
+  if (range_.asked == Ack::kPublished) return lane.answers.PushReserved(range_);
+  pending_.Add(lane, range_);
+  ++lane.loop.pending;
+}
 
 int CommandLoop::ReleaseDurable() noexcept {
   if (!pending_.has_turn()) return 0;
   return pending_.Release(log_.durable(), [this](const PendingAnswers::Entry& entry) {
     --entry.lane->loop.pending;
-    Push(*entry.lane, entry.completion);
+    Push(*entry.lane, entry.answers);
   });
 }
 
 void CommandLoop::FailPending() noexcept {
   pending_.Release(Address(UINT64_MAX), [this](const PendingAnswers::Entry& entry) {
     --entry.lane->loop.pending;
-    Push(*entry.lane, entry.completion.AsUnknown());
+    Push(*entry.lane, entry.answers.AsUnknown());
   });
 }
 
@@ -344,12 +382,11 @@ int CommandLoop::RefuseEverything() noexcept {
   while (!waiting_.empty()) {
     ProducerLane& lane = waiting_.front();
     Touch(lane);
-    PAWL_CHECK(lane.ring.HasRoom(lane.loop.waiting));
+    PAWL_CHECK(lane.answers.HasRoom(lane.loop.waiting));
     for (std::uint32_t left = lane.loop.waiting; left != 0; --left, ++count) {
       const CommandSlot& slot = lane.commands.At(lane.loop.processed++);
       // A stop answers behind those before it of the same level; after a failure none are left.
-      Answer(lane, PackedCompletion::Make(slot.sequence, Verdict(VerdictKind::kUnavailable, 0),
-                                          slot.ack, Position(), Version(), writer_.epoch(), false));
+      AnswerNotExecuted(lane, slot, Verdict(VerdictKind::kUnavailable, 0));
     }
     waiting_.Take(lane.loop.waiting);
   }
@@ -361,7 +398,7 @@ int CommandLoop::RefuseEverything() noexcept {
 void CommandLoop::PublishAnswers() noexcept {
   for (ProducerLane* lane : touched_) {
     lane->loop.is_touched = false;
-    if (lane->ring.Publish()) lane->bell.Ring();
+    if (lane->answers.Publish()) lane->bell.Ring();
   }
   touched_.clear();
 }

@@ -120,23 +120,31 @@ class CommandLoop final : public Agent {
   int TakeTurn() noexcept;
   void TakeTickets() noexcept;
   std::uint32_t DecideRun(ProducerLane& lane, std::span<const CommandSlot> run) noexcept;
+  Session& SessionOf(const ProducerLane& lane, Sequence next) noexcept;
   void FindStreams(std::span<const CommandSlot> run) noexcept;
   // Inlined into the turn: its registers are set up once, not once per command.
-  [[gnu::always_inline]] inline void Decide(ProducerLane& lane, Session* session,
+  [[gnu::always_inline]] inline void Decide(ProducerLane& lane, Session& session,
                                             const CommandSlot& slot, StreamSlot* stream) noexcept;
-  [[gnu::noinline]] void Refuse(ProducerLane& lane, Session* session, const CommandSlot& slot,
+  [[gnu::noinline]] void Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                 Verdict verdict) noexcept;
   [[gnu::noinline]] void AnswerUnexecuted(ProducerLane& lane, const CommandSlot& slot,
                                           bool is_fenced) noexcept;
-  // The caller touches the lane and makes sure of room in its ring, once for all answers.
-  void Answer(ProducerLane& lane, const PackedCompletion& packed) noexcept {
-    if (packed.level() == Ack::kPublished) return lane.ring.PushReserved(packed);
-    pending_.Add(lane, packed);
-    ++lane.loop.pending;
+  // The caller touches the lane and makes sure of room in its ring, once for all answers, and gives
+  // the last range.
+  [[gnu::always_inline]] inline void AnswerAccepted(ProducerLane& lane, const CommandSlot& slot,
+                                                    Position position, Version version) noexcept;
+  //   outcome   verdict, epoch and whether it is a duplicate
+  void AnswerAlone(ProducerLane& lane, const CommandSlot& slot, const AnswerRange& outcome,
+                   const PackedReceipt& receipt = {}) noexcept;
+  void AnswerNotExecuted(ProducerLane& lane, const CommandSlot& slot, Verdict verdict) noexcept {
+    AnswerAlone(lane, slot, {.epoch = writer_.epoch(), .verdict = verdict});
   }
+  [[gnu::noinline]] void OpenRange(ProducerLane& lane, const CommandSlot& slot) noexcept;
+  void GiveRange(ProducerLane& lane) noexcept;
   void RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept;
   bool HasRoom() const noexcept {
-    return writer_.CanBeginCommit() && writer_.staged_end().value() < accept_below_;
+    const std::uint64_t end = writer_.staged_end().value();
+    return end < room_below_ || (end < accept_below_ && writer_.CanBeginCommit());
   }
   void UpdateRoom() noexcept;
   void UpdateAdmission() noexcept;
@@ -146,8 +154,8 @@ class CommandLoop final : public Agent {
   int ReleaseDurable() noexcept;
   void FailPending() noexcept;
   int RefuseEverything() noexcept;
-  void Push(ProducerLane& lane, const PackedCompletion& completion) noexcept {
-    lane.ring.Push(completion);
+  void Push(ProducerLane& lane, const AnswerRange& answers) noexcept {
+    lane.answers.Push(answers);
     Touch(lane);
   }
   // The lane's answers are to be published at the end of the turn.
@@ -179,7 +187,13 @@ class CommandLoop final : public Agent {
   WaitingLanes waiting_;
   std::array<CommandQueue::Ticket, kTurnCommandsMax> tickets_;
   std::array<StreamSlot*, kTurnCommandsMax> streams_;  // of the run being decided, or nullptr
-  std::uint64_t accept_below_ = 0;                     // address: no commit begins at or above it
+  // Answers of the run that are not given yet: from range_.first on, one for each receipt written.
+  AnswerRange range_;
+  PackedReceipt* receipts_begin_ = nullptr;
+  PackedReceipt* receipts_next_ = nullptr;  // where the next one goes
+  PackedReceipt* receipts_end_ = nullptr;
+  std::uint64_t accept_below_ = 0;  // address: no commit begins at or above it
+  std::uint64_t room_below_ = 0;    // the same, and one begun below it fits into the segment
   std::uint32_t closing_lanes_ = 0;
   bool is_failed_ = false;
   bool is_draining_ = false;

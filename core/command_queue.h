@@ -8,7 +8,7 @@
 namespace pawl::inline v0 {
 
 // The way of commands to the loop: many producers, one consumer, pre-sized, never growing. The
-// commands themselves stand in their lanes' rings (CommandRing); what goes through the queue are
+// commands themselves stand in their lanes' rings (WindowRing); what goes through the queue are
 // tickets for them. Order is per producer only: the log decides the order between producers. Its
 // memory is allocated by the constructor; enqueueing allocates nothing and refuses when there is no
 // room. TryEnqueue and TryDequeue are lock-free.

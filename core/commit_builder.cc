@@ -1,5 +1,7 @@
 #include "pawl/commit_builder.h"
 
+#include <cstring>
+
 namespace pawl::inline v0 {
 
 StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
@@ -19,10 +21,11 @@ StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
 
 void CommitBuilder::TakeBack() noexcept {
   writer_.AbandonCommit();
-  for (std::uint32_t i = emitted_count_; i > 0; --i) {
-    const Emitted& emitted = emitted_[i - 1];
-    emitted.slot->version = Version(emitted.slot->version.value() - 1);
-    emitted.slot->last = emitted.last_before;
+  for (const Emitted* each = emitted_end_; each != emitted_.data();) {
+    --each;
+    each->slot->version = Version(each->slot->version.value() - 1);
+    const auto* header = reinterpret_cast<const RecordHeader*>(each->event) - 1;
+    each->slot->last = Position(header->back_link);
   }
   for (std::uint32_t i = created_count_; i > 0; --i) {
     created_[i - 1]->RemoveNewest();

@@ -140,8 +140,8 @@ std::size_t EngineParts::memory_bytes() const noexcept {
   std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
   const std::size_t lane_bytes =
-      sizeof(ProducerLane) +
-      options.session_window * (sizeof(CommandSlot) + sizeof(PackedCompletion));
+      sizeof(ProducerLane) + options.session_window * (sizeof(CommandSlot) + sizeof(AnswerRange) +
+                                                       2 * sizeof(PackedReceipt));
   return bytes +
          lanes.size() * (lane_bytes + options.session_window * sizeof(PendingAnswers::Entry));
 }

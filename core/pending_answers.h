@@ -10,14 +10,14 @@
 
 namespace pawl::inline v0 {
 
-// Answers that wait for the durable mark, in log order. As large as all windows together, so that
-// adding never fails. All memory is allocated by the constructor.
+// Ranges of answers that wait for the durable mark, in log order. As large as all windows together,
+// so that adding never fails. All memory is allocated by the constructor.
 //   threads   loop only
 class PendingAnswers {
  public:
   struct Entry {
     ProducerLane* lane;
-    PackedCompletion completion;
+    AnswerRange answers;
   };
 
   explicit PendingAnswers(std::uint32_t answers_max)
@@ -25,10 +25,10 @@ class PendingAnswers {
         turns_(entries_.size()),
         mask_(entries_.size() - 1) {}
 
-  // Adds an answer of the open turn.
-  void Add(ProducerLane& lane, const PackedCompletion& completion) noexcept {
+  // Adds answers of the open turn.
+  void Add(ProducerLane& lane, const AnswerRange& answers) noexcept {
     PAWL_DCHECK(entry_tail_ - entry_head_ < entries_.size());
-    entries_[entry_tail_++ & mask_] = {&lane, completion};
+    entries_[entry_tail_++ & mask_] = {&lane, answers};
   }
 
   // Ends the turn: its answers wait until the log is durable up to `end`.
@@ -42,7 +42,7 @@ class PendingAnswers {
     turns_[turn_tail_++ & mask_] = {end, entry_tail_};
   }
 
-  // Calls give(Entry&) for the answers of all turns that end at or below `durable`.
+  // Calls give(Entry&) for the ranges of all turns that end at or below `durable`.
   template <class Give>
   int Release(Address durable, Give&& give) noexcept {
     int count = 0;

@@ -115,7 +115,10 @@ Sent Producer::Send(Sequence resend) noexcept { return lane_->Send(resend); }
 void Producer::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   lane_->SendStaged(count, sent);
 }
-std::size_t Producer::Take(std::span<PackedCompletion> into) noexcept { return lane_->Take(into); }
+CompletionRange Producer::TakeRange(std::size_t answers_max) noexcept {
+  return lane_->TakeRange(answers_max);
+}
+void Producer::ReturnCredits(std::uint32_t count) noexcept { lane_->ReturnCredits(count); }
 
 std::uint32_t Producer::in_flight() const noexcept { return lane_->in_flight(); }
 std::uint32_t Producer::window() const noexcept { return lane_->window(); }
@@ -124,11 +127,11 @@ std::uint32_t Producer::generation() const noexcept { return lane_->generation()
 
 namespace {
 
-// Waits until the ring holds more than `seen` completions, or `end`. Host-driven: runs the engine.
+// Waits until the ring holds more than `seen` ranges, or `end`. Host-driven: runs the engine.
 void WaitForMore(ProducerLane& lane, std::size_t seen,
                  std::chrono::steady_clock::time_point end) noexcept {
   EngineParts& engine = lane.engine();
-  const auto has_more = [&lane, seen]() noexcept { return lane.ring.size() > seen; };
+  const auto has_more = [&lane, seen]() noexcept { return lane.answers.size() > seen; };
   if (engine.options.threads != Threads::kOwn) {
     while (!has_more() && std::chrono::steady_clock::now() < end) {
       if (engine.Round() == 0) std::this_thread::yield();
@@ -154,21 +157,19 @@ absl::StatusOr<Receipt> Producer::ExecuteSlot(const CommandSlot& slot, Sequence 
   const auto end = std::chrono::steady_clock::now() + timeout;
   Sent sent = lane_->SendCopy(slot, resend);
   while (!sent) {
-    const bool may_pass = sent.code() == absl::StatusCode::kResourceExhausted &&
-                          lane_->ring.size() < lane_->in_flight() + 1;
+    const bool may_pass = sent.code() == absl::StatusCode::kResourceExhausted;
     // With every answer of a full window in the ring only the caller's Poll() makes room.
-    const bool is_stuck =
-        sent.fault() == SendFault::kWindowFull && lane_->ring.size() >= lane_->in_flight();
+    const bool is_stuck = sent.fault() == SendFault::kWindowFull && lane_->IsAllAnswered();
     if (!may_pass || is_stuck || std::chrono::steady_clock::now() >= end) {
       return StatusOf(sent.fault());
     }
     const auto slice = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
-    WaitForMore(*lane_, lane_->ring.size(), std::min(end, slice));
+    WaitForMore(*lane_, lane_->answers.size(), std::min(end, slice));
     sent = lane_->SendCopy(slot, resend);
   }
   Completion completion;
   for (;;) {
-    const std::size_t seen = lane_->ring.size();
+    const std::size_t seen = lane_->answers.size();
     if (lane_->TakeOutOfTurn(sent.sequence(), completion)) return ResultOf(completion);
     if (std::chrono::steady_clock::now() >= end) {
       return absl::DeadlineExceededError(

@@ -9,7 +9,9 @@ namespace pawl::inline v0 {
 
 ProducerLane::ProducerLane(const Setup& setup)
     : commands(std::bit_ceil(std::size_t{setup.window})),
-      ring(std::bit_ceil(std::size_t{setup.window})),
+      answers(std::bit_ceil(std::size_t{setup.window})),
+      receipts{WindowRing<PackedReceipt>(std::bit_ceil(std::size_t{setup.window})),
+               WindowRing<PackedReceipt>(std::bit_ceil(std::size_t{setup.window}))},
       engine_(setup.engine),
       queue_(setup.queue),
       admission_(setup.admission),
@@ -22,10 +24,12 @@ ProducerLane::ProducerLane(const Setup& setup)
 void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
                             Sequence last) noexcept {
   // The one before may have ended with answers that it did not poll.
-  while (ring.Poll([](const PackedCompletion&) {}, ring.size()) != 0) {
+  while (answers.Poll([](const AnswerRange&) {}, answers.size()) != 0) {
   }
   sent_ = 0;
   polled_ = 0;
+  read_ = {};
+  taken_ahead_ = 0;
   session_ = session;
   generation_ = generation;
   last_sequence_ = last;
@@ -102,25 +106,70 @@ void ProducerLane::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   sent.count += count;
 }
 
-std::size_t ProducerLane::Take(std::span<PackedCompletion> into) noexcept {
-  auto next = into.begin();
-  const std::size_t count =
-      ring.Poll([&next](const PackedCompletion& packed) { *next++ = packed; }, into.size());
-  polled_ += count;
-  return count;
+CompletionRange ProducerLane::TakeFront(std::uint32_t count) noexcept {
+  AnswerRange& front = *answers.Peek(0);
+  const std::size_t level = LevelIndex(front.asked);
+  const std::span<const PackedReceipt> read = receipts[level].From(read_[level], count);
+  AnswerRange taken = front;
+  taken.count = static_cast<std::uint32_t>(read.size());
+  read_[level] += taken.count;
+  front.first = front.first.Plus(taken.count);
+  front.count -= taken.count;
+  if (front.count == 0) answers.Poll([](const AnswerRange&) {}, 1);
+  return {taken, read};
+}
+
+CompletionRange ProducerLane::TakeRange(std::size_t answers_max) noexcept {
+  const AnswerRange* const front = answers.Peek(0);
+  if (front == nullptr || answers_max == 0) return {};
+  const auto most = static_cast<std::uint32_t>(std::min<std::size_t>(front->count, answers_max));
+  if (taken_ahead_ == 0) return TakeFront(most);
+  std::uint32_t count = 1;  // the first one is never taken
+  while (count < most && !ReceiptAt(front->asked, count).is_taken()) ++count;
+  const CompletionRange range = TakeFront(count);
+  DropTaken();
+  return range;
+}
+
+// What was taken out of turn leaves the window when it comes to the front.
+void ProducerLane::DropTaken() noexcept {
+  while (taken_ahead_ != 0) {
+    const AnswerRange* const front = answers.Peek(0);
+    if (front == nullptr || !ReceiptAt(front->asked, 0).is_taken()) return;
+    TakeFront(1);
+    ReturnCredits(1);
+    --taken_ahead_;
+  }
 }
 
 bool ProducerLane::TakeOutOfTurn(Sequence sequence, Completion& into) noexcept {
+  std::array<std::uint64_t, 2> passed{};  // receipts of the ranges before, by level
   for (std::size_t ahead = 0;; ++ahead) {
-    PackedCompletion* packed = ring.Peek(ahead);
-    if (packed == nullptr) return false;
-    if (packed->sequence != sequence.value() || packed->is_taken()) continue;
-    into = packed->Unpack();
-    packed->rest |= PackedCompletion::kTaken;
-    // At the head it needs not wait for a Poll() to give its credit back.
-    if (ahead == 0) polled_ += ring.Poll([](const PackedCompletion&) {}, 1);
-    return true;
+    const AnswerRange* const range = answers.Peek(ahead);
+    if (range == nullptr) return false;
+    std::uint64_t& before = passed[LevelIndex(range->asked)];
+    const std::uint64_t offset = sequence - range->first;  // huge, if it stands before
+    if (offset < range->count) {
+      PackedReceipt& receipt = ReceiptAt(range->asked, before + offset);
+      if (!receipt.is_taken()) {
+        into = CompletionRange(*range, {&receipt, 1})[0];
+        into.sequence = sequence;
+        receipt.version_and_taken |= PackedReceipt::kTaken;
+        ++taken_ahead_;
+        DropTaken();
+        return true;
+      }
+    }
+    before += range->count;
   }
+}
+
+bool ProducerLane::IsAllAnswered() noexcept {
+  std::uint64_t answered = 0;
+  for (std::size_t ahead = 0; const AnswerRange* range = answers.Peek(ahead); ++ahead) {
+    answered += range->count;
+  }
+  return answered == in_flight();
 }
 
 }  // namespace pawl::inline v0

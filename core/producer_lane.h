@@ -7,24 +7,25 @@
 
 #include "admission.h"
 #include "command_queue.h"
-#include "command_ring.h"
 #include "completion_ring.h"
 #include "pawl/cache_line.h"
 #include "pawl/command_slot.h"
+#include "pawl/completion_range.h"
 #include "pawl/doorbell.h"
 #include "pawl/log.h"
 #include "pawl/receipt.h"
 #include "pawl/stream_store.h"
+#include "window_ring.h"
 
 namespace pawl::inline v0 {
 
 class EngineParts;
 
 // What a producer and the loop share: the way in (a ring of commands, whose tickets go through the
-// queue), the way back (a ring of completions).
+// queue), the way back (a ring of answer ranges, and for each level a ring of receipts).
 // Owned by the engine; lives until the engine ends or the lane is reused.
 //
-// Memory ordering: see CommandQueue, CommandRing and CompletionRing; is_sending_ is ordered by the
+// Memory ordering: see CommandQueue, WindowRing and CompletionRing; is_sending_ is ordered by the
 // barrier in Engine::Stop().
 class ProducerLane {
  public:
@@ -54,11 +55,15 @@ class ProducerLane {
   // Sends the first `count` staged commands.
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   Sent SendCopy(const CommandSlot& slot, Sequence resend) noexcept;
-  // Takes up to into.size() completions; their commands leave the window.
-  std::size_t Take(std::span<PackedCompletion> into) noexcept;
+  // Takes up to `answers_max` of the oldest answers that share a range; empty: there are none.
+  // Their commands leave the window with ReturnCredits(), until when the receipts stay where they
+  // are.
+  CompletionRange TakeRange(std::size_t answers_max) noexcept;
+  void ReturnCredits(std::uint32_t count) noexcept { polled_ += count; }
   // Takes the answer to `sequence` out of turn; false: it is not there yet.
   bool TakeOutOfTurn(Sequence sequence, Completion& into) noexcept;
-  bool HasCompletions() noexcept { return ring.size() != 0; }
+  // Whether every command under way is answered: only polls make room in the window.
+  bool IsAllAnswered() noexcept;
 
   std::uint32_t in_flight() const noexcept { return static_cast<std::uint32_t>(sent_ - polled_); }
   std::uint32_t window() const noexcept { return window_; }
@@ -81,17 +86,24 @@ class ProducerLane {
 
   // --- both ---
 
-  CommandRing<CommandSlot> commands;      // producer writes, loop reads
-  CompletionRing<PackedCompletion> ring;  // loop pushes, producer polls
-  Doorbell bell;                          // the producer sleeps, the loop rings
+  WindowRing<CommandSlot> commands;                   // producer writes, loop reads
+  CompletionRing<AnswerRange> answers;                // loop pushes, producer polls
+  std::array<WindowRing<PackedReceipt>, 2> receipts;  // loop writes, producer reads; by level
+  Doorbell bell;                                      // the producer sleeps, the loop rings
+
+  // Index of a level in `receipts` and in counts of answers.
+  static constexpr std::size_t LevelIndex(Ack level) noexcept {
+    return static_cast<std::size_t>(level) - 1;
+  }
 
   // --- loop only ---
 
   struct LoopSide {
-    std::uint64_t processed = 0;     // commands decided: cursor of the next one in `commands`
-    std::uint32_t waiting = 0;       // commands behind it whose tickets the loop took
-    std::uint64_t pending = 0;       // answers that wait for the durable mark
-    std::uint64_t closes_after = 0;  // the producer ended after so many commands
+    std::uint64_t processed = 0;  // commands decided: cursor of the next one in `commands`
+    std::uint32_t waiting = 0;    // commands behind it whose tickets the loop took
+    std::array<std::uint64_t, 2> answered{};  // receipts written: cursors of the next ones
+    std::uint64_t pending = 0;                // ranges that wait for the durable mark
+    std::uint64_t closes_after = 0;           // the producer ended after so many commands
     bool is_open = false;
     bool is_closing = false;
     bool is_touched = false;  // pushed to in this turn
@@ -106,6 +118,11 @@ class ProducerLane {
     is_sending_.store(false, std::memory_order_release);
   }
   SendFault Enqueue(std::uint32_t count) noexcept;
+  PackedReceipt& ReceiptAt(Ack level, std::uint64_t ahead) noexcept {
+    return receipts[LevelIndex(level)].At(read_[LevelIndex(level)] + ahead);
+  }
+  CompletionRange TakeFront(std::uint32_t count) noexcept;
+  void DropTaken() noexcept;
 
   // Constant while in use.
   EngineParts* const engine_;
@@ -122,6 +139,8 @@ class ProducerLane {
   // Producer's thread.
   alignas(kCacheLineBytes) std::uint64_t sent_ = 0;
   std::uint64_t polled_ = 0;
+  std::array<std::uint64_t, 2> read_{};  // receipts taken: cursors of the oldest ones not taken
+  std::uint32_t taken_ahead_ = 0;  // answers taken out of turn that stand behind others not taken
   Sequence last_sequence_;
   // Writer: producer's thread. Reader: Engine::Stop(). Guards the end of enqueueing.
   std::atomic<bool> is_sending_{false};

@@ -68,6 +68,12 @@ class SessionTable {
   SessionTable(std::uint32_t sessions_max, std::uint32_t window);
 
   Session& At(std::uint32_t number) noexcept { return sessions_[number - 1]; }
+  // Stands in for the session of a producer that has none, whose next command is `next`: generation
+  // 0, remembers nothing.
+  Session& Nameless(Sequence next) noexcept {
+    nameless_.last_ = Sequence(next.value() - 1);
+    return nameless_;
+  }
 
   // Number of the session `name`, 1, 2, 3…; 0: there is none.
   std::uint32_t Find(std::string_view name) const noexcept;
@@ -98,6 +104,8 @@ class SessionTable {
   const std::uint32_t window_;  // a power of two
   std::vector<Session> sessions_;
   std::unique_ptr<Session::Entry[]> entries_;
+  Session::Entry forgotten_{};  // the window of nameless_: one entry, never read
+  Session nameless_;
   std::uint32_t count_ = 0;
 };
 

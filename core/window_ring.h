@@ -10,32 +10,35 @@
 
 namespace pawl::inline v0 {
 
-// Where a lane's commands stand from the moment they are submitted until they are decided: written
-// once by the producer, read in place by the loop, never copied. As large as the producer's window.
+// Slots that one side of a lane writes and the other reads in place: commands on their way in,
+// receipts on their way back. As large as the producer's window, whose credits alone say whose a
+// slot is.
 //
-// Threads: a slot belongs to the producer until the command queue takes a ticket for it, then to
-// the loop until it has answered as many commands as had been sent up to and with it, then to the
-// producer again. Lifetime: fixed memory, allocated by the constructor. Every function is
-// wait-free; none allocates.
+// Threads: a slot belongs to its writer until the writer hands it over (the producer by a ticket
+// in the command queue, the loop by a range in the completion ring), then to its reader until the
+// command's credit came back. Lifetime: fixed memory, allocated by the constructor. Every function
+// is wait-free; none allocates.
 //
-// Memory ordering: the ring has no atomics of its own. What the producer wrote is ordered before
-// the loop's reads by the ticket's way through the command queue. The loop's reads are ordered
-// before the producer's next write of the slot by the completion ring: the window has a credit for
-// command s + capacity only after s + 1 completions were polled; the loop decides a lane's commands
-// in order and pushes an answer only after it decided the command, so the (s + 1)-th push comes
-// after it decided command s.
+// Memory ordering: the ring has no atomics of its own. What the writer wrote is ordered before the
+// reader's reads by the way of the ticket or range. Reads are ordered before the next write of the
+// slot by the credit: the window has one for command s + capacity only after s + 1 answers were
+// polled and given back.
+//   commands   the loop decides a lane's commands in order and answers only what it decided, so the
+//              (s + 1)-th answer comes after it read slot s, and the producer's poll after both
+//   receipts   answers of one level come in order, so that the receipt of a level's answer number n
+//              is written again for its number n + capacity, which was sent after n was given back
 template <class Slot>
-class CommandRing {
+class WindowRing {
  public:
   //   capacity   slots, a power of two; the producer's window
-  explicit CommandRing(std::size_t capacity)
+  explicit WindowRing(std::size_t capacity)
       : slots_(std::make_unique<Slot[]>(capacity)), mask_(capacity - 1) {
     PAWL_CHECK(std::has_single_bit(capacity));
   }
-  CommandRing(const CommandRing&) = delete;
-  CommandRing& operator=(const CommandRing&) = delete;
+  WindowRing(const WindowRing&) = delete;
+  WindowRing& operator=(const WindowRing&) = delete;
 
-  // The slot of the lane's command number `cursor`, counted from 0 for ever.
+  // The slot number `cursor`, counted from 0 for ever.
   Slot& At(std::uint64_t cursor) noexcept { return slots_[cursor & mask_]; }
 
   // Up to `wanted` slots from `cursor` on that lie side by side.

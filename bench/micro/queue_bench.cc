@@ -12,9 +12,9 @@
 #include <benchmark/benchmark.h>
 
 #include "command_queue.h"
-#include "command_ring.h"
 #include "pawl/command_slot.h"
 #include "placement.h"
+#include "window_ring.h"
 
 namespace pawl::inline v0::bench {
 namespace {
@@ -55,7 +55,7 @@ class Way {
 
  private:
   CommandQueue queue_{kWindow, 1};
-  CommandRing<CommandSlot> ring_{kWindow};
+  WindowRing<CommandSlot> ring_{kWindow};
   const CommandQueue::TokenPointer token_ = queue_.NewToken();
   // Sender only.
   alignas(64) std::uint64_t sent_ = 0;

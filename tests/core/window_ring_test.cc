@@ -1,4 +1,4 @@
-#include "command_ring.h"
+#include "window_ring.h"
 
 #include <cstdint>
 #include <span>
@@ -8,8 +8,8 @@
 namespace pawl {
 namespace {
 
-TEST(CommandRingTest, ACommandKeepsItsSlotForALap) {
-  CommandRing<int> ring(4);
+TEST(WindowRingTest, ACommandKeepsItsSlotForALap) {
+  WindowRing<int> ring(4);
   for (std::uint64_t cursor = 0; cursor < 4; ++cursor) ring.At(cursor) = static_cast<int>(cursor);
   for (std::uint64_t cursor = 0; cursor < 4; ++cursor) {
     EXPECT_EQ(ring.At(cursor), static_cast<int>(cursor));
@@ -17,8 +17,8 @@ TEST(CommandRingTest, ACommandKeepsItsSlotForALap) {
   }
 }
 
-TEST(CommandRingTest, ARunEndsWhereTheRingDoes) {
-  CommandRing<int> ring(8);
+TEST(WindowRingTest, ARunEndsWhereTheRingDoes) {
+  WindowRing<int> ring(8);
   EXPECT_EQ(ring.From(0, 8).size(), 8U);
   EXPECT_EQ(ring.From(8 + 5, 8).size(), 3U);
   EXPECT_EQ(ring.From(8 + 5, 2).size(), 2U);
@@ -26,8 +26,8 @@ TEST(CommandRingTest, ARunEndsWhereTheRingDoes) {
   EXPECT_TRUE(ring.From(3, 0).empty());
 }
 
-TEST(CommandRingTest, ACapacityThatIsNoPowerOfTwoIsRefused) {
-  EXPECT_DEATH(CommandRing<int>(6), "check failed");
+TEST(WindowRingTest, ACapacityThatIsNoPowerOfTwoIsRefused) {
+  EXPECT_DEATH(WindowRing<int>(6), "check failed");
 }
 
 }  // namespace

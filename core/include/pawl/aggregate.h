@@ -73,11 +73,17 @@ void Evolve(StreamSlot& slot, const std::byte* event) noexcept {
 }
 
 template <class A, class E>
-CommitBuilder::EventBytes BytesOf(const E& event) noexcept {
-  return {.index = A::Events::template IndexOf<E>(),
-          .size = kEventBytes<E>,
-          .bytes = &event,
-          .evolve = &Evolve<A, E>};
+inline constexpr CommitBuilder::EventKind kEventKind{
+    .index = A::Events::template IndexOf<E>(), .size = kEventBytes<E>, .evolve = &Evolve<A, E>};
+
+// Writes an event into its record. Copied as an E, so that a compiler which sees how Decide built
+// it builds it here and nowhere else.
+template <class E>
+void WriteEvent(std::byte* room, const E& event) noexcept {
+  if constexpr (kEventBytes<E> != 0) {
+    if (room != nullptr) [[likely]]
+      ::new (static_cast<void*>(room)) E(event);
+  }
 }
 
 }  // namespace internal
@@ -92,7 +98,7 @@ class Emit {
   template <class E>
   void operator()(const E& event) noexcept {
     static_assert(A::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
-    builder_.EmitOwn(internal::BytesOf<A>(event));
+    internal::WriteEvent(builder_.EmitOwn(internal::kEventKind<A, E>), event);
   }
 
   // Emits on the aggregate `key` of type B, in the same commit; made if it does not exist. If the
@@ -102,7 +108,7 @@ class Emit {
     static_assert(B::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
     StreamStore* store = builder_.StoreOf(TagOf<B>());
     if (store == nullptr || key.is_zero()) return builder_.FailLimit();
-    builder_.EmitOther(*store, key, internal::BytesOf<B>(event));
+    internal::WriteEvent(builder_.EmitOther(*store, key, internal::kEventKind<B, E>), event);
   }
 
   const Key& key() const noexcept { return builder_.key(); }
@@ -185,19 +191,48 @@ consteval void CheckEvolve() {
                 "pawl: no void Evolve(State&, const Event&) noexcept for an event in Events");
 }
 
+template <class A, class Events>
+struct Evolver;
+
+template <class A, class... Es>
+struct Evolver<A, Events<Es...>> {
+  // Longer lists are not worth a comparison for each event type.
+  static constexpr bool kIsInlined = sizeof...(Es) <= 4;
+
+  // Evolves what was emitted, in order. Evolve of the aggregate's own events is inlined; those of
+  // other aggregates, and long lists, are called by address.
+  static void EvolveEmitted(const CommitBuilder& builder) noexcept {
+    builder.ForEachEmitted([](EvolveFunction evolve, StreamSlot& slot, const std::byte* event) {
+      const bool is_done =
+          kIsInlined && ((evolve == &Evolve<A, Es> && (Evolve<A, Es>(slot, event), true)) || ...);
+      if (!is_done) evolve(slot, event);
+    });
+  }
+};
+
 // Runs A's Decide on the commit that `builder` opened.
 template <class A, class C>
-Verdict Decide(CommitBuilder& builder, const std::byte* bytes) noexcept {
+Verdict Decide(CommitBuilder& builder, const C& command) noexcept {
   const StreamSlot* slot = builder.own_slot();
   const typename A::State& state =
       slot == nullptr ? kNothing<A> : static_cast<const AggregateSlot<A>*>(slot)->state;
-  const C& command = *reinterpret_cast<const C*>(bytes);
   Emit<A> emit(builder);
   if constexpr (DecidesWithOthers<A, C>) {
     return A::Decide(state, command, Others(builder), emit);
   } else {
     return A::Decide(state, command, emit);
   }
+}
+
+// The same, and evolves what was emitted if that was accepted.
+template <class A, class C>
+Verdict DecideAndEvolve(CommitBuilder& builder, const std::byte* command) noexcept {
+  const Verdict verdict = Decide<A>(builder, *reinterpret_cast<const C*>(command));
+  if (builder.is_over_limit()) [[unlikely]]
+    return {VerdictKind::kLimitExceeded, 0};
+  if (verdict.is_accepted()) [[likely]]
+    Evolver<A, typename A::Events>::EvolveEmitted(builder);
+  return verdict;
 }
 
 template <class A, class Commands, class Events>
@@ -216,7 +251,7 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
 
   static inline const std::array<EventTraits, sizeof...(Es)> kEvents{
       EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>}...};
-  static constexpr std::array<DecideFunction, sizeof...(Cs)> kDecides{&Decide<A, Cs>...};
+  static constexpr std::array<DecideFunction, sizeof...(Cs)> kDecides{&DecideAndEvolve<A, Cs>...};
 };
 
 }  // namespace internal

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "pawl/key.h"
@@ -42,47 +41,55 @@ class CommitBuilder {
     own_store_ = &store;
     own_key_ = &key;
     own_slot_ = slot != nullptr ? slot : store.Find(key);
-    emitted_count_ = 0;
+    emitted_end_ = emitted_.data();
+    emitted_limit_ = emitted_.data() + emitted_.size();
     created_count_ = 0;
     touches_own_ = false;
     is_over_limit_ = false;
     writer_.BeginCommit();
   }
 
-  // An event that Decide built, without its type.
-  struct EventBytes {
+  // What the engine needs of an event besides its bytes.
+  struct EventKind {
     std::uint32_t index;  // in the aggregate's Events
     std::uint32_t size;
-    const void* bytes;
     EvolveFunction evolve;
   };
 
   // Adds an event to the addressed stream (`store`, `key` from Begin) or another one.
-  void EmitOwn(const EventBytes& event) noexcept {
-    if (own_slot_ == nullptr) own_slot_ = Create(*own_store_, *own_key_);
+  //   returns   where the event's bytes go, to be written before the commit ends; nullptr: the
+  //             command went over a limit
+  std::byte* EmitOwn(const EventKind& kind) noexcept {
+    if (own_slot_ == nullptr) [[unlikely]]
+      own_slot_ = Create(*own_store_, *own_key_);
     touches_own_ = true;
-    EmitTo(*own_store_, own_slot_, kRecordOwnStream, event);
+    return EmitTo(*own_store_, own_slot_, kRecordOwnStream, kind);
   }
-  void EmitOther(StreamStore& store, const Key& key, const EventBytes& event) noexcept {
-    if (&store == own_store_ && key == *own_key_) return EmitOwn(event);
+  std::byte* EmitOther(StreamStore& store, const Key& key, const EventKind& kind) noexcept {
+    if (&store == own_store_ && key == *own_key_) return EmitOwn(kind);
     StreamSlot* slot = store.Find(key);
     if (slot == nullptr) slot = Create(store, key);
-    EmitTo(store, slot, 0, event);
+    return EmitTo(store, slot, 0, kind);
   }
 
-  // Evolves the states of all emitted events, in order, and ends the commit. A session's command
-  // that emitted nothing leaves a kAccepted record, so that its resend is known.
+  // Calls evolve(EvolveFunction, StreamSlot&, const std::byte* event) for what was emitted, in
+  // order.
+  template <class Evolve>
+  void ForEachEmitted(Evolve&& evolve) const noexcept {
+    for (const Emitted* each = emitted_.data(); each != emitted_end_; ++each) {
+      evolve(each->evolve, *each->slot, each->event);
+    }
+  }
+
+  // Ends the commit, whose events are evolved. A session's command that emitted nothing leaves a
+  // kAccepted record, so that its resend is known.
   Applied Apply(const CommitOrigin& origin) noexcept {
-    if (emitted_count_ == 0) [[unlikely]] {
+    if (emitted_end_ == emitted_.data()) [[unlikely]] {
       if (origin.session == 0) {
         writer_.AbandonCommit();
         return {};
       }
       PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
-    }
-    const Emitted* each = emitted_.data();
-    for (std::uint32_t left = emitted_count_; left != 0; --left, ++each) {
-      each->evolve(*each->slot, each->event);
     }
     return {.position = writer_.EndCommit(origin),
             .version = touches_own_ ? own_slot_->version : Version()};
@@ -91,7 +98,10 @@ class CommitBuilder {
   void TakeBack() noexcept;
 
   // The command will be refused whole as kLimitExceeded.
-  void FailLimit() noexcept { is_over_limit_ = true; }
+  void FailLimit() noexcept {
+    is_over_limit_ = true;
+    emitted_limit_ = emitted_end_;
+  }
   bool is_over_limit() const noexcept { return is_over_limit_; }
   const Key& key() const noexcept { return *own_key_; }
   StreamSlot* own_slot() const noexcept { return own_slot_; }
@@ -114,52 +124,34 @@ class CommitBuilder {
   struct Emitted {
     EvolveFunction evolve;
     StreamSlot* slot;
-    const std::byte* event;  // in the frame buffer
-    Position last_before;    // of the slot, to take it back
+    const std::byte* event;  // in the frame buffer, behind its record header
   };
 
   StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
 
-  // Copies an event that Decide built a moment ago. Word by word: wider loads would wait until the
-  // narrower stores of its fields reach the cache (measured: half the time of an emit). Volatile
-  // keeps the compiler from widening them.
-  static void CopyEvent(std::byte* into, const void* event, std::uint32_t size) noexcept {
-    constexpr std::uint32_t kWordsUpTo = 256;  // beyond, the wait is short beside the copy
-    const auto address = reinterpret_cast<std::uintptr_t>(event);
-    if (size > kWordsUpTo || ((address | size) & 7) != 0) {
-      std::memcpy(into, event, size);
-      return;
-    }
-    using Word [[gnu::may_alias]] = std::uint64_t;
-    const auto* from = static_cast<const volatile Word*>(event);
-    for (std::uint32_t i = 0; i < size / 8; ++i) {
-      const std::uint64_t word = from[i];
-      std::memcpy(into + i * 8, &word, 8);
-    }
-  }
-
-  void EmitTo(StreamStore& store, StreamSlot* slot, std::uint8_t flags,
-              const EventBytes& event) noexcept {
-    if (slot == nullptr || is_over_limit_ || emitted_count_ == kCommitEventsMax) {
-      is_over_limit_ = true;
-      return;
+  std::byte* EmitTo(StreamStore& store, StreamSlot* slot, std::uint8_t flags,
+                    const EventKind& kind) noexcept {
+    if (slot == nullptr || emitted_end_ == emitted_limit_) [[unlikely]] {
+      FailLimit();
+      return nullptr;
     }
     const Position position = writer_.next_position();
+    const Version version = slot->version.Next();
     std::byte* room = writer_.AppendRecord({.kind = RecordKind::kEvent,
                                             .flags = flags,
-                                            .type = store.type_numbers[event.index],
+                                            .type = store.type_numbers[kind.index],
                                             .stream = slot->number,
-                                            .version = slot->version.Next(),
+                                            .version = version,
                                             .back_link = slot->last},
-                                           event.size);
-    if (room == nullptr) {
-      is_over_limit_ = true;
-      return;
+                                           kind.size);
+    if (room == nullptr) [[unlikely]] {
+      FailLimit();
+      return nullptr;
     }
-    CopyEvent(room, event.bytes, event.size);
-    emitted_[emitted_count_++] = {event.evolve, slot, room, slot->last};
-    slot->version = slot->version.Next();
+    *emitted_end_++ = {kind.evolve, slot, room};
+    slot->version = version;
     slot->last = position;
+    return room;
   }
 
   // Constant after construction.
@@ -171,13 +163,14 @@ class CommitBuilder {
   StreamSlot* own_slot_ = nullptr;  // nullptr: the aggregate does not exist
   const Key* own_key_ = nullptr;
   std::uint64_t now_ns_ = 0;
-  std::uint32_t emitted_count_ = 0;
+  Emitted* emitted_end_ = emitted_.data();
+  Emitted* emitted_limit_ = emitted_.data();  // emitted_end_, once the command is over a limit
   std::uint32_t created_count_ = 0;
   bool touches_own_ = false;
   bool is_over_limit_ = false;
 
-  std::uint32_t next_stream_;  // number of the next new stream
-  std::array<Emitted, kCommitEventsMax> emitted_;
+  std::uint32_t next_stream_;                           // number of the next new stream
+  std::array<Emitted, kCommitEventsMax> emitted_;       // up to emitted_end_
   std::array<StreamStore*, kCommitEventsMax> created_;  // stores of streams made by this commit
 };
 

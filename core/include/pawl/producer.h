@@ -18,6 +18,7 @@
 #include "pawl/aggregate.h"
 #include "pawl/cache_line.h"
 #include "pawl/command_slot.h"
+#include "pawl/completion_range.h"
 #include "pawl/key.h"
 #include "pawl/receipt.h"
 
@@ -142,19 +143,32 @@ class Producer {
   template <class F>
   std::size_t Poll(F&& f, std::size_t completions_max = SIZE_MAX) noexcept {
     // Taken out before `f` is called, which may send again.
-    std::array<PackedCompletion, 64> batch;
+    std::array<Completion, 64> batch;
     std::size_t total = 0;
-    while (total < completions_max) {
-      const std::size_t wanted = std::min(batch.size(), completions_max - total);
-      const std::size_t count = Take(std::span(batch).first(wanted));
-      for (const PackedCompletion& packed : std::span(batch).first(count)) {
-        if (packed.is_taken()) continue;
-        f(std::as_const(packed).Unpack());
-        ++total;
-      }
-      if (count < wanted) break;
+    for (;;) {
+      const CompletionRange range = TakeRange(std::min(batch.size(), completions_max - total));
+      if (range.empty()) return total;
+      for (std::uint32_t i = 0; i < range.count(); ++i) batch[i] = range[i];
+      ReturnCredits(range.count());
+      for (std::uint32_t i = 0; i < range.count(); ++i) f(std::as_const(batch[i]));
+      total += range.count();
     }
-    return total;
+  }
+
+  // The same by the range, for who sends batches: accepted commands that were sent one behind the
+  // other and answered together are one call of f(const CompletionRange&) noexcept, any other
+  // answer is a range of its own. What a range has in common costs nothing per command; receipts
+  // are fetched only for who asks. The range's commands leave the window when `f` returns.
+  template <class F>
+  std::size_t PollRanges(F&& f, std::size_t completions_max = SIZE_MAX) noexcept {
+    std::size_t total = 0;
+    for (;;) {
+      const CompletionRange range = TakeRange(completions_max - total);
+      if (range.empty()) return total;
+      f(range);
+      ReturnCredits(range.count());
+      total += range.count();
+    }
   }
 
   // Sends a command and waits for its completion; other completions stay for Poll().
@@ -245,7 +259,8 @@ class Producer {
   StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
   Sent Send(Sequence resend) noexcept;
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
-  std::size_t Take(std::span<PackedCompletion> into) noexcept;
+  CompletionRange TakeRange(std::size_t answers_max) noexcept;
+  void ReturnCredits(std::uint32_t count) noexcept;
   absl::StatusOr<Receipt> ExecuteSlot(const CommandSlot& slot, Sequence resend,
                                       std::chrono::nanoseconds timeout);
 

@@ -26,7 +26,7 @@ using EvolveFunction = void (*)(StreamSlot& slot, const std::byte* event) noexce
 
 class CommitBuilder;
 
-// Runs a Decide on the commit that `builder` opened.
+// Runs a Decide on the commit that `builder` opened and, if that accepted, evolves what it emitted.
 using DecideFunction = Verdict (*)(CommitBuilder& builder, const std::byte* command) noexcept;
 
 struct EventTraits {

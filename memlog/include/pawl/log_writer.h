@@ -70,6 +70,8 @@ class LogWriter {
   bool CanBeginCommit() const noexcept {
     return address_.value() <= segment_begin_last_ || ready_->HasNext();
   }
+  // While staged_end() is below this, CanBeginCommit() holds.
+  Address begins_below() const noexcept { return Address(segment_begin_last_ + 1); }
 
   // Time of the frames from now on, nanoseconds since 1970; never decreases.
   void SetTime(std::uint64_t time_ns) noexcept {
@@ -129,9 +131,11 @@ class LogWriter {
         (cursor_ - staged_) | std::uint64_t{commit_records()} << 32 |
             std::uint64_t{static_cast<std::uint8_t>(origin.cause)} << 48,
         origin.session | (origin.sequence.value() & 0xFFFF'FFFFU) << 32};
-    std::memcpy(frame_ + staged_, &words[0], 8);
-    std::memcpy(frame_ + staged_ + 8, &words[1], 8);
-    if (cursor_ > frame_bytes_max_ && frame_commits_ > 0) PublishBeforeOpenCommit();
+    std::byte* const header = frame_ + staged_;
+    std::memcpy(header, &words[0], 8);
+    std::memcpy(header + 8, &words[1], 8);
+    if (cursor_ > frame_bytes_max_ && frame_commits_ > 0) [[unlikely]]
+      PublishBeforeOpenCommit();
     // The lines of the image that this commit is going to: fetched while the next one is decided,
     // they are there when the frame is stored (measured: four fifths of the store's time). The last
     // two only: a longer commit's others are prefetched by hardware.
