@@ -208,21 +208,23 @@ void CommandLoop::TakeTickets() noexcept {
   }
 }
 
+// Finds the streams of the run's first commands, as far as they go to one store.
 // Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
 // misses in the middle of a decision. Slots never move, so what is found stays found.
-void CommandLoop::FindStreams(std::span<const CommandSlot> run) noexcept {
-  for (std::size_t i = 0; i < run.size();) {
-    const std::uint16_t aggregate = run[i].aggregate;
-    const StreamStore& store = *stores_[aggregate];
-    do {
-      // Written by the producer's core a moment ago: fetched a few commands ahead.
-      __builtin_prefetch(Ahead(&run[i], kAheadBytes));
-      __builtin_prefetch(Ahead(&run[i].command.back(), kAheadBytes));
-      streams_[i] = store.Find(run[i].key);
-      __builtin_prefetch(streams_[i], 1);
-      ++i;
-    } while (i < run.size() && run[i].aggregate == aggregate);
+std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlot> run) noexcept {
+  const std::uint16_t aggregate = run.front().aggregate;
+  const StreamLookup lookup = stores_[aggregate]->lookup();
+  StreamSlot** found = streams_.data();
+  for (const CommandSlot& slot : run) {
+    if (slot.aggregate != aggregate) [[unlikely]]
+      break;
+    // Written by the producer's core a moment ago: fetched a few commands ahead.
+    __builtin_prefetch(Ahead(&slot, kAheadBytes));
+    __builtin_prefetch(Ahead(&slot.command.back(), kAheadBytes));
+    *found = lookup.Find(slot.key);
+    __builtin_prefetch(*found++, 1);
   }
+  return run.first(static_cast<std::size_t>(found - streams_.data()));
 }
 
 CommandLoop::Session& CommandLoop::SessionOf(const ProducerLane& lane, Sequence next) noexcept {
@@ -232,26 +234,56 @@ CommandLoop::Session& CommandLoop::SessionOf(const ProducerLane& lane, Sequence 
 // Decides commands of a lane that lie side by side, as long as there is room.
 std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
                                      std::span<const CommandSlot> run) noexcept {
-  FindStreams(run);
   Touch(lane);
   // The window's credits see to it; answers are pushed without another look.
   PAWL_CHECK(lane.answers.HasRoom(run.size()));
   Session& session = SessionOf(lane, run.front().sequence);
-  const bool is_fenced = session.generation() != lane.generation();
-  std::uint32_t decided = 0;
-  for (const CommandSlot& slot : run) {
-    if (!HasRoom()) break;
-    const bool is_next = slot.sequence == session.last().Next();
-    if (is_next && !is_fenced) [[likely]] {
-      Decide(lane, session, slot, streams_[decided]);
-    } else {
-      AnswerUnexecuted(lane, slot, is_fenced);
+  std::size_t decided = 0;
+  if (session.generation() != lane.generation()) [[unlikely]] {
+    for (const CommandSlot& slot : run) {
+      AnswerNotExecuted(lane, slot, Verdict(VerdictKind::kFenced, 0));
     }
-    ++decided;
+    decided = run.size();
+  }
+  while (decided != run.size()) {
+    const std::span<const CommandSlot> alike = FindStreams(run.subspan(decided));
+    const std::size_t count = DecideAlike(lane, session, alike);
+    decided += count;
+    if (count != alike.size()) break;
   }
   GiveRange(lane);
   lane.loop.processed += decided;
-  return decided;
+  return static_cast<std::uint32_t>(decided);
+}
+
+// Decides commands to one store, whose streams were found, as long as there is room.
+std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
+                                     std::span<const CommandSlot> run) noexcept {
+  StreamStore& store = *stores_[run.front().aggregate];
+  const DecideFunction* const decides = store.traits().decides.data();
+  const std::uint32_t number = lane.session();
+  StreamSlot* const* stream = streams_.data();
+  builder_.SetStore(store);
+  for (const CommandSlot& slot : run) {
+    if (!HasRoom()) [[unlikely]]
+      break;
+    if (slot.sequence != session.last().Next()) [[unlikely]] {
+      RecallAnswer(lane, slot);
+    } else {
+      builder_.Begin(slot.key, *stream);
+      const Verdict verdict = decides[slot.type](builder_, slot.command.data());
+      if (verdict.is_accepted()) [[likely]] {
+        const CommitBuilder::Applied applied =
+            builder_.Apply({.session = number, .sequence = slot.sequence});
+        session.RememberAccepted(applied.position, applied.version);
+        AnswerAccepted(lane, slot, applied.position, applied.version);
+      } else {
+        Refuse(lane, session, slot, verdict);
+      }
+    }
+    ++stream;
+  }
+  return static_cast<std::size_t>(stream - streams_.data());
 }
 
 void CommandLoop::AnswerAccepted(ProducerLane& lane, const CommandSlot& slot, Position position,
@@ -262,34 +294,11 @@ void CommandLoop::AnswerAccepted(ProducerLane& lane, const CommandSlot& slot, Po
   *receipts_next_++ = {position.value(), version.value()};
 }
 
-void CommandLoop::Decide(ProducerLane& lane, Session& session, const CommandSlot& slot,
-                         StreamSlot* stream) noexcept {
-  StreamStore& store = *stores_[slot.aggregate];
-  builder_.Begin(store, slot.key, stream);
-  const Verdict verdict = store.traits().decides[slot.type](builder_, slot.command.data());
-  if (!verdict.is_accepted()) [[unlikely]] {
-    return Refuse(lane, session, slot, verdict);
-  }
-  const CommitBuilder::Applied applied =
-      builder_.Apply({.session = lane.session(), .sequence = slot.sequence});
-  session.RememberAccepted(applied.position, applied.version);
-  AnswerAccepted(lane, slot, applied.position, applied.version);
-}
-
 void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
   builder_.TakeBack();
   session.RememberNotAccepted(verdict);
   AnswerNotExecuted(lane, slot, verdict);
-}
-
-// A command of a session that somebody else opened again, or one sent again.
-void CommandLoop::AnswerUnexecuted(ProducerLane& lane, const CommandSlot& slot,
-                                   bool is_fenced) noexcept {
-  if (is_fenced) return AnswerNotExecuted(lane, slot, Verdict(VerdictKind::kFenced, 0));
-  // A lane's sequences are dense and in order.
-  PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
-  RecallAnswer(lane, slot);
 }
 
 int CommandLoop::TakeTurn() noexcept {
@@ -321,7 +330,10 @@ void CommandLoop::RingReaders() noexcept {
   for (Doorbell* bell : reader_bells_) bell->Ring();
 }
 
+// Answers a command sent again as the first time.
 void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {
+  // A lane's sequences are dense and in order.
+  PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
   const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
   const Epoch epoch = first.position == Position() ? writer_.epoch() : epochs_.Of(first.position);
   AnswerAlone(lane, slot, {.epoch = epoch, .verdict = first.verdict, .is_duplicate = true},

@@ -121,14 +121,11 @@ class CommandLoop final : public Agent {
   void TakeTickets() noexcept;
   std::uint32_t DecideRun(ProducerLane& lane, std::span<const CommandSlot> run) noexcept;
   Session& SessionOf(const ProducerLane& lane, Sequence next) noexcept;
-  void FindStreams(std::span<const CommandSlot> run) noexcept;
-  // Inlined into the turn: its registers are set up once, not once per command.
-  [[gnu::always_inline]] inline void Decide(ProducerLane& lane, Session& session,
-                                            const CommandSlot& slot, StreamSlot* stream) noexcept;
+  std::size_t DecideAlike(ProducerLane& lane, Session& session,
+                          std::span<const CommandSlot> run) noexcept;
+  std::span<const CommandSlot> FindStreams(std::span<const CommandSlot> run) noexcept;
   [[gnu::noinline]] void Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                 Verdict verdict) noexcept;
-  [[gnu::noinline]] void AnswerUnexecuted(ProducerLane& lane, const CommandSlot& slot,
-                                          bool is_fenced) noexcept;
   // The caller touches the lane and makes sure of room in its ring, once for all answers, and gives
   // the last range.
   [[gnu::always_inline]] inline void AnswerAccepted(ProducerLane& lane, const CommandSlot& slot,
@@ -141,7 +138,7 @@ class CommandLoop final : public Agent {
   }
   [[gnu::noinline]] void OpenRange(ProducerLane& lane, const CommandSlot& slot) noexcept;
   void GiveRange(ProducerLane& lane) noexcept;
-  void RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept;
+  [[gnu::noinline]] void RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept;
   bool HasRoom() const noexcept {
     const std::uint64_t end = writer_.staged_end().value();
     return end < room_below_ || (end < accept_below_ && writer_.CanBeginCommit());

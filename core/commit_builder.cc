@@ -19,6 +19,19 @@ StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
   return slot;
 }
 
+StreamSlot* CommitBuilder::FindAgain(const Key& key) const noexcept {
+  return own_store_->Find(key);
+}
+
+Verdict CommitBuilder::EvolveOrRefuse(Verdict verdict) const noexcept {
+  if (is_over_limit_) return {VerdictKind::kLimitExceeded, 0};
+  if (!verdict.is_accepted()) return verdict;
+  for (const Emitted* each = emitted_.data(); each != emitted_end_; ++each) {
+    each->evolve(*each->slot, each->event);
+  }
+  return verdict;
+}
+
 void CommitBuilder::TakeBack() noexcept {
   writer_.AbandonCommit();
   for (const Emitted* each = emitted_end_; each != emitted_.data();) {

@@ -196,23 +196,18 @@ struct Evolver;
 
 template <class A, class... Es>
 struct Evolver<A, Events<Es...>> {
-  // Longer lists are not worth a comparison for each event type.
-  static constexpr bool kIsInlined = sizeof...(Es) <= 4;
-
-  // Evolves what was emitted, in order. Evolve of the aggregate's own events is inlined; those of
-  // other aggregates, and long lists, are called by address.
-  static void EvolveEmitted(const CommitBuilder& builder) noexcept {
-    builder.ForEachEmitted([](EvolveFunction evolve, StreamSlot& slot, const std::byte* event) {
-      const bool is_done =
-          kIsInlined && ((evolve == &Evolve<A, Es> && (Evolve<A, Es>(slot, event), true)) || ...);
-      if (!is_done) evolve(slot, event);
-    });
+  // Evolves, inlined, an event of the aggregate's own type. Long lists of types are not worth a
+  // comparison for each.
+  //   returns   false: it is of another one, or the list is long; nothing happened
+  static bool TryEvolve(EvolveFunction evolve, StreamSlot& slot, const std::byte* event) noexcept {
+    return sizeof...(Es) <= 4 &&
+           ((evolve == &Evolve<A, Es> && (Evolve<A, Es>(slot, event), true)) || ...);
   }
 };
 
 // Runs A's Decide on the commit that `builder` opened.
 template <class A, class C>
-Verdict Decide(CommitBuilder& builder, const C& command) noexcept {
+[[gnu::always_inline]] inline Verdict Decide(CommitBuilder& builder, const C& command) noexcept {
   const StreamSlot* slot = builder.own_slot();
   const typename A::State& state =
       slot == nullptr ? kNothing<A> : static_cast<const AggregateSlot<A>*>(slot)->state;
@@ -224,15 +219,31 @@ Verdict Decide(CommitBuilder& builder, const C& command) noexcept {
   }
 }
 
-// The same, and evolves what was emitted if that was accepted.
+// Runs Decide and, if that accepted, evolves what it emitted. The common case, one event of the
+// aggregate's own, makes no call.
 template <class A, class C>
-Verdict DecideAndEvolve(CommitBuilder& builder, const std::byte* command) noexcept {
+[[gnu::always_inline]] inline Verdict DecideAndEvolve(CommitBuilder& builder,
+                                                      const std::byte* command) noexcept {
   const Verdict verdict = Decide<A>(builder, *reinterpret_cast<const C*>(command));
-  if (builder.is_over_limit()) [[unlikely]]
-    return {VerdictKind::kLimitExceeded, 0};
-  if (verdict.is_accepted()) [[likely]]
-    Evolver<A, typename A::Events>::EvolveEmitted(builder);
-  return verdict;
+  if (verdict.is_accepted() && builder.has_one() &&
+      builder.ForTheOne(&Evolver<A, typename A::Events>::TryEvolve)) [[likely]] {
+    return Accept();
+  }
+  return builder.EvolveOrRefuse(verdict);
+}
+
+// The same for an aggregate that does not exist yet: out of the way of those that do.
+template <class A, class C>
+[[gnu::noinline, gnu::cold]] Verdict DecideFirst(CommitBuilder& builder,
+                                                 const std::byte* command) noexcept {
+  return DecideAndEvolve<A, C>(builder, command);
+}
+
+template <class A, class C>
+Verdict DecideAny(CommitBuilder& builder, const std::byte* command) noexcept {
+  if (builder.own_slot() == nullptr) [[unlikely]]
+    return DecideFirst<A, C>(builder, command);
+  return DecideAndEvolve<A, C>(builder, command);
 }
 
 template <class A, class Commands, class Events>
@@ -251,7 +262,7 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
 
   static inline const std::array<EventTraits, sizeof...(Es)> kEvents{
       EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>}...};
-  static constexpr std::array<DecideFunction, sizeof...(Cs)> kDecides{&DecideAndEvolve<A, Cs>...};
+  static constexpr std::array<DecideFunction, sizeof...(Cs)> kDecides{&DecideAny<A, Cs>...};
 };
 
 }  // namespace internal

@@ -33,14 +33,18 @@ class CommitBuilder {
   // Engine time of the commits from now on.
   void SetTime(std::uint64_t now_ns) noexcept { now_ns_ = now_ns; }
 
-  // Opens a commit for a command to `key` of `store`.
+  // Commits from now on are of commands to aggregates of `store`.
+  void SetStore(StreamStore& store) noexcept { own_store_ = &store; }
+
+  // Opens a commit for a command to `key`.
   //   key       stays where it is until the commit ended
-  //   slot      what store.Find(key) said earlier; nullptr: looked up again, since a command in
-  //             between may have made it
-  void Begin(StreamStore& store, const Key& key, StreamSlot* slot) noexcept {
-    own_store_ = &store;
+  //   slot      what the store's Find(key) said earlier; nullptr: looked up again, since a command
+  //             in between may have made it
+  void Begin(const Key& key, StreamSlot* slot) noexcept {
     own_key_ = &key;
-    own_slot_ = slot != nullptr ? slot : store.Find(key);
+    own_slot_ = slot;
+    if (slot == nullptr) [[unlikely]]
+      own_slot_ = FindAgain(key);
     emitted_end_ = emitted_.data();
     emitted_limit_ = emitted_.data() + emitted_.size();
     created_count_ = 0;
@@ -56,7 +60,7 @@ class CommitBuilder {
     EvolveFunction evolve;
   };
 
-  // Adds an event to the addressed stream (`store`, `key` from Begin) or another one.
+  // Adds an event to the addressed stream (SetStore(), Begin()) or another one.
   //   returns   where the event's bytes go, to be written before the commit ends; nullptr: the
   //             command went over a limit
   std::byte* EmitOwn(const EventKind& kind) noexcept {
@@ -72,14 +76,15 @@ class CommitBuilder {
     return EmitTo(store, slot, 0, kind);
   }
 
-  // Calls evolve(EvolveFunction, StreamSlot&, const std::byte* event) for what was emitted, in
-  // order.
-  template <class Evolve>
-  void ForEachEmitted(Evolve&& evolve) const noexcept {
-    for (const Emitted* each = emitted_.data(); each != emitted_end_; ++each) {
-      evolve(each->evolve, *each->slot, each->event);
-    }
+  // Calls try_evolve(EvolveFunction, StreamSlot&, const std::byte* event) for the one event.
+  template <class TryEvolve>
+  bool ForTheOne(TryEvolve&& try_evolve) const noexcept {
+    const Emitted& one = emitted_.front();
+    return try_evolve(one.evolve, *one.slot, one.event);
   }
+  // Evolves what was emitted, in order, if `verdict` accepts it.
+  //   returns   the verdict, or kLimitExceeded
+  [[gnu::noinline]] Verdict EvolveOrRefuse(Verdict verdict) const noexcept;
 
   // Ends the commit, whose events are evolved. A session's command that emitted nothing leaves a
   // kAccepted record, so that its resend is known.
@@ -103,6 +108,8 @@ class CommitBuilder {
     emitted_limit_ = emitted_end_;
   }
   bool is_over_limit() const noexcept { return is_over_limit_; }
+  // Exactly one event was emitted, and nothing is over a limit.
+  bool has_one() const noexcept { return emitted_end_ == emitted_.data() + 1 && !is_over_limit_; }
   const Key& key() const noexcept { return *own_key_; }
   StreamSlot* own_slot() const noexcept { return own_slot_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
@@ -127,7 +134,8 @@ class CommitBuilder {
     const std::byte* event;  // in the frame buffer, behind its record header
   };
 
-  StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
+  [[gnu::noinline]] StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
+  [[gnu::noinline]] StreamSlot* FindAgain(const Key& key) const noexcept;
 
   std::byte* EmitTo(StreamStore& store, StreamSlot* slot, std::uint8_t flags,
                     const EventKind& kind) noexcept {
@@ -135,13 +143,11 @@ class CommitBuilder {
       FailLimit();
       return nullptr;
     }
-    const Position position = writer_.next_position();
-    const Version version = slot->version.Next();
     std::byte* room = writer_.AppendRecord({.kind = RecordKind::kEvent,
                                             .flags = flags,
                                             .type = store.type_numbers[kind.index],
                                             .stream = slot->number,
-                                            .version = version,
+                                            .version = slot->version.Next(),
                                             .back_link = slot->last},
                                            kind.size);
     if (room == nullptr) [[unlikely]] {
@@ -149,8 +155,9 @@ class CommitBuilder {
       return nullptr;
     }
     *emitted_end_++ = {kind.evolve, slot, room};
-    slot->version = version;
-    slot->last = position;
+    // Read again rather than kept: registers are few here.
+    slot->version = slot->version.Next();
+    slot->last = Position(writer_.next_position().value() - 1);
     return room;
   }
 

@@ -43,18 +43,22 @@ constexpr std::string_view ToString(VerdictKind kind) noexcept {
 class [[nodiscard]] Verdict {
  public:
   constexpr Verdict() noexcept = default;
-  constexpr Verdict(VerdictKind kind, std::uint16_t code) noexcept : kind_(kind), code_(code) {}
+  constexpr Verdict(VerdictKind kind, std::uint16_t code) noexcept
+      : bits_(static_cast<std::uint32_t>(kind) | std::uint32_t{code} << 16) {}
 
-  constexpr VerdictKind kind() const noexcept { return kind_; }
-  constexpr std::uint16_t code() const noexcept { return code_; }  // of kRefused
-  constexpr bool is_accepted() const noexcept { return kind_ == VerdictKind::kAccepted; }
+  constexpr VerdictKind kind() const noexcept { return static_cast<VerdictKind>(bits_ & 0xFF); }
+  constexpr std::uint16_t code() const noexcept {  // of kRefused
+    return static_cast<std::uint16_t>(bits_ >> 16);
+  }
+  constexpr bool is_accepted() const noexcept { return bits_ == 0; }
 
   friend constexpr bool operator==(Verdict, Verdict) noexcept = default;
 
  private:
-  VerdictKind kind_ = VerdictKind::kAccepted;
-  std::uint16_t code_ = 0;
+  // One word, to be returned in a register: kind, bits 0…7; code, bits 16…31. Accepted is 0.
+  std::uint32_t bits_ = 0;
 };
+static_assert(static_cast<int>(VerdictKind::kAccepted) == 0);
 
 constexpr Verdict Accept() noexcept { return {}; }
 

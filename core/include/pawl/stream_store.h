@@ -46,6 +46,60 @@ struct AggregateTraits {
   std::span<const DecideFunction> decides;  // by index in the aggregate's Commands
 };
 
+// Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as
+// the store that it is of.
+//   threads   loop only
+class StreamLookup {
+ public:
+  // nullptr: the store does not know the key.
+  StreamSlot* Find(const Key& key) const noexcept {
+    const std::uint64_t hash = Hash(key);
+    const Entry entry = index_[hash & index_mask_];
+    if (entry.tag == Tag(hash) && entry.slot != 0) [[likely]] {
+      StreamSlot* slot = At(entry.slot - 1);
+      if (slot->key == key) [[likely]]
+        return slot;
+    }
+    return FindFurther(key, hash);
+  }
+
+ private:
+  friend class StreamStore;
+
+  struct Entry {
+    std::uint32_t tag;   // high half of the hash
+    std::uint32_t slot;  // + 1; 0: empty
+  };
+
+  // Probes one entry after the other: out of the way of those that are found at once.
+  [[gnu::noinline]] StreamSlot* FindFurther(const Key& key, std::uint64_t hash) const noexcept;
+  StreamSlot* At(std::uint32_t slot) const noexcept {
+    return reinterpret_cast<StreamSlot*>(slots_ + slot * slot_bytes_);
+  }
+  static std::uint32_t Tag(std::uint64_t hash) noexcept {
+    return static_cast<std::uint32_t>(hash >> 32);
+  }
+  std::uint64_t Hash(const Key& key) const noexcept {
+    // Multiply and fold, twice, seeded per process: clients choose keys.
+    return Fold(Fold(key.low ^ seed_, kOdd) ^ key.high, seed_ | 1);
+  }
+  // Both halves of the product, so that every bit of one factor reaches the low bits too.
+  static std::uint64_t Fold(std::uint64_t a, std::uint64_t b) noexcept {
+    __extension__ using Product = unsigned __int128;
+    const Product product = static_cast<Product>(a) * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  }
+
+  static constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15ULL;
+
+  // Constant once the store is made.
+  Entry* index_ = nullptr;
+  std::uint64_t index_mask_ = 0;
+  std::uint64_t seed_ = 0;
+  std::byte* slots_ = nullptr;
+  std::size_t slot_bytes_ = 0;
+};
+
 // All aggregates of one category: slots in dense memory and an index by key. Everything is
 // allocated, and its memory touched, when the store is made; Find() and Insert() are O(1).
 //   threads   loop only
@@ -56,16 +110,8 @@ class StreamStore {
   StreamStore& operator=(const StreamStore&) = delete;
   ~StreamStore();
 
-  StreamSlot* Find(const Key& key) const noexcept {
-    for (std::uint64_t at = Hash(key);; ++at) {
-      const Entry entry = index_[at & index_mask_];
-      if (entry.slot == 0) return nullptr;
-      if (entry.tag != static_cast<std::uint32_t>(Hash(key) >> 32)) continue;
-      StreamSlot* slot = At(entry.slot - 1);
-      if (slot->key == key) return slot;
-    }
-  }
-
+  const StreamLookup& lookup() const noexcept { return lookup_; }
+  StreamSlot* Find(const Key& key) const noexcept { return lookup_.Find(key); }
   // Adds a key that Find() does not know. nullptr: full.
   StreamSlot* Insert(const Key& key) noexcept;
   // Takes the last Insert() back.
@@ -74,41 +120,21 @@ class StreamStore {
   std::uint32_t size() const noexcept { return size_; }
   std::size_t memory_bytes() const noexcept;
   const AggregateTraits& traits() const noexcept { return traits_; }
-  StreamSlot* At(std::uint32_t slot) const noexcept {
-    return reinterpret_cast<StreamSlot*>(slots_ + slot * slot_bytes_);
-  }
+  StreamSlot* At(std::uint32_t slot) const noexcept { return lookup_.At(slot); }
 
   // Numbers in this engine's log; set once at Open.
   std::uint16_t category_number = 0;
   std::vector<std::uint16_t> type_numbers;  // by index in traits().events
 
  private:
-  struct Entry {
-    std::uint32_t tag;   // high half of the hash
-    std::uint32_t slot;  // + 1; 0: empty
-  };
-
-  // Both halves of the product, so that every bit of one factor reaches the low bits too.
-  static std::uint64_t Fold(std::uint64_t a, std::uint64_t b) noexcept {
-    __extension__ using Product = unsigned __int128;
-    const Product product = static_cast<Product>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  StreamLookup::Entry& EntryAt(std::uint64_t at) const noexcept {
+    return index_[at & lookup_.index_mask_];
   }
-
-  std::uint64_t Hash(const Key& key) const noexcept {
-    // Multiply and fold, twice, seeded per process: clients choose keys.
-    return Fold(Fold(key.low ^ seed_, kOdd) ^ key.high, seed_ | 1);
-  }
-
-  static constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15ULL;
 
   const AggregateTraits& traits_;
-  const std::size_t slot_bytes_;
   const std::uint32_t streams_max_;
-  const std::uint64_t seed_;
-  std::uint64_t index_mask_;
-  std::unique_ptr<Entry[]> index_;
-  std::byte* slots_;
+  StreamLookup lookup_;
+  std::unique_ptr<StreamLookup::Entry[]> index_;
   std::uint32_t size_ = 0;
 };
 
