@@ -13,10 +13,11 @@
 namespace pawl {
 namespace {
 
+inline constexpr const char* kNames[] = {"digit.zero",  "digit.one",  "digit.two",
+                                         "digit.three", "digit.four", "digit.five"};
+
 template <std::uint64_t kDigit>
 struct Added {
-  static constexpr const char* kNames[] = {"digit.zero",  "digit.one",  "digit.two",
-                                           "digit.three", "digit.four", "digit.five"};
   static constexpr EventType kType{kNames[kDigit], 1};
   std::uint64_t amount;
 };

@@ -170,8 +170,8 @@ class CommitBuilder {
   StreamSlot* own_slot_ = nullptr;  // nullptr: the aggregate does not exist
   const Key* own_key_ = nullptr;
   std::uint64_t now_ns_ = 0;
-  Emitted* emitted_end_ = emitted_.data();
-  Emitted* emitted_limit_ = emitted_.data();  // emitted_end_, once the command is over a limit
+  Emitted* emitted_end_ = nullptr;
+  Emitted* emitted_limit_ = nullptr;  // emitted_end_, once the command is over a limit
   std::uint32_t created_count_ = 0;
   bool touches_own_ = false;
   bool is_over_limit_ = false;
