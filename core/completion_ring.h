@@ -15,9 +15,9 @@
 
 namespace pawl::inline v0 {
 
-// Carries completions from the loop to one producer, in order. As large as the producer's window,
-// so that pushing never fails: an item exists only for a credit, which returns when the item is
-// polled.
+// Carries ranges of answers from the loop to one producer, in order. As large as the producer's
+// window, so that pushing never fails: an item stands for one credit or more, which return after it
+// was polled.
 //
 // Threads: HasRoom(), Push(), Publish() by the loop; Poll(), Peek(), size() by the producer's
 // thread. Lifetime: fixed memory, allocated and written once by the constructor. Every function is

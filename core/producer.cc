@@ -118,7 +118,7 @@ void Producer::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
 CompletionRange Producer::TakeRange(std::size_t answers_max) noexcept {
   return lane_->TakeRange(answers_max);
 }
-void Producer::ReturnCredits(std::uint32_t count) noexcept { lane_->ReturnCredits(count); }
+void Producer::ReturnCredits() noexcept { lane_->ReturnCredits(); }
 
 std::uint32_t Producer::in_flight() const noexcept { return lane_->in_flight(); }
 std::uint32_t Producer::window() const noexcept { return lane_->window(); }

@@ -30,6 +30,7 @@ void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
   polled_ = 0;
   read_ = {};
   taken_ahead_ = 0;
+  held_ = 0;
   session_ = session;
   generation_ = generation;
   last_sequence_ = last;
@@ -120,24 +121,31 @@ CompletionRange ProducerLane::TakeFront(std::uint32_t count) noexcept {
 }
 
 CompletionRange ProducerLane::TakeRange(std::size_t answers_max) noexcept {
+  // A credit that came back behind receipts still being read would let them be written again.
+  if (held_ != 0) return {};
+  DropTaken();
   const AnswerRange* const front = answers.Peek(0);
   if (front == nullptr || answers_max == 0) return {};
   const auto most = static_cast<std::uint32_t>(std::min<std::size_t>(front->count, answers_max));
-  if (taken_ahead_ == 0) return TakeFront(most);
-  std::uint32_t count = 1;  // the first one is never taken
+  std::uint32_t count = taken_ahead_ == 0 ? most : 1;  // the first one is not taken
   while (count < most && !ReceiptAt(front->asked, count).is_taken()) ++count;
   const CompletionRange range = TakeFront(count);
-  DropTaken();
+  held_ = range.count();
   return range;
 }
 
-// What was taken out of turn leaves the window when it comes to the front.
+void ProducerLane::ReturnCredits() noexcept {
+  polled_ += held_;
+  held_ = 0;
+}
+
+// What was taken out of turn leaves the window when it comes to the front and nothing before it is
+// being read.
 void ProducerLane::DropTaken() noexcept {
-  while (taken_ahead_ != 0) {
+  while (taken_ahead_ != 0 && held_ == 0) {
     const AnswerRange* const front = answers.Peek(0);
     if (front == nullptr || !ReceiptAt(front->asked, 0).is_taken()) return;
-    TakeFront(1);
-    ReturnCredits(1);
+    polled_ += TakeFront(1).count();
     --taken_ahead_;
   }
 }
@@ -165,7 +173,7 @@ bool ProducerLane::TakeOutOfTurn(Sequence sequence, Completion& into) noexcept {
 }
 
 bool ProducerLane::IsAllAnswered() noexcept {
-  std::uint64_t answered = 0;
+  std::uint64_t answered = held_;
   for (std::size_t ahead = 0; const AnswerRange* range = answers.Peek(ahead); ++ahead) {
     answered += range->count;
   }

@@ -55,11 +55,11 @@ class ProducerLane {
   // Sends the first `count` staged commands.
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   Sent SendCopy(const CommandSlot& slot, Sequence resend) noexcept;
-  // Takes up to `answers_max` of the oldest answers that share a range; empty: there are none.
-  // Their commands leave the window with ReturnCredits(), until when the receipts stay where they
-  // are.
+  // Takes up to `answers_max` of the oldest answers that share a range; empty: there are none, or
+  // the range before is still held: its commands leave the window with ReturnCredits(), until when
+  // its receipts stay where they are.
   CompletionRange TakeRange(std::size_t answers_max) noexcept;
-  void ReturnCredits(std::uint32_t count) noexcept { polled_ += count; }
+  void ReturnCredits() noexcept;
   // Takes the answer to `sequence` out of turn; false: it is not there yet.
   bool TakeOutOfTurn(Sequence sequence, Completion& into) noexcept;
   // Whether every command under way is answered: only polls make room in the window.
@@ -93,7 +93,7 @@ class ProducerLane {
 
   // Index of a level in `receipts` and in counts of answers.
   static constexpr std::size_t LevelIndex(Ack level) noexcept {
-    return static_cast<std::size_t>(level) - 1;
+    return level == Ack::kPublished ? 0 : 1;
   }
 
   // --- loop only ---
@@ -141,6 +141,7 @@ class ProducerLane {
   std::uint64_t polled_ = 0;
   std::array<std::uint64_t, 2> read_{};  // receipts taken: cursors of the oldest ones not taken
   std::uint32_t taken_ahead_ = 0;  // answers taken out of turn that stand behind others not taken
+  std::uint32_t held_ = 0;         // answers of the range taken whose receipts may still be read
   Sequence last_sequence_;
   // Writer: producer's thread. Reader: Engine::Stop(). Guards the end of enqueueing.
   std::atomic<bool> is_sending_{false};

@@ -1,6 +1,7 @@
 // Answers by the range: what shares one, what stands alone, and that receipts, order and credits
 // are those of Poll().
 
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
@@ -14,6 +15,7 @@
 
 #include "bank_fixture.h"
 #include "gate_storage.h"
+#include "probe_aggregate.h"
 
 namespace pawl {
 namespace {
@@ -171,6 +173,99 @@ TEST_F(CompletionRangesTest, TheCallbackOfPollMaySendAgain) {
   Collect(producer, window);
 }
 
+// Once the credit of an answer that Execute had taken came back while the range before it was read:
+// what was sent then wrote its receipt over that of the range.
+TEST_F(CompletionRangesTest, NoReceiptIsWrittenAgainWhileItsRangeIsRead) {
+  EngineOptions options = directory_.Options(Threads::kHost);
+  options.session_window = 64;
+  Open(options);
+  Producer producer = NewProducer();
+  Deposits(producer, 63);
+  ASSERT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
+  std::uint32_t polled = 0;
+  producer.PollRanges([&](const CompletionRange& range) noexcept {
+    EXPECT_FALSE(producer.Submit<Account>(Key(1), Deposit{1}, kQuick)) << "no credit came back";
+    RunEngine();
+    for (std::uint32_t i = 0; i < range.count(); ++i) {
+      EXPECT_EQ(range.receipt(i).version, Version(++polled));
+    }
+  });
+  EXPECT_EQ(polled, 63U);
+  EXPECT_EQ(producer.in_flight(), 0U);
+}
+
+TEST_F(CompletionRangesTest, TheCallbackOfPollRangesMayExecuteAndPollsNothing) {
+  EngineOptions options = directory_.Options(Threads::kHost);
+  options.session_window = 64;
+  Open(options);
+  Producer producer = NewProducer();
+  Deposits(producer, 60);
+  RunEngine();
+  std::uint32_t ranges = 0;
+  producer.PollRanges([&](const CompletionRange& range) noexcept {
+    if (++ranges > 1) return;
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
+    }
+    EXPECT_EQ(producer.Poll([](const Completion&) noexcept {}), 0U);
+    // Says so at once instead of waiting for its deadline: nothing under way can make room.
+    const auto full = producer.Execute<Account>(Key(1), Deposit{1}, kQuick, std::chrono::hours(1));
+    EXPECT_EQ(full.status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(range.receipt(0).version, Version(1));
+    EXPECT_EQ(range.receipt(59).version, Version(60));
+  });
+  EXPECT_EQ(ranges, 1U);
+  EXPECT_EQ(producer.in_flight(), 0U);
+}
+
+TEST_F(CompletionRangesTest, APollEndsAlthoughItsCallbackSendsAgain) {
+  Open(Threads::kHost);
+  Producer producer = NewProducer();
+  Deposits(producer, 10);
+  RunEngine();
+  std::uint32_t calls = 0;
+  const std::size_t polled = producer.Poll([&](const Completion&) noexcept {
+    EXPECT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}, kQuick));
+    RunEngine();
+    ++calls;
+  });
+  EXPECT_EQ(polled, 10U);
+  EXPECT_EQ(calls, 10U);
+  EXPECT_EQ(producer.in_flight(), 10U);
+}
+
+TEST_F(CompletionRangesTest, CommandsToSeveralStoresShareARange) {
+  auto opened = Engine::Open(directory_.Options(Threads::kHost), Aggregates<Account, Probe>{});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  engine_ = *std::move(opened);
+  Producer producer = NewProducer("teller");
+  for (std::uint64_t i = 0; i < 90; ++i) {
+    const Key key(1 + i / 30);  // new ones among them
+    if (i % 3 == 0) {
+      ASSERT_TRUE(producer.Submit<Account>(key, Deposit{1}, kQuick));
+    } else {
+      ASSERT_TRUE(producer.Submit<Probe>(key, EmitMany{1, 0, Key(9)}, kQuick));
+    }
+  }
+  RunEngine();
+  std::uint64_t i = 0;
+  producer.PollRanges([&](const CompletionRange& range) noexcept {
+    EXPECT_EQ(range.count(), 90U);
+    for (; i < range.count(); ++i) {
+      const std::uint64_t in_key = i % 30;
+      const std::uint64_t expected = i % 3 == 0 ? in_key / 3 + 1 : in_key - in_key / 3;
+      EXPECT_EQ(range.receipt(static_cast<std::uint32_t>(i)).version.value(), expected) << i;
+    }
+  });
+  EXPECT_EQ(i, 90U);
+}
+
+TEST_F(CompletionRangesTest, AcceptedHasNoCode) {
+  EXPECT_EQ(Verdict(VerdictKind::kAccepted, 5), Accept());
+  EXPECT_TRUE(Verdict(VerdictKind::kAccepted, 5).is_accepted());
+  EXPECT_EQ(Verdict(VerdictKind::kRefused, 65'535).code(), 65'535);
+}
+
 TEST_F(CompletionRangesTest, ExecuteCutsItsAnswerOutOfARange) {
   Open();
   Producer producer = NewProducer("teller");
@@ -241,6 +336,10 @@ class CompletionModel {
       default:
         producer_.PollRanges(
             [this](const CompletionRange& range) noexcept {
+              if (random_() % 4 == 0) {
+                Send();
+                engine_.Poll();
+              }
               for (std::uint32_t i = 0; i < range.count(); ++i) Check(range[i]);
             },
             random_() % 40);

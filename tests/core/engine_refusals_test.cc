@@ -121,6 +121,15 @@ TEST_F(EngineRefusalsTest, ARefusalThatMadeNewStreamsLeavesNone) {
   ExpectNextUnaffected(producer, 52);
 }
 
+TEST_F(EngineRefusalsTest, ARefusalAfterTheOneEventOfACommonCommandLeavesNoTrace) {
+  Open();
+  Producer producer = *engine_->NewProducer();
+  ASSERT_TRUE(producer.Execute<Probe>(Key(1), EmitMany{1, 0, Key(9)}).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(ExpectNoTrace(producer, 1, EmitOneThenRefuse{})));
+  EXPECT_TRUE(absl::IsFailedPrecondition(ExpectNoTrace(producer, 2, EmitOneThenRefuse{})));
+  ExpectNextUnaffected(producer, 2);
+}
+
 TEST_F(EngineRefusalsTest, ASessionsRefusalLeavesNoRecordEither) {
   Open();
   Producer producer = *engine_->NewProducer({.session = "probe"});

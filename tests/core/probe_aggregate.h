@@ -39,6 +39,7 @@ struct EmitNewStreams {  // one event on each of first_key, first_key + 1, …
 struct EmitThenRefuse {  // two events, `to` among them, then a refusal
   Key to;
 };
+struct EmitOneThenRefuse {};
 struct EmitEmpty {};
 struct FillMax {};   // a record as large as one may be
 struct FillOver {};  // one byte more
@@ -48,7 +49,7 @@ struct AskOthers {   // emits here and on `to`, then records what Others says of
 
 struct Probe {
   using Commands = pawl::Commands<EmitMany, EmitInterleaved, EmitNewStreams, EmitThenRefuse,
-                                  EmitEmpty, FillMax, FillOver, AskOthers>;
+                                  EmitOneThenRefuse, EmitEmpty, FillMax, FillOver, AskOthers>;
   using Events = pawl::Events<Probed, Emptied, Filled<kFilledMax>, Filled<kFilledMax + 1>>;
   static constexpr std::string_view kCategory = "probe";
   static constexpr std::uint16_t kRefusal = 65'535;
@@ -79,6 +80,10 @@ struct Probe {
   static Verdict Decide(const State&, const EmitThenRefuse& c, Emit<Probe>& emit) noexcept {
     emit(Probed{7});
     emit.On<Probe>(c.to, Probed{7});
+    return Refuse(kRefusal);
+  }
+  static Verdict Decide(const State&, const EmitOneThenRefuse&, Emit<Probe>& emit) noexcept {
+    emit(Probed{7});
     return Refuse(kRefusal);
   }
   static Verdict Decide(const State&, const EmitEmpty&, Emit<Probe>& emit) noexcept {

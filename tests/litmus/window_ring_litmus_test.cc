@@ -130,5 +130,13 @@ TEST(WindowRingLitmus, ARelaxedCreditLetsAReceiptBeReadBeforeItIsWhole) {
   EXPECT_EQ((ResultOf<RelaxedCredit, Slots::kReceipts>()), rl::test_result_data_race);
 }
 
+TEST(WindowRingLitmus, ARelaxedLookAtTheTicketsLetsAReceiptBeWrittenWhileTheOneBeforeIsRead) {
+  EXPECT_EQ((ResultOf<RelaxedLookAtTickets, Slots::kReceipts>()), rl::test_result_data_race);
+}
+
+TEST(WindowRingLitmus, ARelaxedLookAtTheCreditsLetsAReceiptBeReadBeforeItIsWhole) {
+  EXPECT_EQ((ResultOf<RelaxedLookAtCredits, Slots::kReceipts>()), rl::test_result_data_race);
+}
+
 }  // namespace
 }  // namespace pawl::litmus

@@ -161,7 +161,7 @@ concept Evolves = requires(typename A::State& state, const E& event) {
   noexcept->std::same_as<void>;
 };
 
-// Bytes of a command that fit a queue slot.
+// Bytes of a command that fit a slot of its lane's ring.
 inline constexpr std::size_t kCommandBytesMax = 64;
 
 template <class C>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -24,7 +25,9 @@ struct AnswerRange {
   AnswerRange AsUnknown() const noexcept {
     AnswerRange unknown = *this;
     unknown.reached = Ack::kPublished;
-    if (verdict.kind() != VerdictKind::kUnavailable) {
+    const bool was_executed =
+        verdict.kind() != VerdictKind::kUnavailable && verdict.kind() != VerdictKind::kFenced;
+    if (was_executed) {
       unknown.verdict = Verdict(VerdictKind::kUnknown, 0);
     }
     return unknown;
@@ -36,9 +39,9 @@ static_assert(sizeof(AnswerRange) == 24);
 struct PackedReceipt {
   static constexpr std::uint64_t kTaken = std::uint64_t{1} << 63;
 
-  std::uint64_t position = 0;
+  std::uint64_t position;
   // Version: bits 0…47; kTaken: read out of turn by Execute(), set by the producer's thread only.
-  std::uint64_t version_and_taken = 0;
+  std::uint64_t version_and_taken;
 
   Version version() const noexcept { return Version(version_and_taken & kVersionMax); }
   bool is_taken() const noexcept { return (version_and_taken & kTaken) != 0; }
@@ -69,6 +72,11 @@ class CompletionRange {
             .epoch = answers_.epoch,
             .level = answers_.reached,
             .is_duplicate = answers_.is_duplicate};
+  }
+  // The same answers with their receipts copied into `room`, which has at least count() places.
+  CompletionRange CopyTo(std::span<PackedReceipt> room) const noexcept {
+    std::copy(receipts_.begin(), receipts_.end(), room.begin());
+    return {answers_, room.first(receipts_.size())};
   }
   Completion operator[](std::uint32_t i) const noexcept {
     return {.sequence = first().Plus(i), .verdict = verdict(), .receipt = receipt(i)};

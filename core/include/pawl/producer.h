@@ -139,34 +139,38 @@ class Producer {
   }
 
   // Calls f(const Completion&) noexcept for the completions that arrived, in order per ack level;
-  // each gives one command of the window back. Returns how many.
+  // each gives one command of the window back. Returns how many: no more than were under way, so
+  // that it ends although `f` sends again.
   template <class F>
   std::size_t Poll(F&& f, std::size_t completions_max = SIZE_MAX) noexcept {
-    // Taken out before `f` is called, which may send again.
-    std::array<Completion, 64> batch;
+    std::array<PackedReceipt, 64> copies;
+    const std::size_t most = std::min<std::size_t>(completions_max, in_flight());
     std::size_t total = 0;
     for (;;) {
-      const CompletionRange range = TakeRange(std::min(batch.size(), completions_max - total));
+      const CompletionRange range = TakeRange(std::min(copies.size(), most - total));
       if (range.empty()) return total;
-      for (std::uint32_t i = 0; i < range.count(); ++i) batch[i] = range[i];
-      ReturnCredits(range.count());
-      for (std::uint32_t i = 0; i < range.count(); ++i) f(std::as_const(batch[i]));
-      total += range.count();
+      // Before `f` is called, which may send into the window that this gives back.
+      const CompletionRange copy = range.CopyTo(copies);
+      ReturnCredits();
+      for (std::uint32_t i = 0; i < copy.count(); ++i) f(copy[i]);
+      total += copy.count();
     }
   }
 
   // The same by the range, for who sends batches: accepted commands that were sent one behind the
   // other and answered together are one call of f(const CompletionRange&) noexcept, any other
   // answer is a range of its own. What a range has in common costs nothing per command; receipts
-  // are fetched only for who asks. The range's commands leave the window when `f` returns.
+  // are fetched only for who asks. The range's commands leave the window when `f` returns: `f` may
+  // send, and execute, but polls nothing.
   template <class F>
   std::size_t PollRanges(F&& f, std::size_t completions_max = SIZE_MAX) noexcept {
+    const std::size_t most = std::min<std::size_t>(completions_max, in_flight());
     std::size_t total = 0;
     for (;;) {
-      const CompletionRange range = TakeRange(completions_max - total);
+      const CompletionRange range = TakeRange(most - total);
       if (range.empty()) return total;
       f(range);
-      ReturnCredits(range.count());
+      ReturnCredits();
       total += range.count();
     }
   }
@@ -260,7 +264,7 @@ class Producer {
   Sent Send(Sequence resend) noexcept;
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   CompletionRange TakeRange(std::size_t answers_max) noexcept;
-  void ReturnCredits(std::uint32_t count) noexcept;
+  void ReturnCredits() noexcept;
   absl::StatusOr<Receipt> ExecuteSlot(const CommandSlot& slot, Sequence resend,
                                       std::chrono::nanoseconds timeout);
 

@@ -44,7 +44,9 @@ class [[nodiscard]] Verdict {
  public:
   constexpr Verdict() noexcept = default;
   constexpr Verdict(VerdictKind kind, std::uint16_t code) noexcept
-      : bits_(static_cast<std::uint32_t>(kind) | std::uint32_t{code} << 16) {}
+      : bits_(kind == VerdictKind::kAccepted
+                  ? 0
+                  : static_cast<std::uint32_t>(kind) | std::uint32_t{code} << 16) {}
 
   constexpr VerdictKind kind() const noexcept { return static_cast<VerdictKind>(bits_ & 0xFF); }
   constexpr std::uint16_t code() const noexcept {  // of kRefused
