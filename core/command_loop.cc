@@ -190,7 +190,6 @@ void CommandLoop::CheckHealth() noexcept {
 
 void CommandLoop::UpdateRoom() noexcept {
   accept_below_ = log_.durable().value() + undurable_bytes_max_ - commit_room_bytes_;
-  room_below_ = std::min(accept_below_, writer_.begins_below().value());
 }
 
 void CommandLoop::UpdateAdmission() noexcept {
@@ -241,7 +240,7 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   std::size_t decided = 0;
   if (session.generation() != lane.generation()) [[unlikely]] {
     for (const CommandSlot& slot : run) {
-      AnswerNotExecuted(lane, slot, Verdict(VerdictKind::kFenced, 0));
+      AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kFenced, 0));
     }
     decided = run.size();
   }
@@ -298,7 +297,7 @@ void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot
                          Verdict verdict) noexcept {
   builder_.TakeBack();
   session.RememberNotAccepted(verdict);
-  AnswerNotExecuted(lane, slot, verdict);
+  AnswerNotAccepted(lane, slot, verdict);
 }
 
 int CommandLoop::TakeTurn() noexcept {
@@ -398,7 +397,7 @@ int CommandLoop::RefuseEverything() noexcept {
     for (std::uint32_t left = lane.loop.waiting; left != 0; --left, ++count) {
       const CommandSlot& slot = lane.commands.At(lane.loop.processed++);
       // A stop answers behind those before it of the same level; after a failure none are left.
-      AnswerNotExecuted(lane, slot, Verdict(VerdictKind::kUnavailable, 0));
+      AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kUnavailable, 0));
     }
     waiting_.Take(lane.loop.waiting);
   }

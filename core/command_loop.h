@@ -133,15 +133,14 @@ class CommandLoop final : public Agent {
   //   outcome   verdict, epoch and whether it is a duplicate
   void AnswerAlone(ProducerLane& lane, const CommandSlot& slot, const AnswerRange& outcome,
                    const PackedReceipt& receipt = {}) noexcept;
-  void AnswerNotExecuted(ProducerLane& lane, const CommandSlot& slot, Verdict verdict) noexcept {
+  void AnswerNotAccepted(ProducerLane& lane, const CommandSlot& slot, Verdict verdict) noexcept {
     AnswerAlone(lane, slot, {.epoch = writer_.epoch(), .verdict = verdict});
   }
   [[gnu::noinline]] void OpenRange(ProducerLane& lane, const CommandSlot& slot) noexcept;
   void GiveRange(ProducerLane& lane) noexcept;
   [[gnu::noinline]] void RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept;
   bool HasRoom() const noexcept {
-    const std::uint64_t end = writer_.staged_end().value();
-    return end < room_below_ || (end < accept_below_ && writer_.CanBeginCommit());
+    return writer_.staged_end().value() < accept_below_ && writer_.CanBeginCommit();
   }
   void UpdateRoom() noexcept;
   void UpdateAdmission() noexcept;
@@ -190,7 +189,6 @@ class CommandLoop final : public Agent {
   PackedReceipt* receipts_next_ = nullptr;  // where the next one goes
   PackedReceipt* receipts_end_ = nullptr;
   std::uint64_t accept_below_ = 0;  // address: no commit begins at or above it
-  std::uint64_t room_below_ = 0;    // the same, and one begun below it fits into the segment
   std::uint32_t closing_lanes_ = 0;
   bool is_failed_ = false;
   bool is_draining_ = false;

@@ -1,17 +1,15 @@
 #include "producer_lane.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "pawl/parking.h"
 
 namespace pawl::inline v0 {
 
 ProducerLane::ProducerLane(const Setup& setup)
-    : commands(std::bit_ceil(std::size_t{setup.window})),
-      answers(std::bit_ceil(std::size_t{setup.window})),
-      receipts{WindowRing<PackedReceipt>(std::bit_ceil(std::size_t{setup.window})),
-               WindowRing<PackedReceipt>(std::bit_ceil(std::size_t{setup.window}))},
+    : commands(setup.window),
+      answers(setup.window),
+      receipts{WindowRing<PackedReceipt>(setup.window), WindowRing<PackedReceipt>(setup.window)},
       engine_(setup.engine),
       queue_(setup.queue),
       admission_(setup.admission),

@@ -39,7 +39,7 @@ class ProducerLane {
     Doorbell* loop_bell;
     std::span<StreamStore* const> stores;
     std::uint16_t index;
-    std::uint32_t window;
+    std::uint32_t window;  // a power of two
   };
 
   explicit ProducerLane(const Setup& setup);

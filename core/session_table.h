@@ -66,6 +66,8 @@ class SessionTable {
     std::string name_;
   };
   SessionTable(std::uint32_t sessions_max, std::uint32_t window);
+  SessionTable(const SessionTable&) = delete;  // nameless_ points into it
+  SessionTable& operator=(const SessionTable&) = delete;
 
   Session& At(std::uint32_t number) noexcept { return sessions_[number - 1]; }
   // Stands in for the session of a producer that has none, whose next command is `next`: generation

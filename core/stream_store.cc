@@ -11,7 +11,7 @@ namespace pawl::inline v0 {
 
 StreamSlot* StreamLookup::FindFurther(const Key& key, std::uint64_t hash) const noexcept {
   for (std::uint64_t at = hash;; ++at) {
-    const Entry entry = index_[at & index_mask_];
+    const Entry entry = EntryAt(at);
     if (entry.slot == 0) return nullptr;
     if (entry.tag != Tag(hash)) continue;
     StreamSlot* slot = At(entry.slot - 1);
@@ -44,11 +44,11 @@ StreamSlot* StreamStore::Insert(const Key& key) noexcept {
   if (size_ == streams_max_) return nullptr;
   const std::uint64_t hash = lookup_.Hash(key);
   std::uint64_t at = hash;
-  while (EntryAt(at).slot != 0) ++at;
+  while (lookup_.EntryAt(at).slot != 0) ++at;
   StreamSlot* slot = At(size_);
   traits_.construct(slot);
   slot->key = key;
-  EntryAt(at) = {StreamLookup::Tag(hash), ++size_};
+  lookup_.EntryAt(at) = {StreamLookup::Tag(hash), ++size_};
   return slot;
 }
 
@@ -56,9 +56,9 @@ void StreamStore::RemoveNewest() noexcept {
   PAWL_CHECK(size_ > 0);
   StreamSlot* slot = At(size_ - 1);
   std::uint64_t at = lookup_.Hash(slot->key);
-  while (EntryAt(at).slot != size_) ++at;
+  while (lookup_.EntryAt(at).slot != size_) ++at;
   // Nothing was inserted behind the newest, so that no probe passes over its entry.
-  EntryAt(at) = {0, 0};
+  lookup_.EntryAt(at) = {0, 0};
   traits_.destroy(slot);
   --size_;
 }

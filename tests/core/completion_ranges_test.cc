@@ -3,12 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
-#include <iostream>
 #include <map>
+#include <ostream>
 #include <random>
-#include <span>
-#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -16,6 +13,7 @@
 #include "bank_fixture.h"
 #include "gate_storage.h"
 #include "probe_aggregate.h"
+#include "test_seed.h"
 
 namespace pawl {
 namespace {
@@ -36,6 +34,11 @@ struct Range {
 
 class CompletionRangesTest : public BankTest {
  protected:
+  void OpenWithWindowOf64() {
+    EngineOptions options = directory_.Options(Threads::kHost);
+    options.session_window = 64;
+    Open(options);
+  }
   void RunEngine() {
     while (engine_->Poll() != 0) {
     }
@@ -176,9 +179,7 @@ TEST_F(CompletionRangesTest, TheCallbackOfPollMaySendAgain) {
 // Once the credit of an answer that Execute had taken came back while the range before it was read:
 // what was sent then wrote its receipt over that of the range.
 TEST_F(CompletionRangesTest, NoReceiptIsWrittenAgainWhileItsRangeIsRead) {
-  EngineOptions options = directory_.Options(Threads::kHost);
-  options.session_window = 64;
-  Open(options);
+  OpenWithWindowOf64();
   Producer producer = NewProducer();
   Deposits(producer, 63);
   ASSERT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
@@ -195,9 +196,7 @@ TEST_F(CompletionRangesTest, NoReceiptIsWrittenAgainWhileItsRangeIsRead) {
 }
 
 TEST_F(CompletionRangesTest, TheCallbackOfPollRangesMayExecuteAndPollsNothing) {
-  EngineOptions options = directory_.Options(Threads::kHost);
-  options.session_window = 64;
-  Open(options);
+  OpenWithWindowOf64();
   Producer producer = NewProducer();
   Deposits(producer, 60);
   RunEngine();
@@ -300,7 +299,6 @@ TEST_F(CompletionRangesTest, AFailedSyncLeavesReceiptsButNoVerdict) {
     Deposits(producer, 3, kSafe);
     ASSERT_TRUE(Await([&] { return engine_->log().published() > engine_->log().durable(); }));
     gate.Break();
-    std::vector<Range> ranges;
     ASSERT_TRUE(Await([&] {
       producer.PollRanges([&](const CompletionRange& range) noexcept {
         EXPECT_EQ(range.level(), Ack::kPublished);
@@ -427,14 +425,9 @@ class CompletionModel {
 };
 
 TEST_F(CompletionRangesTest, AgreeWithAModelOverManyLaps) {
-  const char* const given = std::getenv("PAWL_SEED");
-  const std::uint64_t seed = given == nullptr ? std::random_device{}() : std::stoull(given);
-  std::cout << "PAWL_SEED=" << seed << "\n";
-  EngineOptions options = directory_.Options(Threads::kHost);
-  options.session_window = 64;
-  Open(options);
+  OpenWithWindowOf64();
   Producer producer = NewProducer("teller");
-  CompletionModel model(*engine_, producer, seed);
+  CompletionModel model(*engine_, producer, SeedOfTest());
   for (int step = 0; step < 20'000 && !HasFailure(); ++step) model.Step();
   if (!HasFailure()) model.Finish();
 }

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <iostream>
 #include <numeric>
 #include <random>
 #include <string>
@@ -13,17 +11,12 @@
 
 #include <gtest/gtest.h>
 
+#include "test_seed.h"
+
 namespace pawl {
 namespace {
 
 constexpr double kPercentiles[] = {0, 0.1, 1, 10, 25, 50, 75, 90, 99, 99.9, 99.99, 99.999, 100};
-
-std::uint64_t Seed() {
-  const char* given = std::getenv("PAWL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-  std::cout << "PAWL_SEED=" << seed << "\n";
-  return seed;
-}
 
 // From all magnitudes alike: 1 ns to 1 h.
 std::vector<std::int64_t> RandomDurations(std::uint64_t seed, std::size_t count) {
@@ -127,7 +120,7 @@ TEST(HistogramTest, NamesTheRankThatAPercentileNames) {
 }
 
 TEST(HistogramTest, AgreesWithASortedVector) {
-  const std::vector<std::int64_t> durations = RandomDurations(Seed(), 100'000);
+  const std::vector<std::int64_t> durations = RandomDurations(SeedOfTest(), 100'000);
   const Histogram histogram = Of(durations);
   EXPECT_EQ(histogram.count(), durations.size());
   EXPECT_EQ(histogram.min(), *std::min_element(durations.begin(), durations.end()));
@@ -139,7 +132,7 @@ TEST(HistogramTest, AgreesWithASortedVector) {
 }
 
 TEST(HistogramTest, MergedHoldsWhatBothHeld) {
-  const std::uint64_t seed = Seed();
+  const std::uint64_t seed = SeedOfTest();
   std::vector<std::int64_t> durations = RandomDurations(seed, 20'000);
   const std::vector<std::int64_t> more = RandomDurations(seed + 1, 30'001);
   Histogram merged = Of(durations);

@@ -225,8 +225,8 @@ template <class A, class C>
 [[gnu::always_inline]] inline Verdict DecideAndEvolve(CommitBuilder& builder,
                                                       const std::byte* command) noexcept {
   const Verdict verdict = Decide<A>(builder, *reinterpret_cast<const C*>(command));
-  if (verdict.is_accepted() && builder.has_one() &&
-      builder.ForTheOne(&Evolver<A, typename A::Events>::TryEvolve)) [[likely]] {
+  if (verdict.is_accepted() && builder.TryEvolveTheOne(&Evolver<A, typename A::Events>::TryEvolve))
+      [[likely]] {
     return Accept();
   }
   return builder.EvolveOrRefuse(verdict);

@@ -76,9 +76,12 @@ class CommitBuilder {
     return EmitTo(store, slot, 0, kind);
   }
 
-  // Calls try_evolve(EvolveFunction, StreamSlot&, const std::byte* event) for the one event.
+  // If exactly one event was emitted and nothing is over a limit: what
+  // try_evolve(EvolveFunction, StreamSlot&, const std::byte* event) says of it; else false.
   template <class TryEvolve>
-  bool ForTheOne(TryEvolve&& try_evolve) const noexcept {
+  bool TryEvolveTheOne(TryEvolve&& try_evolve) const noexcept {
+    if (emitted_end_ != emitted_.data() + 1 || is_over_limit_) [[unlikely]]
+      return false;
     const Emitted& one = emitted_.front();
     return try_evolve(one.evolve, *one.slot, one.event);
   }
@@ -107,9 +110,6 @@ class CommitBuilder {
     is_over_limit_ = true;
     emitted_limit_ = emitted_end_;
   }
-  bool is_over_limit() const noexcept { return is_over_limit_; }
-  // Exactly one event was emitted, and nothing is over a limit.
-  bool has_one() const noexcept { return emitted_end_ == emitted_.data() + 1 && !is_over_limit_; }
   const Key& key() const noexcept { return *own_key_; }
   StreamSlot* own_slot() const noexcept { return own_slot_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
@@ -117,7 +117,6 @@ class CommitBuilder {
   bool IsNew(const StreamSlot& slot) const noexcept {
     return slot.number >= next_stream_ - created_count_;
   }
-  std::uint32_t next_stream() const noexcept { return next_stream_; }
 
   // The store of an aggregate type, or nullptr if the engine was opened without it.
   StreamStore* StoreOf(TypeTag tag) const noexcept {

@@ -54,7 +54,7 @@ class StreamLookup {
   // nullptr: the store does not know the key.
   StreamSlot* Find(const Key& key) const noexcept {
     const std::uint64_t hash = Hash(key);
-    const Entry entry = index_[hash & index_mask_];
+    const Entry entry = EntryAt(hash);
     if (entry.tag == Tag(hash) && entry.slot != 0) [[likely]] {
       StreamSlot* slot = At(entry.slot - 1);
       if (slot->key == key) [[likely]]
@@ -73,6 +73,7 @@ class StreamLookup {
 
   // Probes one entry after the other: out of the way of those that are found at once.
   [[gnu::noinline]] StreamSlot* FindFurther(const Key& key, std::uint64_t hash) const noexcept;
+  Entry& EntryAt(std::uint64_t at) const noexcept { return index_[at & index_mask_]; }
   StreamSlot* At(std::uint32_t slot) const noexcept {
     return reinterpret_cast<StreamSlot*>(slots_ + slot * slot_bytes_);
   }
@@ -127,10 +128,6 @@ class StreamStore {
   std::vector<std::uint16_t> type_numbers;  // by index in traits().events
 
  private:
-  StreamLookup::Entry& EntryAt(std::uint64_t at) const noexcept {
-    return index_[at & lookup_.index_mask_];
-  }
-
   const AggregateTraits& traits_;
   const std::uint32_t streams_max_;
   StreamLookup lookup_;

@@ -70,8 +70,6 @@ class LogWriter {
   bool CanBeginCommit() const noexcept {
     return address_.value() <= segment_begin_last_ || ready_->HasNext();
   }
-  // While staged_end() is below this, CanBeginCommit() holds.
-  Address begins_below() const noexcept { return Address(segment_begin_last_ + 1); }
 
   // Time of the frames from now on, nanoseconds since 1970; never decreases.
   void SetTime(std::uint64_t time_ns) noexcept {
