@@ -207,20 +207,24 @@ void CommandLoop::TakeTickets() noexcept {
   }
 }
 
-// Finds the streams of the run's first commands, as far as they go to one store.
+// Finds the streams of the run's first commands, as far as they go to one store, ask for one level
+// and have the sequences `first`, `first` + 1, …: those sent again are answered otherwise.
 // Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
 // misses in the middle of a decision. Slots never move, so what is found stays found.
-std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlot> run) noexcept {
+std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlot> run,
+                                                      Sequence first) noexcept {
   const std::uint16_t aggregate = run.front().aggregate;
+  const Ack ack = run.front().ack;
   const StreamLookup lookup = stores_[aggregate]->lookup();
   StreamSlot** found = streams_.data();
   for (const CommandSlot& slot : run) {
-    if (slot.aggregate != aggregate) [[unlikely]]
+    if (slot.aggregate != aggregate || slot.ack != ack || slot.sequence != first) [[unlikely]]
       break;
+    first = first.Next();
     // Written by the producer's core a moment ago: fetched a few commands ahead.
     __builtin_prefetch(Ahead(&slot, kAheadBytes));
     __builtin_prefetch(Ahead(&slot.command.back(), kAheadBytes));
-    *found = lookup.Find(slot.key);
+    *found = lookup.Guess(slot.key);
     __builtin_prefetch(*found++, 1);
   }
   return run.first(static_cast<std::size_t>(found - streams_.data()));
@@ -245,7 +249,12 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
     decided = run.size();
   }
   while (decided != run.size()) {
-    const std::span<const CommandSlot> alike = FindStreams(run.subspan(decided));
+    const std::span<const CommandSlot> alike =
+        FindStreams(run.subspan(decided), session.last().Next());
+    if (alike.empty()) {
+      RecallAnswer(lane, run[decided++]);
+      continue;
+    }
     const std::size_t count = DecideAlike(lane, session, alike);
     decided += count;
     if (count != alike.size()) break;
@@ -255,47 +264,28 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   return static_cast<std::uint32_t>(decided);
 }
 
-// Decides commands to one store, whose streams were found, as long as there is room.
+// Decides commands whose streams were found together, as long as there is room.
 std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
                                      std::span<const CommandSlot> run) noexcept {
   StreamStore& store = *stores_[run.front().aggregate];
-  const DecideFunction* const decides = store.traits().decides.data();
-  const std::uint32_t number = lane.session();
-  StreamSlot* const* stream = streams_.data();
-  builder_.SetStore(store);
-  for (const CommandSlot& slot : run) {
-    if (!HasRoom()) [[unlikely]]
-      break;
-    if (slot.sequence != session.last().Next()) [[unlikely]] {
-      RecallAnswer(lane, slot);
-    } else {
-      builder_.Begin(slot.key, *stream);
-      const Verdict verdict = decides[slot.type](builder_, slot.command.data());
-      if (verdict.is_accepted()) [[likely]] {
-        const CommitBuilder::Applied applied =
-            builder_.Apply({.session = number, .sequence = slot.sequence});
-        session.RememberAccepted(applied.position, applied.version);
-        AnswerAccepted(lane, slot, applied.position, applied.version);
-      } else {
-        Refuse(lane, session, slot, verdict);
-      }
-    }
-    ++stream;
+  builder_.BeginRun(store, lane.session());
+  std::size_t decided = 0;
+  while (decided != run.size() && HasRoom()) {
+    const std::span<const CommandSlot> left = run.subspan(decided);
+    const std::span<PackedReceipt> receipts = ReceiptsFor(lane, left.front());
+    const DecideRunFunction decide = store.traits().decides[left.front().type];
+    const DecidedRun done = decide(builder_, left.first(std::min(left.size(), receipts.size())),
+                                   &streams_[decided], receipts.data());
+    session.RememberAccepted(receipts.first(done.accepted));
+    receipts_next_ += done.accepted;
+    decided += done.accepted;
+    if (!done.verdict.is_accepted()) Refuse(lane, session, run[decided++], done.verdict);
   }
-  return static_cast<std::size_t>(stream - streams_.data());
-}
-
-void CommandLoop::AnswerAccepted(ProducerLane& lane, const CommandSlot& slot, Position position,
-                                 Version version) noexcept {
-  if (receipts_next_ == receipts_end_ || range_.asked != slot.ack) [[unlikely]] {
-    OpenRange(lane, slot);
-  }
-  *receipts_next_++ = {position.value(), version.value()};
+  return decided;
 }
 
 void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
-  builder_.TakeBack();
   session.RememberNotAccepted(verdict);
   AnswerNotAccepted(lane, slot, verdict);
 }
@@ -340,6 +330,13 @@ void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noex
 }
 
 // --- answers ---
+
+// Room for receipts of accepted commands from `slot` on, in the open range if it may go on.
+std::span<PackedReceipt> CommandLoop::ReceiptsFor(ProducerLane& lane,
+                                                  const CommandSlot& slot) noexcept {
+  if (receipts_next_ == receipts_end_ || range_.asked != slot.ack) OpenRange(lane, slot);
+  return {receipts_next_, receipts_end_};
+}
 
 void CommandLoop::OpenRange(ProducerLane& lane, const CommandSlot& slot) noexcept {
   GiveRange(lane);

@@ -81,8 +81,9 @@ class CommandLoop final : public Agent {
 
   explicit CommandLoop(const Setup& setup);
 
-  // What one more commit may add to the published mark: itself, the frame before it, and the rest
-  // of a segment that is too small for both. undurable_bytes_max must be larger.
+  // What commands that are decided in one go may add to the published mark: a full frame, a commit
+  // alone, and the rest of a segment that is too small for both. undurable_bytes_max must be
+  // larger.
   static std::uint64_t CommitRoomBytes(const LogWriter& writer) noexcept {
     return 2 * writer.worst_case_bytes() + kSegmentHeaderBytes;
   }
@@ -123,20 +124,18 @@ class CommandLoop final : public Agent {
   Session& SessionOf(const ProducerLane& lane, Sequence next) noexcept;
   std::size_t DecideAlike(ProducerLane& lane, Session& session,
                           std::span<const CommandSlot> run) noexcept;
-  std::span<const CommandSlot> FindStreams(std::span<const CommandSlot> run) noexcept;
+  std::span<const CommandSlot> FindStreams(std::span<const CommandSlot> run,
+                                           Sequence first) noexcept;
   [[gnu::noinline]] void Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                 Verdict verdict) noexcept;
-  // The caller touches the lane and makes sure of room in its ring, once for all answers, and gives
-  // the last range.
-  [[gnu::always_inline]] inline void AnswerAccepted(ProducerLane& lane, const CommandSlot& slot,
-                                                    Position position, Version version) noexcept;
   //   outcome   verdict, epoch and whether it is a duplicate
   void AnswerAlone(ProducerLane& lane, const CommandSlot& slot, const AnswerRange& outcome,
                    const PackedReceipt& receipt = {}) noexcept;
   void AnswerNotAccepted(ProducerLane& lane, const CommandSlot& slot, Verdict verdict) noexcept {
     AnswerAlone(lane, slot, {.epoch = writer_.epoch(), .verdict = verdict});
   }
-  [[gnu::noinline]] void OpenRange(ProducerLane& lane, const CommandSlot& slot) noexcept;
+  std::span<PackedReceipt> ReceiptsFor(ProducerLane& lane, const CommandSlot& slot) noexcept;
+  void OpenRange(ProducerLane& lane, const CommandSlot& slot) noexcept;
   void GiveRange(ProducerLane& lane) noexcept;
   [[gnu::noinline]] void RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept;
   bool HasRoom() const noexcept {
@@ -173,7 +172,7 @@ class CommandLoop final : public Agent {
   const std::span<StreamStore* const> stores_;
   std::vector<std::unique_ptr<ProducerLane>>& lanes_;
   const std::uint64_t undurable_bytes_max_;
-  const std::uint64_t commit_room_bytes_;  // what one more commit may add to the published mark
+  const std::uint64_t commit_room_bytes_;
 
   // Loop only.
   CommitBuilder builder_;

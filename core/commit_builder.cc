@@ -5,7 +5,7 @@
 namespace pawl::inline v0 {
 
 StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
-  if (is_over_limit_ || created_count_ == kCommitEventsMax) return nullptr;
+  if (created_count_ == kCommitEventsMax) return nullptr;
   const StreamBound bound{.key_high = key.high, .key_low = key.low};
   std::byte* room = writer_.AppendRecord(
       {.kind = RecordKind::kStreamBound, .type = store.category_number, .stream = next_stream_},
@@ -19,29 +19,22 @@ StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
   return slot;
 }
 
-StreamSlot* CommitBuilder::FindAgain(const Key& key) const noexcept {
-  return own_store_->Find(key);
+void CommitBuilder::Evolve(Emitted first, std::uint32_t count) noexcept {
+  emitted_.front() = first;
+  for (const Emitted& each : std::span(emitted_).first(count)) each.evolve(*each.slot, each.event);
 }
 
-Verdict CommitBuilder::EvolveOrRefuse(Verdict verdict) const noexcept {
-  if (is_over_limit_) return {VerdictKind::kLimitExceeded, 0};
-  if (!verdict.is_accepted()) return verdict;
-  for (const Emitted* each = emitted_.data(); each != emitted_end_; ++each) {
-    each->evolve(*each->slot, each->event);
-  }
-  return verdict;
-}
-
-void CommitBuilder::TakeBack() noexcept {
+void CommitBuilder::TakeBack(Emitted first, std::uint32_t count) noexcept {
+  emitted_.front() = first;
   writer_.AbandonCommit();
-  for (const Emitted* each = emitted_end_; each != emitted_.data();) {
-    --each;
-    each->slot->version = Version(each->slot->version.value() - 1);
-    const auto* header = reinterpret_cast<const RecordHeader*>(each->event) - 1;
-    each->slot->last = Position(header->back_link);
+  for (std::uint32_t i = count; i > 0; --i) {
+    const Emitted& each = emitted_[i - 1];
+    each.slot->version = Version(each.slot->version.value() - 1);
+    const auto* header = reinterpret_cast<const RecordHeader*>(each.event) - 1;
+    each.slot->last = Position(header->back_link);
   }
-  for (std::uint32_t i = created_count_; i > 0; --i) {
-    created_[i - 1]->RemoveNewest();
+  for (; created_count_ > 0; --created_count_) {
+    created_[created_count_ - 1]->RemoveNewest();
     --next_stream_;
   }
 }

@@ -9,7 +9,6 @@ SessionTable::SessionTable(std::uint32_t sessions_max, std::uint32_t window)
       sessions_(sessions_max),
       entries_(std::make_unique<Session::Entry[]>(std::size_t{sessions_max} * window)) {
   PAWL_CHECK((window & (window - 1)) == 0);
-  nameless_.entries_ = &forgotten_;
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     sessions_[i].entries_ = &entries_[i * window];
     sessions_[i].mask_ = window - 1;

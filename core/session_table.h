@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,40 +35,50 @@ class SessionTable {
     std::uint32_t generation() const noexcept { return generation_; }
     Sequence last() const noexcept { return last_; }
 
-    // Remembers the answer to sequence last() + 1.
-    void RememberAccepted(Position position, Version version) noexcept {
-      Append({position.value(), version.value()});
+    // Remembers the answers to sequences last() + 1, last() + 2…
+    void RememberAccepted(std::span<const PackedReceipt> receipts) noexcept {
+      while (!receipts.empty()) {
+        const std::size_t start = last_.Next().value() & mask_;
+        const std::size_t count = std::min(receipts.size(), window() - start);
+        if (entries_ != nullptr) {
+          std::memcpy(entries_ + start, receipts.data(), count * sizeof(Entry));
+        }
+        last_ = last_.Plus(count);
+        receipts = receipts.subspan(count);
+      }
     }
-    void RememberNotAccepted(Verdict verdict) noexcept { Append(Pack(verdict)); }
+    // Remembers the answer to sequence last() + 1.
+    void RememberNotAccepted(Verdict verdict) noexcept {
+      last_ = last_.Next();
+      if (entries_ != nullptr) At(last_) = Pack(verdict);
+    }
 
    private:
     friend class SessionTable;
 
-    // 16 bytes: an accepted answer has a position or is of a command that appended nothing.
+    // An accepted answer's is its receipt: copied as it is.
     struct Entry {
       std::uint64_t position;
       std::uint64_t version_and_code;  // accepted: version; else kind << 16 | code
       // Top bit of version_and_code: not accepted.
     };
+    static_assert(sizeof(Entry) == sizeof(PackedReceipt));
     static constexpr std::uint64_t kNotAccepted = std::uint64_t{1} << 63;
     static Entry Pack(Verdict verdict) noexcept {
       return {0, kNotAccepted | static_cast<std::uint64_t>(verdict.kind()) << 16 | verdict.code()};
     }
 
-    void Append(const Entry& entry) noexcept {
-      last_ = last_.Next();
-      At(last_) = entry;
-    }
+    std::size_t window() const noexcept { return std::size_t{mask_} + 1; }
     Entry& At(Sequence sequence) const noexcept { return entries_[sequence.value() & mask_]; }
 
     std::uint32_t generation_ = 0;
     std::uint32_t mask_ = 0;  // window − 1
     Sequence last_;
-    Entry* entries_ = nullptr;
+    Entry* entries_ = nullptr;  // nullptr: the nameless session
     std::string name_;
   };
   SessionTable(std::uint32_t sessions_max, std::uint32_t window);
-  SessionTable(const SessionTable&) = delete;  // nameless_ points into it
+  SessionTable(const SessionTable&) = delete;
   SessionTable& operator=(const SessionTable&) = delete;
 
   Session& At(std::uint32_t number) noexcept { return sessions_[number - 1]; }
@@ -106,7 +118,6 @@ class SessionTable {
   const std::uint32_t window_;  // a power of two
   std::vector<Session> sessions_;
   std::unique_ptr<Session::Entry[]> entries_;
-  Session::Entry forgotten_{};  // the window of nameless_: one entry, never read
   Session nameless_;
   std::uint32_t count_ = 0;
 };

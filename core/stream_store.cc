@@ -10,23 +10,21 @@
 namespace pawl::inline v0 {
 
 StreamSlot* StreamLookup::FindFurther(const Key& key, std::uint64_t hash) const noexcept {
-  for (std::uint64_t at = hash;; ++at) {
-    const Entry entry = EntryAt(at);
-    if (entry.slot == 0) return nullptr;
-    if (entry.tag != Tag(hash)) continue;
-    StreamSlot* slot = At(entry.slot - 1);
-    if (slot->key == key) return slot;
-  }
+  const Entry& entry = FirstEntry(hash, [&](const Entry& each) noexcept {
+    return each.tag == 0 || (each.tag == Tag(hash) && At(each.slot)->key == key);
+  });
+  return entry.tag == 0 ? nullptr : At(entry.slot);
 }
 
 StreamStore::StreamStore(const AggregateTraits& traits, std::uint32_t streams_max)
     : traits_(traits), streams_max_(streams_max) {
-  // At most a quarter full: a probe beyond the first is a branch mispredicted.
-  const std::size_t entries = std::bit_ceil(std::uint64_t{streams_max} * 4);
+  // At most a quarter full: a probe beyond the first pair, which one key in thirty needs then, is a
+  // branch mispredicted.
+  const std::size_t pairs = std::bit_ceil(std::uint64_t{streams_max} * 2);
   const std::size_t slots_bytes = streams_max * traits.slot_bytes;
-  index_ = std::make_unique<StreamLookup::Entry[]>(entries);
+  index_ = std::make_unique<StreamLookup::Pair[]>(pairs);
   lookup_.index_ = index_.get();
-  lookup_.index_mask_ = entries - 1;
+  lookup_.index_mask_ = pairs - 1;
   lookup_.seed_ = std::random_device{}();
   lookup_.slot_bytes_ = traits.slot_bytes;
   lookup_.slots_ =
@@ -43,29 +41,27 @@ StreamSlot* StreamStore::Insert(const Key& key) noexcept {
   PAWL_DCHECK(Find(key) == nullptr);
   if (size_ == streams_max_) return nullptr;
   const std::uint64_t hash = lookup_.Hash(key);
-  std::uint64_t at = hash;
-  while (lookup_.EntryAt(at).slot != 0) ++at;
+  StreamLookup::Entry& entry = lookup_.FirstEntry(
+      hash, [](const StreamLookup::Entry& each) noexcept { return each.tag == 0; });
   StreamSlot* slot = At(size_);
   traits_.construct(slot);
   slot->key = key;
-  lookup_.EntryAt(at) = {StreamLookup::Tag(hash), ++size_};
+  entry = {StreamLookup::Tag(hash), size_++};
   return slot;
 }
 
 void StreamStore::RemoveNewest() noexcept {
   PAWL_CHECK(size_ > 0);
-  StreamSlot* slot = At(size_ - 1);
-  std::uint64_t at = lookup_.Hash(slot->key);
-  while (lookup_.EntryAt(at).slot != size_) ++at;
+  StreamSlot* slot = At(--size_);
   // Nothing was inserted behind the newest, so that no probe passes over its entry.
-  lookup_.EntryAt(at) = {0, 0};
+  lookup_.FirstEntry(lookup_.Hash(slot->key), [this](const StreamLookup::Entry& each) noexcept {
+    return each.slot == size_ && each.tag != 0;
+  }) = {};
   traits_.destroy(slot);
-  --size_;
 }
 
 std::size_t StreamStore::memory_bytes() const noexcept {
-  return streams_max_ * traits_.slot_bytes +
-         (lookup_.index_mask_ + 1) * sizeof(StreamLookup::Entry);
+  return streams_max_ * traits_.slot_bytes + (lookup_.index_mask_ + 1) * sizeof(StreamLookup::Pair);
 }
 
 }  // namespace pawl::inline v0

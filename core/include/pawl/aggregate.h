@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
 #include "pawl/cache_line.h"
+#include "pawl/command_slot.h"
 #include "pawl/commit_builder.h"
 #include "pawl/event.h"
 #include "pawl/key.h"
@@ -73,7 +75,7 @@ void Evolve(StreamSlot& slot, const std::byte* event) noexcept {
 }
 
 template <class A, class E>
-inline constexpr CommitBuilder::EventKind kEventKind{
+inline constexpr OpenCommit::EventKind kEventKind{
     .index = A::Events::template IndexOf<E>(), .size = kEventBytes<E>, .evolve = &Evolve<A, E>};
 
 // Writes an event into its record. Copied as an E, so that a compiler which sees how Decide built
@@ -92,13 +94,13 @@ void WriteEvent(std::byte* room, const E& event) noexcept {
 template <class A>
 class Emit {
  public:
-  explicit Emit(CommitBuilder& builder) noexcept : builder_(builder) {}
+  explicit Emit(OpenCommit& commit) noexcept : commit_(commit) {}
 
   // Emits on the addressed aggregate.
   template <class E>
   void operator()(const E& event) noexcept {
     static_assert(A::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
-    internal::WriteEvent(builder_.EmitOwn(internal::kEventKind<A, E>), event);
+    internal::WriteEvent(commit_.EmitOwn(internal::kEventKind<A, E>), event);
   }
 
   // Emits on the aggregate `key` of type B, in the same commit; made if it does not exist. If the
@@ -106,21 +108,21 @@ class Emit {
   template <class B, class E>
   void On(const Key& key, const E& event) noexcept {
     static_assert(B::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
-    StreamStore* store = builder_.StoreOf(TagOf<B>());
-    if (store == nullptr || key.is_zero()) return builder_.FailLimit();
-    internal::WriteEvent(builder_.EmitOther(*store, key, internal::kEventKind<B, E>), event);
+    StreamStore* store = commit_.builder().StoreOf(TagOf<B>());
+    if (store == nullptr || key.is_zero()) return commit_.FailLimit();
+    internal::WriteEvent(commit_.EmitOther(*store, key, internal::kEventKind<B, E>), event);
   }
 
-  const Key& key() const noexcept { return builder_.key(); }
+  const Key& key() const noexcept { return commit_.key(); }
   // Of the addressed aggregate, with what was emitted so far; 0: it does not exist.
   Version version() const noexcept {
-    return builder_.own_slot() == nullptr ? Version() : builder_.own_slot()->version;
+    return commit_.own_slot() == nullptr ? Version() : commit_.own_slot()->version;
   }
   // Engine time of this commit, nanoseconds since 1970. The only clock a handler may use.
-  std::uint64_t now_ns() const noexcept { return builder_.now_ns(); }
+  std::uint64_t now_ns() const noexcept { return commit_.builder().now_ns(); }
 
  private:
-  CommitBuilder& builder_;
+  OpenCommit& commit_;
 };
 
 // Reads other aggregates while deciding, as they are before this command.
@@ -160,9 +162,6 @@ concept Evolves = requires(typename A::State& state, const E& event) {
   { A::Evolve(state, event) }
   noexcept->std::same_as<void>;
 };
-
-// Bytes of a command that fit a slot of its lane's ring.
-inline constexpr std::size_t kCommandBytesMax = 64;
 
 template <class C>
 concept Command = std::is_trivially_copyable_v<C> && sizeof(C) <= kCommandBytesMax &&
@@ -205,45 +204,66 @@ struct Evolver<A, Events<Es...>> {
   }
 };
 
-// Runs A's Decide on the commit that `builder` opened.
+// Runs A's Decide on an open commit and, if that accepted, evolves what it emitted. The common
+// case, one event of the aggregate's own, makes no call.
 template <class A, class C>
-[[gnu::always_inline]] inline Verdict Decide(CommitBuilder& builder, const C& command) noexcept {
-  const StreamSlot* slot = builder.own_slot();
+[[gnu::always_inline]] inline Verdict Decide(OpenCommit& commit, const CommandSlot& slot) noexcept {
+  const auto& command = *reinterpret_cast<const C*>(slot.command.data());
+  const StreamSlot* own = commit.own_slot();
   const typename A::State& state =
-      slot == nullptr ? kNothing<A> : static_cast<const AggregateSlot<A>*>(slot)->state;
-  Emit<A> emit(builder);
+      own == nullptr ? kNothing<A> : static_cast<const AggregateSlot<A>*>(own)->state;
+  Emit<A> emit(commit);
+  Verdict verdict;
   if constexpr (DecidesWithOthers<A, C>) {
-    return A::Decide(state, command, Others(builder), emit);
+    verdict = A::Decide(state, command, Others(commit.builder()), emit);
   } else {
-    return A::Decide(state, command, emit);
+    verdict = A::Decide(state, command, emit);
   }
+  if (!verdict.is_accepted()) [[unlikely]]
+    return verdict;
+  return commit.Evolve(&Evolver<A, typename A::Events>::TryEvolve);
 }
 
-// Runs Decide and, if that accepted, evolves what it emitted. The common case, one event of the
-// aggregate's own, makes no call.
+// Decides a command to an aggregate that did not exist when its run was looked up: out of the way
+// of those that did.
 template <class A, class C>
-[[gnu::always_inline]] inline Verdict DecideAndEvolve(CommitBuilder& builder,
-                                                      const std::byte* command) noexcept {
-  const Verdict verdict = Decide<A>(builder, *reinterpret_cast<const C*>(command));
-  if (verdict.is_accepted() && builder.TryEvolveTheOne(&Evolver<A, typename A::Events>::TryEvolve))
-      [[likely]] {
-    return Accept();
+[[gnu::noinline]] DecidedRun DecideFirst(CommitBuilder& builder, const CommandSlot& slot,
+                                         PackedReceipt* receipt) noexcept {
+  OpenCommit commit(builder);
+  // A command in between may have made it.
+  commit.Begin(slot.key, builder.own_store().Find(slot.key));
+  const Verdict verdict = Decide<A, C>(commit, slot);
+  if (!verdict.is_accepted()) {
+    commit.TakeBack();
+    return {0, verdict};
   }
-  return builder.EvolveOrRefuse(verdict);
-}
-
-// The same for an aggregate that does not exist yet: out of the way of those that do.
-template <class A, class C>
-[[gnu::noinline, gnu::cold]] Verdict DecideFirst(CommitBuilder& builder,
-                                                 const std::byte* command) noexcept {
-  return DecideAndEvolve<A, C>(builder, command);
+  *receipt = commit.End(slot.sequence);
+  return {1, Accept()};
 }
 
 template <class A, class C>
-Verdict DecideAny(CommitBuilder& builder, const std::byte* command) noexcept {
-  if (builder.own_slot() == nullptr) [[unlikely]]
-    return DecideFirst<A, C>(builder, command);
-  return DecideAndEvolve<A, C>(builder, command);
+DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
+                     StreamSlot* const* streams, PackedReceipt* receipts) noexcept {
+  constexpr std::uint16_t kType = A::Commands::template IndexOf<C>();
+  if (*streams == nullptr || (*streams)->key != run.front().key) [[unlikely]]
+    return DecideFirst<A, C>(builder, run.front(), receipts);
+  OpenCommit commit(builder);
+  const Address frame = builder.writer().published();
+  std::uint32_t accepted = 0;
+  for (const CommandSlot& slot : run) {
+    StreamSlot* const stream = streams[accepted];
+    if (slot.type != kType || stream == nullptr || stream->key != slot.key ||
+        builder.writer().published() != frame)
+      break;
+    commit.Begin(slot.key, stream);
+    const Verdict verdict = Decide<A, C>(commit, slot);
+    if (!verdict.is_accepted()) [[unlikely]] {
+      commit.TakeBack();
+      return {accepted, verdict};
+    }
+    receipts[accepted++] = commit.End(slot.sequence);
+  }
+  return {accepted, Accept()};
 }
 
 template <class A, class Commands, class Events>
@@ -262,7 +282,7 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
 
   static inline const std::array<EventTraits, sizeof...(Es)> kEvents{
       EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>}...};
-  static constexpr std::array<DecideFunction, sizeof...(Cs)> kDecides{&DecideAny<A, Cs>...};
+  static constexpr std::array<DecideRunFunction, sizeof...(Cs)> kDecides{&DecideRun<A, Cs>...};
 };
 
 }  // namespace internal

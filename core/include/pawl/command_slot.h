@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "pawl/aggregate.h"
 #include "pawl/key.h"
 #include "pawl/position.h"
 #include "pawl/receipt.h"
 
 namespace pawl::inline v0 {
+
+// Bytes of a command that fit a slot of its lane's ring.
+inline constexpr std::size_t kCommandBytesMax = 64;
 
 // A command on its way to the loop, in the ring of its producer's lane.
 struct CommandSlot {

@@ -14,7 +14,8 @@ namespace pawl::inline v0 {
 // Events one command may emit.
 inline constexpr std::uint32_t kCommitEventsMax = 1024;
 
-// Collects what one Decide emits, applies it or takes it back. Users see it as Emit and Others.
+// What the commits of an engine need, one after the other: the log, the stores, and room to note
+// what one of them did besides its first event, so that it can be evolved or taken back.
 //   threads   loop only
 class CommitBuilder {
  public:
@@ -24,30 +25,90 @@ class CommitBuilder {
   CommitBuilder(const CommitBuilder&) = delete;
   CommitBuilder& operator=(const CommitBuilder&) = delete;
 
-  // Where an accepted command is: both 0 if nothing was appended.
-  struct Applied {
-    Position position{};  // of the commit's last record
-    Version version{};    // of the addressed stream; 0 if it was not touched
+  // An event of the open commit.
+  struct Emitted {
+    EvolveFunction evolve = nullptr;
+    StreamSlot* slot = nullptr;
+    const std::byte* event = nullptr;  // in the frame buffer, behind its record header
   };
 
   // Engine time of the commits from now on.
   void SetTime(std::uint64_t now_ns) noexcept { now_ns_ = now_ns; }
+  std::uint64_t now_ns() const noexcept { return now_ns_; }
 
-  // Commits from now on are of commands to aggregates of `store`.
-  void SetStore(StreamStore& store) noexcept { own_store_ = &store; }
+  // Commits from now on are of commands of session number `session` (0: none) to aggregates of
+  // `store`.
+  void BeginRun(StreamStore& store, std::uint32_t session) noexcept {
+    own_store_ = &store;
+    session_ = session;
+  }
+  StreamStore& own_store() const noexcept { return *own_store_; }
+  std::uint32_t session() const noexcept { return session_; }
+
+  // The store of an aggregate type, or nullptr if the engine was opened without it.
+  StreamStore* StoreOf(TypeTag tag) const noexcept {
+    for (StreamStore* store : stores_) {
+      if (store->traits().tag == tag) return store;
+    }
+    return nullptr;
+  }
+  // Binds a new stream in the open commit. nullptr: over a limit.
+  [[gnu::noinline]] StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
+  // True for a stream that the open commit made: before the command there was none.
+  bool IsNew(const StreamSlot& slot) const noexcept {
+    return slot.number >= next_stream_ - created_count_;
+  }
+
+  // Notes the open commit's event number `index`, counted from 0; the first one is the caller's.
+  void Note(std::uint32_t index, const Emitted& emitted) noexcept { emitted_[index] = emitted; }
+  // Evolves the open commit's `count` events in order.
+  [[gnu::noinline]] void Evolve(Emitted first, std::uint32_t count) noexcept;
+  // The open commit ended.
+  void EndCommit() noexcept { created_count_ = 0; }
+  // Leaves no trace of the open commit in log, states and streams; not of events evolved.
+  [[gnu::noinline]] void TakeBack(Emitted first, std::uint32_t count) noexcept;
+
+  LogWriter& writer() const noexcept { return writer_; }
+
+ private:
+  // Constant after construction.
+  LogWriter& writer_;
+  const std::span<StreamStore* const> stores_;
+
+  StreamStore* own_store_ = nullptr;
+  std::uint32_t session_ = 0;
+  std::uint64_t now_ns_ = 0;
+  std::uint32_t next_stream_;  // number of the next new stream
+
+  // Of the open commit.
+  std::uint32_t created_count_ = 0;
+  std::array<Emitted, kCommitEventsMax> emitted_;       // but the first one
+  std::array<StreamStore*, kCommitEventsMax> created_;  // stores of streams made by it
+};
+
+// Collects what one Decide after the other emits. Users see it as Emit.
+//
+// It lives on the stack of the function that decides a run of commands, and no function that is
+// not inlined sees its address: where Decide is inlined too, all of it stays in registers
+// (measured: core/README.md, "A run of commands is decided by one function").
+//   threads   loop only
+class OpenCommit {
+ public:
+  explicit OpenCommit(CommitBuilder& builder) noexcept
+      : builder_(builder),
+        writer_(builder.writer()),
+        own_types_(builder.own_store().type_numbers.data()),
+        session_(builder.session()) {}
+  OpenCommit(const OpenCommit&) = delete;
+  OpenCommit& operator=(const OpenCommit&) = delete;
 
   // Opens a commit for a command to `key`.
   //   key       stays where it is until the commit ended
-  //   slot      what the store's Find(key) said earlier; nullptr: looked up again, since a command
-  //             in between may have made it
+  //   slot      the aggregate's; nullptr: it does not exist
   void Begin(const Key& key, StreamSlot* slot) noexcept {
-    own_key_ = &key;
+    key_ = &key;
     own_slot_ = slot;
-    if (slot == nullptr) [[unlikely]]
-      own_slot_ = FindAgain(key);
-    emitted_end_ = emitted_.data();
-    emitted_limit_ = emitted_.data() + emitted_.size();
-    created_count_ = 0;
+    count_ = 0;
     touches_own_ = false;
     is_over_limit_ = false;
     writer_.BeginCommit();
@@ -60,124 +121,107 @@ class CommitBuilder {
     EvolveFunction evolve;
   };
 
-  // Adds an event to the addressed stream (SetStore(), Begin()) or another one.
+  // Adds an event to the addressed stream or another one.
   //   returns   where the event's bytes go, to be written before the commit ends; nullptr: the
   //             command went over a limit
   std::byte* EmitOwn(const EventKind& kind) noexcept {
     if (own_slot_ == nullptr) [[unlikely]]
-      own_slot_ = Create(*own_store_, *own_key_);
+      own_slot_ = is_over_limit_ ? nullptr : builder_.Create(builder_.own_store(), *key_);
     touches_own_ = true;
-    return EmitTo(*own_store_, own_slot_, kRecordOwnStream, kind);
+    return EmitTo(own_types_, own_slot_, kRecordOwnStream, kind);
   }
   std::byte* EmitOther(StreamStore& store, const Key& key, const EventKind& kind) noexcept {
-    if (&store == own_store_ && key == *own_key_) return EmitOwn(kind);
+    if (&store == &builder_.own_store() && key == *key_) return EmitOwn(kind);
     StreamSlot* slot = store.Find(key);
-    if (slot == nullptr) slot = Create(store, key);
-    return EmitTo(store, slot, 0, kind);
+    if (slot == nullptr && !is_over_limit_) slot = builder_.Create(store, key);
+    return EmitTo(store.type_numbers.data(), slot, 0, kind);
   }
 
-  // If exactly one event was emitted and nothing is over a limit: what
-  // try_evolve(EvolveFunction, StreamSlot&, const std::byte* event) says of it; else false.
+  // Evolves what was emitted, in order, if nothing went over a limit.
+  //   try_evolve  tried first if it is one event: bool(EvolveFunction, StreamSlot&,
+  //               const std::byte* event), false if it is not for it
+  //   returns   the verdict: Accept() or kLimitExceeded
   template <class TryEvolve>
-  bool TryEvolveTheOne(TryEvolve&& try_evolve) const noexcept {
-    if (emitted_end_ != emitted_.data() + 1 || is_over_limit_) [[unlikely]]
-      return false;
-    const Emitted& one = emitted_.front();
-    return try_evolve(one.evolve, *one.slot, one.event);
+  Verdict Evolve(TryEvolve&& try_evolve) const noexcept {
+    if (is_over_limit_) [[unlikely]]
+      return {VerdictKind::kLimitExceeded, 0};
+    if (count_ == 1 && try_evolve(first_.evolve, *first_.slot, first_.event)) [[likely]]
+      return Accept();
+    builder_.Evolve(first_, count_);
+    return Accept();
   }
-  // Evolves what was emitted, in order, if `verdict` accepts it.
-  //   returns   the verdict, or kLimitExceeded
-  [[gnu::noinline]] Verdict EvolveOrRefuse(Verdict verdict) const noexcept;
 
   // Ends the commit, whose events are evolved. A session's command that emitted nothing leaves a
   // kAccepted record, so that its resend is known.
-  Applied Apply(const CommitOrigin& origin) noexcept {
-    if (emitted_end_ == emitted_.data()) [[unlikely]] {
-      if (origin.session == 0) {
+  //   returns   position of the commit's last record, version of the addressed stream: 0 what was
+  //             not appended, not touched
+  PackedReceipt End(Sequence sequence) noexcept {
+    if (count_ == 0) [[unlikely]] {
+      if (session_ == 0) {
         writer_.AbandonCommit();
         return {};
       }
       PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
     }
-    return {.position = writer_.EndCommit(origin),
-            .version = touches_own_ ? own_slot_->version : Version()};
+    builder_.EndCommit();
+    const Position last = writer_.EndCommit({.session = session_, .sequence = sequence});
+    return {last.value(), touches_own_ ? own_slot_->version.value() : 0};
   }
-  // Leaves no trace in log, states and streams.
-  void TakeBack() noexcept;
+  // Leaves no trace in log, states and streams; nothing was evolved.
+  void TakeBack() const noexcept { builder_.TakeBack(first_, count_); }
 
   // The command will be refused whole as kLimitExceeded.
-  void FailLimit() noexcept {
-    is_over_limit_ = true;
-    emitted_limit_ = emitted_end_;
-  }
-  const Key& key() const noexcept { return *own_key_; }
-  StreamSlot* own_slot() const noexcept { return own_slot_; }
-  std::uint64_t now_ns() const noexcept { return now_ns_; }
-  // True for a stream that this commit made: before the command there was none.
-  bool IsNew(const StreamSlot& slot) const noexcept {
-    return slot.number >= next_stream_ - created_count_;
-  }
+  void FailLimit() noexcept { is_over_limit_ = true; }
 
-  // The store of an aggregate type, or nullptr if the engine was opened without it.
-  StreamStore* StoreOf(TypeTag tag) const noexcept {
-    for (StreamStore* store : stores_) {
-      if (store->traits().tag == tag) return store;
-    }
-    return nullptr;
-  }
+  const Key& key() const noexcept { return *key_; }
+  StreamSlot* own_slot() const noexcept { return own_slot_; }
+  const CommitBuilder& builder() const noexcept { return builder_; }
 
  private:
-  struct Emitted {
-    EvolveFunction evolve;
-    StreamSlot* slot;
-    const std::byte* event;  // in the frame buffer, behind its record header
-  };
-
-  [[gnu::noinline]] StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
-  [[gnu::noinline]] StreamSlot* FindAgain(const Key& key) const noexcept;
-
-  std::byte* EmitTo(StreamStore& store, StreamSlot* slot, std::uint8_t flags,
+  std::byte* EmitTo(const std::uint16_t* types, StreamSlot* slot, std::uint8_t flags,
                     const EventKind& kind) noexcept {
-    if (slot == nullptr || emitted_end_ == emitted_limit_) [[unlikely]] {
+    if (slot == nullptr || is_over_limit_ || count_ == kCommitEventsMax) [[unlikely]] {
       FailLimit();
       return nullptr;
     }
+    const Version version = slot->version.Next();
+    const Position position = writer_.next_position();
     std::byte* room = writer_.AppendRecord({.kind = RecordKind::kEvent,
                                             .flags = flags,
-                                            .type = store.type_numbers[kind.index],
+                                            .type = types[kind.index],
                                             .stream = slot->number,
-                                            .version = slot->version.Next(),
+                                            .version = version,
                                             .back_link = slot->last},
                                            kind.size);
     if (room == nullptr) [[unlikely]] {
       FailLimit();
       return nullptr;
     }
-    *emitted_end_++ = {kind.evolve, slot, room};
-    // Read again rather than kept: registers are few here.
-    slot->version = slot->version.Next();
-    slot->last = Position(writer_.next_position().value() - 1);
+    const CommitBuilder::Emitted emitted{kind.evolve, slot, room};
+    if (count_ == 0) {
+      first_ = emitted;
+    } else {
+      builder_.Note(count_, emitted);
+    }
+    ++count_;
+    slot->version = version;
+    slot->last = position;
     return room;
   }
 
-  // Constant after construction.
+  // Of the run.
+  CommitBuilder& builder_;
   LogWriter& writer_;
-  const std::span<StreamStore* const> stores_;
+  const std::uint16_t* own_types_;  // of the addressed aggregates' events
+  std::uint32_t session_;
 
-  // Of the open commit.
-  StreamStore* own_store_ = nullptr;
+  // Of the commit.
+  const Key* key_ = nullptr;
   StreamSlot* own_slot_ = nullptr;  // nullptr: the aggregate does not exist
-  const Key* own_key_ = nullptr;
-  std::uint64_t now_ns_ = 0;
-  Emitted* emitted_end_ = nullptr;
-  Emitted* emitted_limit_ = nullptr;  // emitted_end_, once the command is over a limit
-  std::uint32_t created_count_ = 0;
+  std::uint32_t count_ = 0;         // events emitted
+  CommitBuilder::Emitted first_;    // of them
   bool touches_own_ = false;
   bool is_over_limit_ = false;
-
-  std::uint32_t next_stream_;                           // number of the next new stream
-  std::array<Emitted, kCommitEventsMax> emitted_;       // up to emitted_end_
-  std::array<StreamStore*, kCommitEventsMax> created_;  // stores of streams made by this commit
 };
 
 }  // namespace pawl::inline v0

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <span>
 
-#include "pawl/format.h"
 #include "pawl/position.h"
 #include "pawl/receipt.h"
 
@@ -34,19 +33,6 @@ struct AnswerRange {
   }
 };
 static_assert(sizeof(AnswerRange) == 24);
-
-// What each answer has for itself: two words, so that it is built in registers and stored at once.
-struct PackedReceipt {
-  static constexpr std::uint64_t kTaken = std::uint64_t{1} << 63;
-
-  std::uint64_t position;
-  // Version: bits 0…47; kTaken: read out of turn by Execute(), set by the producer's thread only.
-  std::uint64_t version_and_taken;
-
-  Version version() const noexcept { return Version(version_and_taken & kVersionMax); }
-  bool is_taken() const noexcept { return (version_and_taken & kTaken) != 0; }
-};
-static_assert(sizeof(PackedReceipt) == 16);
 
 // Answers to the commands first(), first() + 1, … of one producer, which have all the same verdict.
 //   lifetime  receipts are read in place: until the callback that it was given to returns

@@ -82,6 +82,20 @@ struct Receipt {
   friend bool operator==(const Receipt&, const Receipt&) noexcept = default;
 };
 
+// What the receipts of one range do not share: two words, so that it is built in registers and
+// stored at once.
+struct PackedReceipt {
+  static constexpr std::uint64_t kTaken = std::uint64_t{1} << 63;
+
+  std::uint64_t position;
+  // Version: bits 0…47; kTaken: read out of turn by Execute(), set by the producer's thread only.
+  std::uint64_t version_and_taken;
+
+  Version version() const noexcept { return Version(version_and_taken & kVersionMax); }
+  bool is_taken() const noexcept { return (version_and_taken & kTaken) != 0; }
+};
+static_assert(sizeof(PackedReceipt) == 16);
+
 // The answer to one command.
 struct Completion {
   Sequence sequence{};

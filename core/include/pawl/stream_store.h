@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,17 +18,33 @@ namespace pawl::inline v0 {
 // What the engine knows of one aggregate besides its State, which stands behind it in memory.
 struct StreamSlot {
   Key key;
-  Version version;           // of its newest event
-  Position last;             // of its newest event: the next one's back-link
-  std::uint32_t number = 0;  // in the log; 0: not bound yet
+  Version version;  // of its newest event
+  Position last;    // of its newest event: the next one's back-link
+  // In the log, below 2^32; 0: not bound yet. As wide as the word it becomes a part of: g++ 12
+  // spills a narrower one as 32 bits and reloads 64, which waits for the store (measured: a third
+  // of the time of a decision).
+  std::uint64_t number = 0;
 };
 
 using EvolveFunction = void (*)(StreamSlot& slot, const std::byte* event) noexcept;
 
 class CommitBuilder;
+struct CommandSlot;
 
-// Runs a Decide on the commit that `builder` opened and, if that accepted, evolves what it emitted.
-using DecideFunction = Verdict (*)(CommitBuilder& builder, const std::byte* command) noexcept;
+// What became of the first commands of a run.
+struct DecidedRun {
+  std::uint32_t accepted;  // so many, whose commits are staged and receipts written
+  Verdict verdict;         // not accepted: the next one's, whose commit is still open
+};
+
+// Decides commands of one type, evolves what they emit and ends their commits: the first one of
+// `run`, and those behind it, until one has another type, goes to an aggregate that was not found,
+// or is not accepted, or until a frame was published.
+//   streams   for each command what StreamLookup::Guess() said of its key
+//   receipts  room for one for each command
+using DecideRunFunction = DecidedRun (*)(CommitBuilder& builder, std::span<const CommandSlot> run,
+                                         StreamSlot* const* streams,
+                                         PackedReceipt* receipts) noexcept;
 
 struct EventTraits {
   const EventDescriptor* descriptor;
@@ -43,7 +60,7 @@ struct AggregateTraits {
   void (*construct)(StreamSlot* slot) noexcept;  // placement-new of slot and State
   void (*destroy)(StreamSlot* slot) noexcept;
   std::span<const EventTraits> events;
-  std::span<const DecideFunction> decides;  // by index in the aggregate's Commands
+  std::span<const DecideRunFunction> decides;  // by index in the aggregate's Commands
 };
 
 // Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as
@@ -53,13 +70,18 @@ class StreamLookup {
  public:
   // nullptr: the store does not know the key.
   StreamSlot* Find(const Key& key) const noexcept {
+    StreamSlot* slot = Guess(key);
+    return slot == nullptr || slot->key == key ? slot : FindFurther(key, Hash(key));
+  }
+  // The same without a look at the slot, whose line may have to be fetched first: if it turns out
+  // to have another key, nothing is known.
+  StreamSlot* Guess(const Key& key) const noexcept {
     const std::uint64_t hash = Hash(key);
-    const Entry entry = EntryAt(hash);
-    if (entry.tag == Tag(hash) && entry.slot != 0) [[likely]] {
-      StreamSlot* slot = At(entry.slot - 1);
-      if (slot->key == key) [[likely]]
-        return slot;
-    }
+    const Pair& pair = PairAt(hash);
+    // Without a branch: which of the two it is cannot be predicted.
+    const Entry entry = pair[pair[1].tag == Tag(hash) ? 1 : 0];
+    if (entry.tag == Tag(hash)) [[likely]]
+      return At(entry.slot);
     return FindFurther(key, hash);
   }
 
@@ -67,18 +89,30 @@ class StreamLookup {
   friend class StreamStore;
 
   struct Entry {
-    std::uint32_t tag;   // high half of the hash
-    std::uint32_t slot;  // + 1; 0: empty
+    std::uint32_t tag;  // from the hash; 0: empty
+    std::uint32_t slot;
   };
 
-  // Probes one entry after the other: out of the way of those that are found at once.
+  // Looked at together; a key that finds its pair full goes to the next one.
+  using Pair = std::array<Entry, 2>;
+
+  // Probes one pair after the other: out of the way of those that are found at once.
   [[gnu::noinline]] StreamSlot* FindFurther(const Key& key, std::uint64_t hash) const noexcept;
-  Entry& EntryAt(std::uint64_t at) const noexcept { return index_[at & index_mask_]; }
+  Pair& PairAt(std::uint64_t at) const noexcept { return index_[at & index_mask_]; }
+  // The first entry on the way from `hash` for which `is_wanted` holds; there must be one.
+  template <class IsWanted>
+  Entry& FirstEntry(std::uint64_t hash, IsWanted&& is_wanted) const noexcept {
+    for (std::uint64_t at = hash;; ++at) {
+      for (Entry& entry : PairAt(at)) {
+        if (is_wanted(entry)) return entry;
+      }
+    }
+  }
   StreamSlot* At(std::uint32_t slot) const noexcept {
     return reinterpret_cast<StreamSlot*>(slots_ + slot * slot_bytes_);
   }
   static std::uint32_t Tag(std::uint64_t hash) noexcept {
-    return static_cast<std::uint32_t>(hash >> 32);
+    return static_cast<std::uint32_t>(hash >> 32) | 1;
   }
   std::uint64_t Hash(const Key& key) const noexcept {
     // Multiply and fold, twice, seeded per process: clients choose keys.
@@ -94,7 +128,7 @@ class StreamLookup {
   static constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15ULL;
 
   // Constant once the store is made.
-  Entry* index_ = nullptr;
+  Pair* index_ = nullptr;
   std::uint64_t index_mask_ = 0;
   std::uint64_t seed_ = 0;
   std::byte* slots_ = nullptr;
@@ -131,7 +165,7 @@ class StreamStore {
   const AggregateTraits& traits_;
   const std::uint32_t streams_max_;
   StreamLookup lookup_;
-  std::unique_ptr<StreamLookup::Entry[]> index_;
+  std::unique_ptr<StreamLookup::Pair[]> index_;
   std::uint32_t size_ = 0;
 };
 

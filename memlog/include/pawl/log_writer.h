@@ -21,7 +21,7 @@ struct RecordFields {
   RecordKind kind = RecordKind::kEvent;
   std::uint8_t flags = 0;
   std::uint16_t type = 0;
-  std::uint32_t stream = 0;
+  std::uint64_t stream = 0;  // below 2^32; see StreamSlot::number
   Version version{};
   Position back_link{};
 };
@@ -98,8 +98,7 @@ class LogWriter {
     // stalls on its own stores (measured: a third of the time of an emit).
     const std::uint64_t words[3] = {
         bytes / kRecordAlignBytes | std::uint64_t{static_cast<std::uint8_t>(fields.kind)} << 16 |
-            std::uint64_t{fields.flags | (padded - payload_bytes)} << 24 |
-            std::uint64_t{fields.stream} << 32,
+            std::uint64_t{fields.flags | (padded - payload_bytes)} << 24 | fields.stream << 32,
         fields.version.value() | std::uint64_t{fields.type} << 48, fields.back_link.value()};
     std::memcpy(at, &words[0], 8);
     std::memcpy(at + 8, &words[1], 8);
@@ -139,6 +138,11 @@ class LogWriter {
     // two only: a longer commit's others are prefetched by hardware.
     PrefetchToWrite(target_ + cursor_ - 1);
     PrefetchToWrite(target_ + cursor_ - 1 - kCacheLineBytes);
+    // The frame buffer does not stay in the first level of the cache until its next lap, and stores
+    // that miss it drain one after the other (measured: a tenth of the loop's time). Two lines, as
+    // much as a small commit.
+    PrefetchToWrite(Ahead(frame_ + cursor_, kBufferAheadBytes));
+    PrefetchToWrite(Ahead(frame_ + cursor_, kBufferAheadBytes + kCacheLineBytes));
     staged_ = cursor_;
     ++frame_commits_;
     commit_first_ = next_position_;
@@ -162,6 +166,10 @@ class LogWriter {
   std::uint32_t commit_bytes_max() const noexcept { return commit_bytes_max_; }
 
  private:
+  // How far EndCommit() looks ahead in the frame buffer: the time that a few lines take from the
+  // second level of the cache.
+  static constexpr std::size_t kBufferAheadBytes = 512;
+
   std::uint64_t segment_room() const noexcept { return segment_end_ - address_.value(); }
   void PublishBeforeOpenCommit() noexcept;
   void WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept;
