@@ -25,7 +25,9 @@ StreamStore::StreamStore(const AggregateTraits& traits, std::uint32_t streams_ma
   index_ = std::make_unique<StreamLookup::Pair[]>(pairs);
   lookup_.index_ = index_.get();
   lookup_.index_mask_ = pairs - 1;
-  lookup_.seed_ = std::random_device{}();
+  std::random_device random;
+  std::uniform_int_distribution<std::uint64_t> words(1);  // a factor of 0 would find all keys alike
+  lookup_.seed_ = Key(words(random), words(random));
   lookup_.slot_bytes_ = traits.slot_bytes;
   lookup_.slots_ =
       static_cast<std::byte*>(::operator new (slots_bytes, std::align_val_t{traits.slot_align}));

@@ -248,12 +248,13 @@ DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
   if (*streams == nullptr || (*streams)->key != run.front().key) [[unlikely]]
     return DecideFirst<A, C>(builder, run.front(), receipts);
   OpenCommit commit(builder);
-  const Address frame = builder.writer().published();
+  const LogWriter& writer = builder.writer();
+  const Address frame = writer.published();
   std::uint32_t accepted = 0;
   for (const CommandSlot& slot : run) {
     StreamSlot* const stream = streams[accepted];
     if (slot.type != kType || stream == nullptr || stream->key != slot.key ||
-        builder.writer().published() != frame)
+        writer.published() != frame)
       break;
     commit.Begin(slot.key, stream);
     const Verdict verdict = Decide<A, C>(commit, slot);

@@ -115,22 +115,17 @@ class StreamLookup {
     return static_cast<std::uint32_t>(hash >> 32) | 1;
   }
   std::uint64_t Hash(const Key& key) const noexcept {
-    // Multiply and fold, twice, seeded per process: clients choose keys.
-    return Fold(Fold(key.low ^ seed_, kOdd) ^ key.high, seed_ | 1);
-  }
-  // Both halves of the product, so that every bit of one factor reaches the low bits too.
-  static std::uint64_t Fold(std::uint64_t a, std::uint64_t b) noexcept {
+    // Seeded per store, since clients choose keys. Both halves of the product, so that every bit of
+    // one factor reaches the low bits too.
     __extension__ using Product = unsigned __int128;
-    const Product product = static_cast<Product>(a) * b;
+    const Product product = static_cast<Product>(key.low ^ seed_.low) * (key.high ^ seed_.high);
     return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
   }
-
-  static constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15ULL;
 
   // Constant once the store is made.
   Pair* index_ = nullptr;
   std::uint64_t index_mask_ = 0;
-  std::uint64_t seed_ = 0;
+  Key seed_;
   std::byte* slots_ = nullptr;
   std::size_t slot_bytes_ = 0;
 };
