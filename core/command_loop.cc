@@ -54,9 +54,10 @@ bool CommandLoop::HasWork() noexcept {
   if (waiting_.empty() && !queue_.MayHaveCommands()) return false;
   if (is_failed_ || is_draining_) return true;
   // Commands without room wait for the disk agents, who ring; but the first of them are taken, so
-  // that their producers are told why (a loop that fell asleep just before would never tell).
+  // that their producers are told why (a loop that fell asleep just before would never tell), and
+  // they are told when another reason takes the place of the first.
   UpdateRoom();
-  return HasRoom() || waiting_.empty();
+  return HasRoom() || waiting_.empty() || Obstacle() != admission_.Current();
 }
 
 // --- cold calls ---
@@ -192,12 +193,12 @@ void CommandLoop::UpdateRoom() noexcept {
   accept_below_ = log_.durable().value() + undurable_bytes_max_ - commit_room_bytes_;
 }
 
-void CommandLoop::UpdateAdmission() noexcept {
-  if (waiting_.empty() || HasRoom()) return admission_.Set(SendFault::kNone);
+SendFault CommandLoop::Obstacle() const noexcept {
+  if (waiting_.empty() || HasRoom()) return SendFault::kNone;
   const bool is_behind = writer_.staged_end().value() >= accept_below_;
   const bool is_low = !is_behind && log_.health() == LogHealth::kDiskLow;
   // Also while the next segment is being made: the disk is behind.
-  admission_.Set(is_low ? SendFault::kDiskLow : SendFault::kUndurable);
+  return is_low ? SendFault::kDiskLow : SendFault::kUndurable;
 }
 
 void CommandLoop::TakeTickets() noexcept {
@@ -207,10 +208,10 @@ void CommandLoop::TakeTickets() noexcept {
   }
 }
 
-// Finds the streams of the run's first commands, as far as they go to one store, ask for one level
-// and have the sequences `first`, `first` + 1, …: those sent again are answered otherwise.
+// Guesses the streams of the run's first commands, as far as they go to one store, ask for one
+// level and have the sequences `first`, `first` + 1, …: those sent again are answered otherwise.
 // Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
-// misses in the middle of a decision. Slots never move, so what is found stays found.
+// misses in the middle of a decision. Slots never move: a guess that is right stays right.
 std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlot> run,
                                                       Sequence first) noexcept {
   const std::uint16_t aggregate = run.front().aggregate;
@@ -234,7 +235,8 @@ CommandLoop::Session& CommandLoop::SessionOf(const ProducerLane& lane, Sequence 
   return lane.session() != 0 ? sessions_.At(lane.session()) : sessions_.Nameless(next);
 }
 
-// Decides commands of a lane that lie side by side, as long as there is room.
+// Decides commands of a lane that lie side by side, as long as there is room; those sent again,
+// which append nothing, need none.
 std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
                                      std::span<const CommandSlot> run) noexcept {
   Touch(lane);
@@ -310,7 +312,7 @@ int CommandLoop::TakeTurn() noexcept {
   }
   const Address published = writer_.Publish();
   pending_.EndTurn(published);
-  UpdateAdmission();
+  admission_.Set(Obstacle());
   if (published != before) RingReaders();
   return static_cast<int>(kTurnCommandsMax - left);
 }

@@ -71,7 +71,6 @@ class CommandLoop final : public Agent {
     EngineClock* clock;
     std::span<StreamStore* const> stores;
     std::vector<std::unique_ptr<ProducerLane>>* lanes;  // sized once
-    std::uint32_t streams_max;
     std::uint32_t next_stream;
     std::uint32_t producers_max;
     std::uint32_t answers_max;  // window × producers_max
@@ -142,7 +141,8 @@ class CommandLoop final : public Agent {
     return writer_.staged_end().value() < accept_below_ && writer_.CanBeginCommit();
   }
   void UpdateRoom() noexcept;
-  void UpdateAdmission() noexcept;
+  // Why producers should hold on, if commands wait for room that is not there.
+  SendFault Obstacle() const noexcept;
   void CheckHealth() noexcept;
   void RingReaders() noexcept;
 
@@ -181,13 +181,13 @@ class CommandLoop final : public Agent {
   std::vector<Doorbell*> reader_bells_;
   WaitingLanes waiting_;
   std::array<CommandQueue::Ticket, kTurnCommandsMax> tickets_;
-  std::array<StreamSlot*, kTurnCommandsMax> streams_;  // of the run being decided, or nullptr
+  std::array<StreamSlot*, kTurnCommandsMax> streams_;  // guesses for the run being decided
   // Answers of the run that are not given yet: from range_.first on, one for each receipt written.
   AnswerRange range_;
   PackedReceipt* receipts_begin_ = nullptr;
   PackedReceipt* receipts_next_ = nullptr;  // where the next one goes
   PackedReceipt* receipts_end_ = nullptr;
-  std::uint64_t accept_below_ = 0;  // address: no commit begins at or above it
+  std::uint64_t accept_below_ = 0;  // address: nothing is decided while the log ends at or above it
   std::uint32_t closing_lanes_ = 0;
   bool is_failed_ = false;
   bool is_draining_ = false;

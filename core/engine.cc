@@ -182,7 +182,6 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .clock = parts.engine_clock.get(),
                          .stores = parts.store_list,
                          .lanes = &parts.lanes,
-                         .streams_max = options.streams_max,
                          .next_stream = next_stream,
                          .producers_max = options.producers_max,
                          .answers_max = options.session_window * options.producers_max,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -37,12 +38,14 @@ class SessionTable {
 
     // Remembers the answers to sequences last() + 1, last() + 2…
     void RememberAccepted(std::span<const PackedReceipt> receipts) noexcept {
+      if (entries_ == nullptr) {
+        last_ = last_.Plus(receipts.size());
+        return;
+      }
       while (!receipts.empty()) {
         const std::size_t start = last_.Next().value() & mask_;
         const std::size_t count = std::min(receipts.size(), window() - start);
-        if (entries_ != nullptr) {
-          std::memcpy(entries_ + start, receipts.data(), count * sizeof(Entry));
-        }
+        std::memcpy(entries_ + start, receipts.data(), count * sizeof(Entry));
         last_ = last_.Plus(count);
         receipts = receipts.subspan(count);
       }
@@ -56,13 +59,15 @@ class SessionTable {
    private:
     friend class SessionTable;
 
-    // An accepted answer's is its receipt: copied as it is.
+    // An accepted answer's is its receipt, copied as it is (before the producer sees it and may
+    // mark it as taken).
     struct Entry {
       std::uint64_t position;
       std::uint64_t version_and_code;  // accepted: version; else kind << 16 | code
       // Top bit of version_and_code: not accepted.
     };
-    static_assert(sizeof(Entry) == sizeof(PackedReceipt));
+    static_assert(sizeof(Entry) == sizeof(PackedReceipt) &&
+                  offsetof(Entry, position) == offsetof(PackedReceipt, position));
     static constexpr std::uint64_t kNotAccepted = std::uint64_t{1} << 63;
     static Entry Pack(Verdict verdict) noexcept {
       return {0, kNotAccepted | static_cast<std::uint64_t>(verdict.kind()) << 16 | verdict.code()};

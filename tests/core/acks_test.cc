@@ -8,6 +8,8 @@
 
 #include "bank_fixture.h"
 #include "gate_storage.h"
+#include "log_records.h"
+#include "probe_aggregate.h"
 
 namespace pawl {
 namespace {
@@ -112,6 +114,90 @@ TEST_F(AcksTest, AnswersOfALevelComeInOrder) {
     return answered == kCommands;
   }));
   EXPECT_EQ(teller.in_flight(), 0U);
+}
+
+// One look at the room is enough for many commands: they end when a frame is full.
+TEST_F(AcksTest, UndurableBytesAreBoundedForCommandsThatFillFrames) {
+  constexpr std::uint64_t kUndurableMax = std::uint64_t{2} << 20;
+  constexpr std::uint32_t kEvents = 500;  // 16 KB: a frame is full long before 256 commits
+  EngineOptions options = directory_.Options();
+  options.storage = &gate_;
+  options.undurable_bytes_max = kUndurableMax;
+  auto opened = Engine::Open(options, Aggregates<Probe>{});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  engine_ = *std::move(opened);
+  const GateOpener opener(gate_);
+  Producer teller = NewProducer("teller");
+  ASSERT_TRUE(Await([&] { return engine_->log().ready_segments() > 0; }));
+  gate_.Shut();
+  std::uint64_t sent = 0;
+  std::uint64_t answered = 0;
+  const auto send_and_poll = [&] {
+    const auto fill = [](std::uint32_t, Key& key, EmitMany& command) noexcept {
+      key = Key(1);
+      command = {.own = kEvents, .other = 0, .to = {}};
+    };
+    const SentBatch batch = teller.SubmitBatch<Probe, EmitMany>(256, fill, kPublished);
+    sent += batch.count;
+    teller.Poll([&](const Completion& c) noexcept {
+      EXPECT_TRUE(c.verdict.is_accepted());
+      EXPECT_EQ(c.receipt.version.value(), kEvents * ++answered);
+    });
+    return batch.fault;
+  };
+  ASSERT_TRUE(Await([&] {
+    const SendFault fault = send_and_poll();
+    const Address durable = engine_->log().durable();
+    const Address published = engine_->log().published();
+    EXPECT_TRUE(published <= durable || published - durable <= kUndurableMax);
+    return fault == SendFault::kUndurable;
+  }));
+  gate_.Open();
+  ASSERT_TRUE(Await([&] {
+    if (answered < 200) {
+      send_and_poll();
+    } else {
+      teller.Poll([&](const Completion&) noexcept { ++answered; });
+    }
+    return answered >= 200 && teller.in_flight() == 0;
+  }));
+  EXPECT_EQ(answered, sent);
+  EXPECT_EQ(EventsOf(ReadLog(*engine_)).size(), sent * kEvents);
+}
+
+// Also when the disk was behind before, whose reason is told first.
+TEST_F(AcksTest, ALowDiskIsToldAndTheLogGoesOnByItselfWhenThereIsRoom) {
+  OpenGated(std::uint64_t{2} << 20);  // reached before the segment that is ready is full
+  const GateOpener opener(gate_);
+  Producer teller = NewProducer("teller");
+  std::uint64_t sent = 0;
+  std::uint64_t answered = 0;
+  const auto send_until = [&](auto&& is_wanted) {
+    return Await([&] {
+      const Sent one = teller.Submit<Account>(Key(1), Deposit{1}, kPublished);
+      if (one) ++sent;
+      teller.Poll([&](const Completion& c) noexcept {
+        EXPECT_TRUE(c.verdict.is_accepted());
+        ++answered;
+      });
+      return is_wanted(one.fault());
+    });
+  };
+  ASSERT_TRUE(Await([&] { return engine_->log().ready_segments() > 0; }));
+  gate_.ShutFull();
+  ASSERT_TRUE(send_until([](SendFault fault) { return fault == SendFault::kUndurable; }));
+  gate_.OpenFull();
+  ASSERT_TRUE(send_until([](SendFault fault) { return fault == SendFault::kDiskLow; }));
+  EXPECT_EQ(Sent(SendFault::kDiskLow).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(engine_->health(), LogHealth::kDiskLow);
+  EXPECT_NE(engine_->error().message().find("No space left"), std::string::npos)
+      << engine_->error();
+
+  gate_.Open();
+  const std::uint64_t before = sent;
+  ASSERT_TRUE(send_until([&](SendFault) { return sent > before && teller.in_flight() == 0; }));
+  EXPECT_EQ(answered, sent);
+  EXPECT_EQ(engine_->health(), LogHealth::kOpen);
 }
 
 TEST_F(AcksTest, UndurableBytesAreBoundedAndNothingIsLostWhenTheDiskComesBack) {

@@ -108,6 +108,45 @@ TEST_F(EngineRefusalsTest, ARefusalAfterTwoEmitsLeavesTheLogUnchangedByteForByte
   EXPECT_EQ(next->version, Version(3));
 }
 
+TEST_F(EngineRefusalsTest, ALimitIsToldRatherThanTheRefusalBehindIt) {
+  Open();
+  Producer producer = *engine_->NewProducer();
+  ASSERT_TRUE(producer.Execute<Probe>(Key(1), EmitMany{1, 0, Key(9)}).ok());
+  for (const std::uint64_t key : {1U, 2U}) {
+    // No event goes to key 0.
+    const absl::Status status = ExpectNoTrace(producer, key, EmitThenRefuse{Key(0)});
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(RefusalCode(status), 0) << status;
+  }
+  ExpectNextUnaffected(producer, 2);
+}
+
+// One turn, so that nothing but the refusal stands between the commands.
+TEST_F(EngineRefusalsTest, CommandsBehindARefusalSeeOthersAsIfItHadNotBeen) {
+  Open();
+  Producer producer = *engine_->NewProducer();
+  for (const std::uint64_t key : {1U, 2U, 3U}) {
+    ASSERT_TRUE(producer.Execute<Probe>(Key(key), EmitMany{1, 0, Key(9)}).ok());
+  }
+  ASSERT_TRUE(producer.Submit<Probe>(Key(50), EmitThenRefuse{Key(51)}));
+  ASSERT_TRUE(producer.Submit<Probe>(Key(1), AskOthers{Key(3)}));
+  ASSERT_TRUE(producer.Submit<Probe>(Key(1), EmitNewStreams{60, 2}));
+  ASSERT_TRUE(producer.Submit<Probe>(Key(2), AskOthers{Key(61)}));
+  std::uint32_t accepted = 0;
+  while (producer.in_flight() != 0) {
+    engine_->Poll();
+    producer.Poll([&](const Completion& c) noexcept { accepted += c.verdict.is_accepted(); });
+  }
+  EXPECT_EQ(accepted, 3U);
+  // What AskOthers recorded last is what it saw of the other one, which was there before it.
+  std::map<std::uint32_t, std::int64_t> newest;
+  for (const SeenRecord& event : EventsOf(ReadLog(*engine_))) {
+    newest[event.stream] = event.As<Probed>().value;
+  }
+  EXPECT_NE(newest[1], Probe::kNothing);
+  EXPECT_NE(newest[2], Probe::kNothing);
+}
+
 TEST_F(EngineRefusalsTest, ARefusalThatMadeNewStreamsLeavesNone) {
   Open();
   Producer producer = *engine_->NewProducer();

@@ -21,15 +21,18 @@ namespace pawl {
 //   threads   any
 class GateStorage final : public Storage {
  public:
-  void Shut() { Set(true, false); }
-  void Open() { Set(false, false); }
+  void Shut() { Set({.is_shut = true}); }
+  void Open() { Set({}); }
   // Writes that wait and those that come later end with EIO.
-  void Break() { Set(false, true); }
+  void Break() { Set({.is_broken = true}); }
+  // The same, on a disk without room for another segment file.
+  void ShutFull() { Set({.is_shut = true, .is_full = true}); }
+  void OpenFull() { Set({.is_full = true}); }
 
   // New images, which the next segment needs, wait until Open().
   void HoldImages() {
     const std::lock_guard lock(mutex_);
-    are_images_held_ = true;
+    state_.are_images_held = true;
   }
   int images_waiting() const {
     const std::lock_guard lock(mutex_);
@@ -53,8 +56,12 @@ class GateStorage final : public Storage {
   }
 
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, FileMode mode) override {
+    const bool is_segment = mode == FileMode::kDurable && path.ends_with(".seg");
+    if (is_segment && IsFull()) {
+      return absl::ResourceExhaustedError(path + ": No space left on device (errno 28)");
+    }
     auto opened = below_.Open(path, mode);
-    if (!opened.ok() || mode != FileMode::kDurable || !path.ends_with(".seg")) return opened;
+    if (!opened.ok() || !is_segment) return opened;
     return std::unique_ptr<File>(std::make_unique<GateFile>(*this, path, *std::move(opened)));
   }
 
@@ -85,7 +92,7 @@ class GateStorage final : public Storage {
     {
       std::unique_lock lock(mutex_);
       ++images_waiting_;
-      moved_.wait(lock, [this] { return !are_images_held_; });
+      moved_.wait(lock, [this] { return !state_.are_images_held; });
       --images_waiting_;
     }
     return below_.MapImage(path, bytes);
@@ -141,29 +148,36 @@ class GateStorage final : public Storage {
     if (path == failed_path_) ++writes_after_failure_;
     if (is_zeros) return absl::OkStatus();
     ++waiting_;
-    moved_.wait(lock, [this] { return !is_shut_; });
+    moved_.wait(lock, [this] { return !state_.is_shut; });
     --waiting_;
-    if (!is_broken_) return absl::OkStatus();
+    if (!state_.is_broken) return absl::OkStatus();
     if (failed_path_.empty()) failed_path_ = path;
     return absl::UnknownError(path + ": write failed: Input/output error (errno 5)");
   }
 
-  void Set(bool is_shut, bool is_broken) {
+  struct State {
+    bool is_shut = false;
+    bool is_broken = false;
+    bool is_full = false;
+    bool are_images_held = false;
+  };
+
+  void Set(const State& state) {
     {
       const std::lock_guard lock(mutex_);
-      is_shut_ = is_shut;
-      is_broken_ = is_broken;
-      are_images_held_ = false;
+      state_ = state;
     }
     moved_.notify_all();
+  }
+  bool IsFull() const {
+    const std::lock_guard lock(mutex_);
+    return state_.is_full;
   }
 
   Storage& below_ = PosixStorage();
   mutable std::mutex mutex_;
   std::condition_variable moved_;
-  bool is_shut_ = false;
-  bool is_broken_ = false;
-  bool are_images_held_ = false;
+  State state_;
   int images_waiting_ = 0;
   int waiting_ = 0;
   int writes_after_failure_ = 0;

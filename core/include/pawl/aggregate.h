@@ -219,16 +219,14 @@ template <class A, class C>
   } else {
     verdict = A::Decide(state, command, emit);
   }
-  if (!verdict.is_accepted()) [[unlikely]]
-    return verdict;
-  return commit.Evolve(&Evolver<A, typename A::Events>::TryEvolve);
+  return commit.EvolveOrRefuse(verdict, &Evolver<A, typename A::Events>::TryEvolve);
 }
 
-// Decides a command to an aggregate that did not exist when its run was looked up: out of the way
-// of those that did.
+// Decides a command whose aggregate was not found when its run was looked up, or whose guess was
+// wrong: out of the way of the others.
 template <class A, class C>
-[[gnu::noinline]] DecidedRun DecideFirst(CommitBuilder& builder, const CommandSlot& slot,
-                                         PackedReceipt* receipt) noexcept {
+[[gnu::noinline]] DecidedRun DecideLookedUp(CommitBuilder& builder, const CommandSlot& slot,
+                                            PackedReceipt* receipt) noexcept {
   OpenCommit commit(builder);
   // A command in between may have made it.
   commit.Begin(slot.key, builder.own_store().Find(slot.key));
@@ -246,7 +244,7 @@ DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
                      StreamSlot* const* streams, PackedReceipt* receipts) noexcept {
   constexpr std::uint16_t kType = A::Commands::template IndexOf<C>();
   if (*streams == nullptr || (*streams)->key != run.front().key) [[unlikely]]
-    return DecideFirst<A, C>(builder, run.front(), receipts);
+    return DecideLookedUp<A, C>(builder, run.front(), receipts);
   OpenCommit commit(builder);
   const LogWriter& writer = builder.writer();
   const Address frame = writer.published();

@@ -65,7 +65,7 @@ class CommitBuilder {
   [[gnu::noinline]] void Evolve(Emitted first, std::uint32_t count) noexcept;
   // The open commit ended.
   void EndCommit() noexcept { created_count_ = 0; }
-  // Leaves no trace of the open commit in log, states and streams; not of events evolved.
+  // Leaves no trace of the open commit in log, states and streams; nothing of it was evolved.
   [[gnu::noinline]] void TakeBack(Emitted first, std::uint32_t count) noexcept;
 
   LogWriter& writer() const noexcept { return writer_; }
@@ -137,14 +137,16 @@ class OpenCommit {
     return EmitTo(store.type_numbers.data(), slot, 0, kind);
   }
 
-  // Evolves what was emitted, in order, if nothing went over a limit.
+  // Evolves what was emitted, in order, if `verdict` accepts it and nothing went over a limit.
   //   try_evolve  tried first if it is one event: bool(EvolveFunction, StreamSlot&,
   //               const std::byte* event), false if it is not for it
-  //   returns   the verdict: Accept() or kLimitExceeded
+  //   returns   the verdict, or kLimitExceeded
   template <class TryEvolve>
-  Verdict Evolve(TryEvolve&& try_evolve) const noexcept {
+  Verdict EvolveOrRefuse(Verdict verdict, TryEvolve&& try_evolve) const noexcept {
     if (is_over_limit_) [[unlikely]]
       return {VerdictKind::kLimitExceeded, 0};
+    if (!verdict.is_accepted()) [[unlikely]]
+      return verdict;
     if (count_ == 1 && try_evolve(first_.evolve, *first_.slot, first_.event)) [[likely]]
       return Accept();
     builder_.Evolve(first_, count_);

@@ -34,12 +34,13 @@ struct CommandSlot;
 // What became of the first commands of a run.
 struct DecidedRun {
   std::uint32_t accepted;  // so many, whose commits are staged and receipts written
-  Verdict verdict;         // not accepted: the next one's, whose commit is still open
+  Verdict verdict;         // not accepted: the next one's, which left no trace
 };
 
 // Decides commands of one type, evolves what they emit and ends their commits: the first one of
-// `run`, and those behind it, until one has another type, goes to an aggregate that was not found,
-// or is not accepted, or until a frame was published.
+// `run`, and those behind it, until one has another type or is not accepted, or until a frame was
+// published. One whose stream was not found, or guessed wrong, is looked up again and decided
+// alone.
 //   streams   for each command what StreamLookup::Guess() said of its key
 //   receipts  room for one for each command
 using DecideRunFunction = DecidedRun (*)(CommitBuilder& builder, std::span<const CommandSlot> run,

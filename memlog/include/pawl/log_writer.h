@@ -21,7 +21,7 @@ struct RecordFields {
   RecordKind kind = RecordKind::kEvent;
   std::uint8_t flags = 0;
   std::uint16_t type = 0;
-  std::uint64_t stream = 0;  // below 2^32; see StreamSlot::number
+  std::uint64_t stream = 0;  // below 2^32; as wide as the word that it becomes a part of
   Version version{};
   Position back_link{};
 };
@@ -65,7 +65,8 @@ class LogWriter {
   LogWriter& operator=(const LogWriter&) = delete;
   ~LogWriter();
 
-  // True if a commit of any legal size finds room: in this segment, or the next one is ready.
+  // True if what a frame has room for and one more commit of any legal size find room: in this
+  // segment, or the next one is ready.
   // False means that the preparer is behind (disk full or slow): take no input this turn.
   bool CanBeginCommit() const noexcept {
     return address_.value() <= segment_begin_last_ || ready_->HasNext();
@@ -89,6 +90,7 @@ class LogWriter {
   //             65,535; the commit must then be abandoned
   std::byte* AppendRecord(const RecordFields& fields, std::uint32_t payload_bytes) noexcept {
     if (payload_bytes > kRecordPayloadBytesMax) return nullptr;
+    PAWL_DCHECK(fields.stream <= UINT32_MAX);
     const std::uint32_t padded = (payload_bytes + 7U) & ~7U;
     const std::uint32_t bytes = padded + static_cast<std::uint32_t>(sizeof(RecordHeader));
     if (cursor_ + bytes - staged_ > commit_bytes_max_ || commit_records() == 0xFFFF) return nullptr;
