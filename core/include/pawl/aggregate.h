@@ -222,45 +222,53 @@ template <class A, class C>
   return commit.EvolveOrRefuse(verdict, &Evolver<A, typename A::Events>::TryEvolve);
 }
 
+// Decides a command, and ends its commit or takes it back.
+//   receipt   written if it is accepted
+template <class A, class C>
+[[gnu::always_inline]] inline Verdict DecideOne(OpenCommit& commit, const CommandSlot& slot,
+                                                StreamSlot* stream,
+                                                PackedReceipt& receipt) noexcept {
+  commit.Begin(slot.key, stream);
+  const Verdict verdict = Decide<A, C>(commit, slot);
+  if (verdict.is_accepted()) [[likely]] {
+    receipt = commit.End(slot.sequence);
+  } else {
+    commit.TakeBack();
+  }
+  return verdict;
+}
+
 // Decides a command whose aggregate was not found when its run was looked up, or whose guess was
 // wrong: out of the way of the others.
 template <class A, class C>
 [[gnu::noinline]] DecidedRun DecideLookedUp(CommitBuilder& builder, const CommandSlot& slot,
-                                            PackedReceipt* receipt) noexcept {
+                                            PackedReceipt& receipt) noexcept {
   OpenCommit commit(builder);
   // A command in between may have made it.
-  commit.Begin(slot.key, builder.own_store().Find(slot.key));
-  const Verdict verdict = Decide<A, C>(commit, slot);
-  if (!verdict.is_accepted()) {
-    commit.TakeBack();
-    return {0, verdict};
-  }
-  *receipt = commit.End(slot.sequence);
-  return {1, Accept()};
+  StreamSlot* const stream = builder.own_store().Find(slot.key);
+  const Verdict verdict = DecideOne<A, C>(commit, slot, stream, receipt);
+  return {verdict.is_accepted() ? 1U : 0U, verdict};
 }
 
 template <class A, class C>
 DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
                      StreamSlot* const* streams, PackedReceipt* receipts) noexcept {
   constexpr std::uint16_t kType = A::Commands::template IndexOf<C>();
-  if (*streams == nullptr || (*streams)->key != run.front().key) [[unlikely]]
-    return DecideLookedUp<A, C>(builder, run.front(), receipts);
-  OpenCommit commit(builder);
   const LogWriter& writer = builder.writer();
   const Address frame = writer.published();
+  OpenCommit commit(builder);
   std::uint32_t accepted = 0;
   for (const CommandSlot& slot : run) {
+    if (slot.type != kType || writer.published() != frame) break;
     StreamSlot* const stream = streams[accepted];
-    if (slot.type != kType || stream == nullptr || stream->key != slot.key ||
-        writer.published() != frame)
+    if (stream == nullptr || stream->key != slot.key) [[unlikely]] {
+      if (accepted == 0) return DecideLookedUp<A, C>(builder, slot, *receipts);
       break;
-    commit.Begin(slot.key, stream);
-    const Verdict verdict = Decide<A, C>(commit, slot);
-    if (!verdict.is_accepted()) [[unlikely]] {
-      commit.TakeBack();
-      return {accepted, verdict};
     }
-    receipts[accepted++] = commit.End(slot.sequence);
+    const Verdict verdict = DecideOne<A, C>(commit, slot, stream, receipts[accepted]);
+    if (!verdict.is_accepted()) [[unlikely]]
+      return {accepted, verdict};
+    ++accepted;
   }
   return {accepted, Accept()};
 }
