@@ -17,8 +17,8 @@
 #include <thread>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "campaign_arguments.h"
 #include "planted.h"
 #include "power_cuts.h"
 
@@ -44,15 +44,11 @@ constexpr std::uint64_t kPrintedMax = 20;
 // A campaign of this size meets every path; a smaller one may not.
 constexpr std::uint64_t kAllPathsStates = 5000;
 
-struct Arguments {
+struct Arguments : CampaignArguments {
   PowerCutOptions cuts;
-  std::uint64_t count = 10'000;
-  std::uint64_t first = 0;
-  std::uint64_t threads = 2;
   std::uint64_t exhaustive = 32;
   std::string planted;
   bool has_exhaustive = false;
-  bool is_json = false;
 };
 
 // The case that this thread runs, for the message of a check that fails within the engine.
@@ -102,7 +98,7 @@ void Campaign::Report(std::uint64_t state, const std::string& what) {
   std::fprintf(
       stderr,
       "FAILURE %s\n  repeat: tools/campaign power-cuts --seed %llu --first %llu --count %llu\n",
-      what.c_str(), static_cast<unsigned long long>(arguments_.cuts.seed),
+      what.c_str(), static_cast<unsigned long long>(arguments_.seed),
       static_cast<unsigned long long>(state), static_cast<unsigned long long>(kStatesPerCase));
 }
 
@@ -165,45 +161,18 @@ std::string UnmetPaths(const Tally& tally) {
   return unmet;
 }
 
-[[noreturn]] void Refuse(const std::string& what) {
-  std::fprintf(stderr, "pawl_campaign: %s\n%s", what.c_str(), kUsage);
-  std::exit(2);
-}
-
-std::uint64_t Number(const char* option, const char* text) {
-  std::uint64_t number = 0;
-  if (text == nullptr || !absl::SimpleAtoi(text, &number)) {
-    Refuse(absl::StrCat(option, " wants a number, not ", text == nullptr ? "nothing" : text));
-  }
-  return number;
-}
-
-void ParseOption(int& at, char** argv, Arguments& arguments) {
-  const std::string_view option = argv[at];
-  const auto number = [&] { return Number(argv[at], argv[at + 1]); };
-  if (option == "--json") {
-    arguments.is_json = true;
-    return;
-  }
-  if (option == "--count") {
-    arguments.count = number();
-  } else if (option == "--seed") {
-    arguments.cuts.seed = number();
-  } else if (option == "--first") {
-    arguments.first = number();
-  } else if (option == "--threads") {
-    arguments.threads = std::clamp<std::uint64_t>(number(), 1, 256);
-  } else if (option == "--exhaustive") {
-    arguments.exhaustive = number();
+void TakeOption(CampaignCommandLine& line, Arguments& arguments) {
+  if (line.TakeCommon(arguments)) return;
+  if (line.option() == "--exhaustive") {
+    arguments.exhaustive = line.Number();
     arguments.has_exhaustive = true;
-  } else if (option == "--steps") {
-    arguments.cuts.steps_limit = static_cast<std::uint32_t>(number());
-  } else if (option == "--planted" && argv[at + 1] != nullptr) {
-    arguments.planted = argv[at + 1];
+  } else if (line.option() == "--steps") {
+    arguments.cuts.steps_limit = static_cast<std::uint32_t>(line.Number());
+  } else if (line.option() == "--planted") {
+    arguments.planted = line.Text();
   } else {
-    Refuse(absl::StrCat("unknown argument ", argv[at]));
+    line.RefuseOption();
   }
-  ++at;
 }
 
 int ListPlanted() {
@@ -214,26 +183,26 @@ int ListPlanted() {
 }
 
 // Becomes the program that has the fault compiled in.
-[[noreturn]] void RunUnchecked(char** argv) {
+[[noreturn]] void RunUnchecked(const CampaignCommandLine& line, char** argv) {
   char path[4096];
   const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path - 1);
   PAWL_CHECK(length > 0);
   const std::string program = std::string(path, static_cast<std::size_t>(length)) + "_unchecked";
   ::execv(program.c_str(), argv);
-  Refuse(absl::StrCat("cannot run ", program, ": ", std::strerror(errno)));
+  line.Refuse(absl::StrCat("cannot run ", program, ": ", std::strerror(errno)));
 }
 
-void Plant(Arguments& arguments, char** argv) {
+void Plant(const CampaignCommandLine& line, Arguments& arguments, char** argv) {
   for (const Planted& fault : PlantedFaults()) {
     if (fault.name != arguments.planted) continue;
     if (fault.plant != nullptr) {
       fault.plant(arguments.cuts);
     } else if (std::string_view(PAWL_PLANTED) != fault.name) {
-      RunUnchecked(argv);
+      RunUnchecked(line, argv);
     }
     return;
   }
-  Refuse(absl::StrCat("no planted fault is called ", arguments.planted));
+  line.Refuse(absl::StrCat("no planted fault is called ", arguments.planted));
 }
 
 // One failing case that is repeated alone is made smaller.
@@ -264,17 +233,17 @@ int Finish(const Arguments& arguments, const Tally& tally, double seconds) {
 }
 
 int Main(int argc, char** argv) {
-  if (argc == 2 && std::string_view(argv[1]) == "--list-planted") return ListPlanted();
-  if (argc == 2 && std::string_view(argv[1]) == "--help") {
-    std::fputs(kUsage, stdout);
-    return 0;
-  }
-  if (argc < 2 || std::string_view(argv[1]) != "power-cuts") Refuse("say what to do");
+  CampaignCommandLine line(argc, argv, "pawl_campaign", kUsage);
+  if (!line.Next()) line.Refuse("say what to do");
+  if (line.option() == "--list-planted") return ListPlanted();
+  if (line.option() != "power-cuts") line.RefuseOption();
   Arguments arguments;
-  if (const char* seed = std::getenv("PAWL_SEED")) arguments.cuts.seed = Number("PAWL_SEED", seed);
-  for (int at = 2; at < argc; ++at) ParseOption(at, argv, arguments);
+  arguments.count = 10'000;
+  arguments.seed = SeedFromEnvironment(line);
+  while (line.Next()) TakeOption(line, arguments);
+  arguments.cuts.seed = arguments.seed;
   if (arguments.first > 0 && !arguments.has_exhaustive) arguments.exhaustive = 0;
-  if (!arguments.planted.empty()) Plant(arguments, argv);
+  if (!arguments.planted.empty()) Plant(line, arguments, argv);
   current_seed = arguments.cuts.seed;
   is_fault_planted = !arguments.planted.empty();
   std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(current_seed));
