@@ -17,6 +17,12 @@ T Load(std::span<const std::byte> bytes, std::size_t offset) noexcept {
   return value;
 }
 
+// Where in the view an address of its segment is.
+std::size_t OffsetIn(const SegmentView& segment, const SegmentGeometry& geometry,
+                     Address address) noexcept {
+  return address.value() - geometry.Start(segment.index) - segment.first;
+}
+
 // The frame at `offset`, if its length, place and checksum are right.
 bool IsWhole(const SegmentView& segment, std::uint64_t address, std::size_t offset,
              FrameHeader& header) noexcept {
@@ -86,26 +92,31 @@ bool CommitsTile(std::span<const std::byte> frame, const FrameHeader& header) no
                      [](std::byte byte) { return byte == std::byte{0}; });
 }
 
+bool IsKnown(const FrameHeader& header) noexcept {
+  return header.flags == 0 && (header.kind == FrameKind::kData || header.kind == FrameKind::kSeal);
+}
+
 // What the frame says about itself agrees with what it holds.
+bool AgreesWithItself(std::span<const std::byte> frame, const FrameHeader& header) noexcept {
+  const bool is_data = header.kind == FrameKind::kData;
+  return header.durable_address <= header.address && is_data == (header.commits > 0) &&
+         header.commits <= kFrameCommitsMax && CommitsTile(frame, header);
+}
+
 FrameVerdict CheckContent(std::span<const std::byte> frame, const FrameHeader& header,
                           const ScanCursor& cursor) noexcept {
-  if (header.flags != 0) return FrameVerdict::kNewer;
-  if (header.kind != FrameKind::kData && header.kind != FrameKind::kSeal) {
-    return FrameVerdict::kNewer;
-  }
-  const bool is_data = header.kind == FrameKind::kData;
-  const bool is_sane = header.first_position == cursor.position.value() + 1 &&
-                       header.durable_address <= header.address &&
-                       header.previous_length == cursor.previous_length &&
-                       is_data == (header.commits > 0) && header.commits <= kFrameCommitsMax;
-  return is_sane && CommitsTile(frame, header) ? FrameVerdict::kValid : FrameVerdict::kMalformed;
+  if (!IsKnown(header)) return FrameVerdict::kNewer;
+  const bool follows = header.first_position == cursor.position.value() + 1 &&
+                       header.previous_length == cursor.previous_length;
+  return follows && AgreesWithItself(frame, header) ? FrameVerdict::kValid
+                                                    : FrameVerdict::kMalformed;
 }
 
 }  // namespace
 
 FrameVerdict CheckFrame(const SegmentView& segment, const SegmentGeometry& geometry,
                         const ScanCursor& cursor) noexcept {
-  const std::size_t offset = cursor.next.value() - geometry.Start(segment.index);
+  const std::size_t offset = OffsetIn(segment, geometry, cursor.next);
   if (offset >= segment.bytes.size()) return FrameVerdict::kInvalid;
   FrameHeader header;
   if (!IsWhole(segment, cursor.next.value(), offset, header)) return FrameVerdict::kInvalid;
@@ -114,6 +125,27 @@ FrameVerdict CheckFrame(const SegmentView& segment, const SegmentGeometry& geome
     return FrameVerdict::kInvalid;
   }
   return CheckContent(segment.bytes.subspan(offset, header.length), header, cursor);
+}
+
+bool IsSoundFrame(const SegmentView& segment, const SegmentGeometry& geometry,
+                  std::uint64_t offset) noexcept {
+  FrameHeader header;
+  return IsWhole(segment, geometry.Start(segment.index) + offset, offset - segment.first, header) &&
+         IsKnown(header) &&
+         AgreesWithItself(segment.bytes.subspan(offset - segment.first, header.length), header);
+}
+
+void AdvanceOver(const FrameHeader& frame, std::uint64_t index, const SegmentGeometry& geometry,
+                 ScanCursor& cursor) noexcept {
+  const bool is_seal = frame.kind == FrameKind::kSeal;
+  cursor.next = is_seal ? Address(geometry.FirstFrame(index + 1)) : cursor.next.Plus(frame.length);
+  cursor.position = cursor.position.Plus(frame.records);
+  cursor.epoch = Epoch(frame.epoch);
+  cursor.previous_checksum = frame.checksum;
+  cursor.previous_length = is_seal ? 0 : frame.length;
+  cursor.time_ns = std::max(cursor.time_ns, frame.time_ns);
+  cursor.evidence = std::max(cursor.evidence, Address(frame.durable_address));
+  ++cursor.frames;
 }
 
 SegmentVerdict ScanSegment(const SegmentView& segment, const SegmentGeometry& geometry,
@@ -125,20 +157,9 @@ SegmentVerdict ScanSegment(const SegmentView& segment, const SegmentGeometry& ge
       case FrameVerdict::kMalformed: return SegmentVerdict::kMalformed;
       case FrameVerdict::kValid: break;
     }
-    const std::size_t offset = cursor.next.value() - geometry.Start(segment.index);
-    const auto header = Load<FrameHeader>(segment.bytes, offset);
-    cursor.next = cursor.next.Plus(header.length);
-    cursor.position = cursor.position.Plus(header.records);
-    cursor.epoch = Epoch(header.epoch);
-    cursor.previous_checksum = header.checksum;
-    cursor.previous_length = header.length;
-    cursor.time_ns = std::max(cursor.time_ns, header.time_ns);
-    cursor.evidence = std::max(cursor.evidence, Address(header.durable_address));
-    ++cursor.frames;
-    if (header.kind != FrameKind::kSeal) continue;
-    cursor.next = Address(geometry.FirstFrame(segment.index + 1));
-    cursor.previous_length = 0;
-    return SegmentVerdict::kSealed;
+    const auto header = Load<FrameHeader>(segment.bytes, OffsetIn(segment, geometry, cursor.next));
+    AdvanceOver(header, segment.index, geometry, cursor);
+    if (header.kind == FrameKind::kSeal) return SegmentVerdict::kSealed;
   }
 }
 

@@ -6,7 +6,7 @@
 
 #include "pawl/format.h"
 #include "pawl/position.h"
-#include "segment_set.h"
+#include "segment_geometry.h"
 
 namespace pawl::inline v0 {
 
@@ -29,21 +29,31 @@ enum class FrameVerdict {
   kMalformed,  // whole and in place, but its commits contradict it: no power cut does that
 };
 
-// Bytes of one segment, header included.
+// Bytes of one segment, header included; or a piece of it.
 struct SegmentView {
   std::span<const std::byte> bytes;
   std::uint64_t index = 0;
   std::uint32_t salt = 0;
+  std::uint64_t first = 0;  // offset of the piece in the segment
 };
 
 // Judges the bytes at the cursor. Reads nothing outside the segment, whatever the bytes say.
 FrameVerdict CheckFrame(const SegmentView& segment, const SegmentGeometry& geometry,
                         const ScanCursor& cursor) noexcept;
 
+// True if the frame at `offset` is whole, in its place, of a kind that this library knows, and its
+// commits fill it: what can be said of a frame without the one before it.
+bool IsSoundFrame(const SegmentView& segment, const SegmentGeometry& geometry,
+                  std::uint64_t offset) noexcept;
+
+// Moves the cursor over a frame that was judged valid; behind a seal it stands where the next
+// segment's first frame starts.
+void AdvanceOver(const FrameHeader& frame, std::uint64_t index, const SegmentGeometry& geometry,
+                 ScanCursor& cursor) noexcept;
+
 enum class SegmentVerdict { kSealed, kEnds, kNewer, kMalformed };
 
-// Advances the cursor over the valid frames of its segment; behind a seal it moves to where the
-// next segment's first frame starts.
+// Advances the cursor over the valid frames of its segment.
 SegmentVerdict ScanSegment(const SegmentView& segment, const SegmentGeometry& geometry,
                            ScanCursor& cursor) noexcept;
 

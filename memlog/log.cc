@@ -1,5 +1,6 @@
 #include "pawl/log.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "log_parts.h"
@@ -20,13 +21,23 @@ Log::~Log() = default;
 
 LogWriter& Log::writer() noexcept { return *parts_->writer; }
 int Log::SyncWork() noexcept { return parts_->sync_agent->DoWork(); }
-int Log::PrepareWork() noexcept { return parts_->preparer->DoWork(); }
+int Log::PrepareWork() noexcept {
+  // The next segment first: the loop may come to need it.
+  const int work = parts_->preparer->DoWork();
+  return work > 0 ? work : parts_->indexer->DoWork();
+}
 Doorbell& Log::sync_bell() noexcept { return parts_->sync_bell; }
 Doorbell& Log::prepare_bell() noexcept { return parts_->prepare_bell; }
 bool Log::HasSyncWork() const noexcept { return parts_->sync_agent->HasWork(); }
-bool Log::HasPrepareWork() const noexcept { return parts_->preparer->HasWork(); }
+bool Log::HasPrepareWork() const noexcept {
+  return parts_->preparer->HasWork() || parts_->indexer->HasWork();
+}
 std::int64_t Log::sync_delay_ns() const noexcept { return parts_->sync_agent->delay_ns(); }
-std::int64_t Log::prepare_delay_ns() const noexcept { return parts_->preparer->delay_ns(); }
+std::int64_t Log::prepare_delay_ns() const noexcept {
+  const std::int64_t preparer = parts_->preparer->delay_ns();
+  const std::int64_t indexer = parts_->indexer->delay_ns();
+  return preparer < 0 || indexer < 0 ? std::max(preparer, indexer) : std::min(preparer, indexer);
+}
 void Log::set_durable_bell(Doorbell* bell) noexcept { parts_->health.set_bell(bell); }
 
 Address Log::published() const noexcept {

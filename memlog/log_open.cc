@@ -163,7 +163,11 @@ std::size_t Log::Parts::ImagesMax() const {
 
 absl::Status Log::Parts::Assemble(const Recovery& recovery) {
   segments = std::make_shared<SegmentSet>(storage, options.directory, manifest.segment_bytes);
-  for (std::uint64_t i = 0; i < recovery.tail_index(); ++i) segments->AddSealed(i);
+  const std::uint64_t indexed = recovery.indexed().size();
+  for (std::uint64_t i = 0; i < recovery.tail_index(); ++i) segments->AddSealed(i, i >= indexed);
+  for (std::uint64_t i = 0; i < indexed; ++i) {
+    segments->indexes().Add(recovery.header(i), recovery.indexed()[i]);
+  }
   const absl::StatusOr<ReadySegment> tail = AddTail(recovery);
   if (!tail.ok()) return tail.status();
   if (absl::Status made = CreateMarks(recovery.end().next); !made.ok()) return made;
@@ -198,6 +202,17 @@ void Log::Parts::CreateAgents(const Recovery& recovery, const ReadySegment& tail
                              .next_index = recovery.tail_index() + 1,
                              .segments_ahead = options.segments_ahead,
                              .images_max = ImagesMax()});
+  const std::vector<IndexedSegment>& indexed = recovery.indexed();
+  indexer = std::make_unique<SegmentIndexer>(SegmentIndexer::Start{
+      .storage = storage,
+      .manifest = &manifest,
+      .directory = options.directory,
+      .segments = segments.get(),
+      .health = &health,
+      .on_notice = options.on_notice,
+      .next_index = indexed.size(),
+      .cursor = recovery.indexed_end(),
+      .chain_before = indexed.empty() ? ContentHash{} : indexed.back().chain_hash});
   writer = std::make_unique<LogWriter>(
       LogWriter::Start{.storage = storage,
                        .marks = marks,

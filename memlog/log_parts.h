@@ -16,6 +16,7 @@
 #include "pawl/log.h"
 #include "pawl/ready_segments.h"
 #include "recovery.h"
+#include "segment_indexer.h"
 #include "segment_preparer.h"
 #include "segment_set.h"
 #include "sync_agent.h"
@@ -43,6 +44,7 @@ struct Log::Parts {
   HealthBoard health;
   std::unique_ptr<SyncAgent> sync_agent;
   std::unique_ptr<SegmentPreparer> preparer;
+  std::unique_ptr<SegmentIndexer> indexer;
   std::unique_ptr<LogWriter> writer;
   RecoveryReport report;
   bool is_direct = true;

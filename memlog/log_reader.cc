@@ -1,5 +1,6 @@
 #include "pawl/log_reader.h"
 
+#include <cstring>
 #include <string>
 
 #include "segment_set.h"
@@ -15,13 +16,19 @@ bool LogReader::EnterSegment() noexcept {
   if (!status_.ok()) return false;
   const SegmentGeometry& geometry = segments_->geometry();
   const std::uint64_t index = geometry.IndexOf(address_.value());
-  absl::StatusOr<std::shared_ptr<const Mapping>> entered = segments_->Enter(index);
+  absl::StatusOr<SegmentSet::Entered> entered = segments_->Enter(index);
   if (!entered.ok()) {
     status_ = entered.status();
     segment_ = nullptr;
     return false;
   }
-  segment_ = *std::move(entered);
+  segment_ = std::move(entered->memory);
+  is_verified_ = entered->is_verified;
+  if (!is_verified_) {
+    SegmentHeader header;
+    std::memcpy(&header, segment_->data(), sizeof header);
+    salt_ = header.salt;
+  }
   segment_start_ = geometry.Start(index);
   segment_end_ = geometry.End(index);
   return true;
@@ -34,8 +41,8 @@ const FrameHeader* LogReader::Stop() noexcept {
       "segment " + std::to_string(index) + ", offset " +
       std::to_string(address_.value() - segment_start_) + ": no frame with position " +
       std::to_string(position_.value() + 1) +
-      " stands there, though it was published: the segment's file was damaged. Stop the engine and "
-      "open the log again, which says what can be done");
+      " stands there, though it was published: the segment's file is damaged. Restore it from a "
+      "backup, or run `pawl repair` into a new directory, which keeps what is before");
   // The next call looks for the segment again and finds the status.
   segment_ = nullptr;
   return nullptr;
@@ -47,14 +54,17 @@ const FrameHeader* LogReader::SkipToData(Address limit) noexcept {
   while (address_ < limit) {
     if (address_.value() >= segment_end_ && !EnterSegment()) return nullptr;
     const FrameHeader& frame = *At(address_);
+    if (!is_verified_ && frame.length != 0 && !IsSound(frame)) return Stop();
     if (frame.kind == FrameKind::kData) return Step(frame);
     // Below the limit every frame is whole, so zeros mean that the seal is behind us.
     const bool is_over = frame.length == 0 || frame.kind == FrameKind::kSeal;
     if (is_over) {
       address_ = Address(geometry.FirstFrame(geometry.IndexOf(address_.value()) + 1));
+      previous_length_ = 0;
     } else {
       if (frame.address != address_.value() || frame.length < sizeof(FrameHeader)) return Stop();
       address_ = address_.Plus(frame.length);
+      previous_length_ = frame.length;
     }
   }
   return nullptr;

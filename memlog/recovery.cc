@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "content_hash.h"
 #include "manifest.h"
 
 namespace pawl::inline v0 {
@@ -54,13 +55,34 @@ absl::Status Recovery::ExamineFiles() {
   if (!evidence.ok()) return evidence.status();
   evidence_ = *evidence;
   if (absl::Status listed = source_.List(); !listed.ok()) return listed;
-  if (absl::Status scanned = Scan(0, From::kFiles); !scanned.ok()) return scanned;
+  ReadIndexes();
+  if (absl::Status scanned = Scan(indexed_.size(), From::kFiles); !scanned.ok()) return scanned;
   if (absl::Status found = LookBehind(From::kFiles); !found.ok()) return found;
   newest_epoch_ = std::max({end_.epoch, evidence_.epoch, file_witnesses_.epoch});
   for (std::uint64_t i = 0; i < source_.count(); ++i) {
     newest_epoch_ = std::max(newest_epoch_, Epoch(source_.header(i).epoch));
   }
   return absl::OkStatus();
+}
+
+// Of the segments before the first one without a good index nothing more is read: each was checked,
+// frame by frame, from the disk when it was durable. An index that cannot be believed is none.
+void Recovery::ReadIndexes() {
+  for (std::uint64_t index = 0; index < source_.count() && source_.has_full_size(index); ++index) {
+    const absl::StatusOr<IndexedSegment> read =
+        SegmentIndex::ReadHeader(*start_.storage, start_.directory, source_.header(index));
+    const ContentHash before = index == 0 ? ContentHash{} : indexed_.back().chain_hash;
+    if (!read.ok() || read->first_position != end_.position.Next() ||
+        read->end.epoch < end_.epoch || read->chain_hash != ChainHash(before, read->content_hash)) {
+      return;
+    }
+    starts_.push_back(end_);
+    indexed_.push_back(*read);
+    end_ = read->end;
+    // It was durable to its end before it was indexed.
+    end_.evidence = read->seal.Plus(sizeof(FrameHeader));
+    end_.frames = 0;
+  }
 }
 
 // Scans again from the segment that holds the durable mark, with the images in front, if there are
@@ -215,13 +237,14 @@ absl::Status Recovery::Refusal(RecoveryOutcome outcome) const {
 void Recovery::FillReport() {
   const bool is_clean = evidence_.is_closed && !marks_.has_value() &&
                         geometry_.Normalised(evidence_.durable.value()) == end_.next.value();
-  report_.reason = end_.frames == 0 ? EpochReason::kCreated
-                   : is_clean       ? EpochReason::kReopened
-                                    : EpochReason::kRecovered;
+  report_.reason = end_.position.value() == 0 ? EpochReason::kCreated
+                   : is_clean                 ? EpochReason::kReopened
+                                              : EpochReason::kRecovered;
   report_.last_position = end_.position;
   report_.end = end_.next;
   report_.used_hot_images = marks_.has_value();
   report_.frames_scanned = end_.frames;
+  report_.segments_indexed = indexed_.size();
 }
 
 }  // namespace pawl::inline v0

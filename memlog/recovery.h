@@ -17,6 +17,7 @@
 #include "pawl/log.h"
 #include "pawl/storage.h"
 #include "recovery_table.h"
+#include "segment_index.h"
 #include "segment_source.h"
 
 namespace pawl::inline v0 {
@@ -52,6 +53,11 @@ class Recovery {
   std::uint64_t tail_index() const noexcept { return geometry_.IndexOf(end_.next.value()); }
   Epoch newest_epoch() const noexcept { return newest_epoch_; }
   const RecoveryReport& report() const noexcept { return report_; }
+  // The first segments, which have an index: they were not read.
+  const std::vector<IndexedSegment>& indexed() const noexcept { return indexed_; }
+  const SegmentHeader& header(std::uint64_t index) const { return source_.header(index); }
+  // Where the first segment without an index begins.
+  const ScanCursor& indexed_end() const { return starts_[indexed_.size()]; }
   // After Settle(): header of the tail segment, and its bytes from the header to the end.
   const SegmentHeader& tail_header() const noexcept { return tail_header_; }
   const std::vector<std::byte>& tail_bytes() const noexcept { return tail_bytes_; }
@@ -67,6 +73,7 @@ class Recovery {
 
   absl::Status ExamineFiles();
   absl::Status ExamineImages();
+  void ReadIndexes();
   absl::Status Scan(std::uint64_t index, From from);
   absl::Status LookBehind(From from);
   absl::StatusOr<std::optional<Marks>> FindMarks() const;
@@ -92,7 +99,8 @@ class Recovery {
   EvidenceFound evidence_;
   Witnesses file_witnesses_;
   Witnesses image_witnesses_;
-  std::vector<ScanCursor> starts_;  // of each segment that the scan of the files reached
+  std::vector<IndexedSegment> indexed_;
+  std::vector<ScanCursor> starts_;  // of each segment that indexes or the scan of the files reached
   ScanCursor end_;
   RecoveryFacts facts_;
   std::optional<Marks> marks_;  // believed

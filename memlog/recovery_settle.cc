@@ -8,6 +8,15 @@
 #include "segment_file.h"
 
 namespace pawl::inline v0 {
+namespace {
+
+// A segment's name, or that of its index.
+bool IsOfSegment(std::string name) {
+  if (name.ends_with(".idx")) name.replace(name.size() - 3, 3, "seg");
+  return SegmentIndexOf(name).has_value();
+}
+
+}  // namespace
 
 absl::Status Recovery::Settle() {
   if (absl::Status kept = KeepCutBytes(); !kept.ok()) return kept;
@@ -122,13 +131,13 @@ absl::Status Recovery::RemoveLaterSegments() {
   return RemoveDrafts();
 }
 
-// Of preparers that died; making a segment would only replace the draft that it needs itself.
+// Of preparers that died; making a segment or an index would only replace the draft that it needs.
 absl::Status Recovery::RemoveDrafts() {
   const absl::StatusOr<std::vector<std::string>> names = start_.storage->List(start_.directory);
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
     const std::size_t end = name.rfind(".tmp");
-    if (end == std::string::npos || !SegmentIndexOf(name.substr(0, end))) continue;
+    if (end == std::string::npos || !IsOfSegment(name.substr(0, end))) continue;
     if (absl::Status gone = UnlinkIfThere(*start_.storage, start_.directory + "/" + name);
         !gone.ok()) {
       return gone;

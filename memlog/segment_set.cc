@@ -20,24 +20,28 @@ std::string SegmentName(std::uint64_t index) { return NumberedName(index, "seg")
 std::string ImageName(std::uint64_t index) { return NumberedName(index, "img"); }
 
 SegmentSet::SegmentSet(Storage* storage, std::string directory, std::uint64_t segment_bytes)
-    : storage_(storage), directory_(std::move(directory)), geometry_{segment_bytes} {}
+    : storage_(storage),
+      directory_(std::move(directory)),
+      geometry_{segment_bytes},
+      indexes_(storage, directory_) {}
 
 void SegmentSet::AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file) {
   PAWL_CHECK(image.mapping != nullptr && image.mapping->size() == geometry_.segment_bytes);
   const std::lock_guard<std::mutex> lock(mutex_);
   const bool is_new =
-      segments_.try_emplace(index, Segment{std::move(image), std::move(file), {}, false}).second;
+      segments_.try_emplace(index, Segment{std::move(image), std::move(file), {}}).second;
   PAWL_CHECK(is_new);
   ++images_;
 }
 
-void SegmentSet::AddSealed(std::uint64_t index) {
+void SegmentSet::AddSealed(std::uint64_t index, bool is_verified) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const bool is_new = segments_.try_emplace(index, Segment{{}, nullptr, {}, true}).second;
+  const bool is_new =
+      segments_.try_emplace(index, Segment{{}, nullptr, {}, true, is_verified}).second;
   PAWL_CHECK(is_new);
 }
 
-absl::StatusOr<std::shared_ptr<const Mapping>> SegmentSet::Enter(std::uint64_t index) {
+absl::StatusOr<SegmentSet::Entered> SegmentSet::Enter(std::uint64_t index) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = segments_.find(index);
   if (found == segments_.end()) {
@@ -45,8 +49,10 @@ absl::StatusOr<std::shared_ptr<const Mapping>> SegmentSet::Enter(std::uint64_t i
                                " is missing");
   }
   Segment& segment = found->second;
-  if (!segment.is_sealed) return std::shared_ptr<const Mapping>(segment.image.mapping);
-  if (std::shared_ptr<const Mapping> mapped = segment.sealed.lock()) return mapped;
+  if (!segment.is_sealed) return Entered{segment.image.mapping};
+  if (std::shared_ptr<const Mapping> mapped = segment.sealed.lock()) {
+    return Entered{std::move(mapped), segment.is_verified};
+  }
   const std::string path = directory_ + "/" + SegmentName(index);
   absl::StatusOr<std::shared_ptr<Mapping>> mapped = storage_->MapFile(path);
   if (!mapped.ok()) return mapped.status();
@@ -55,7 +61,20 @@ absl::StatusOr<std::shared_ptr<const Mapping>> SegmentSet::Enter(std::uint64_t i
                                " bytes, expected " + std::to_string(geometry_.segment_bytes));
   }
   segment.sealed = *mapped;
-  return std::shared_ptr<const Mapping>(*std::move(mapped));
+  return Entered{*std::move(mapped), segment.is_verified};
+}
+
+void SegmentSet::SetVerified(std::uint64_t index, bool is_verified) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = segments_.find(index);
+  PAWL_CHECK(found != segments_.end() && found->second.is_sealed);
+  found->second.is_verified = is_verified;
+}
+
+bool SegmentSet::IsSealed(std::uint64_t index) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = segments_.find(index);
+  return found != segments_.end() && found->second.is_sealed;
 }
 
 SegmentSet::SyncTarget SegmentSet::TakeForSync(std::uint64_t index) {

@@ -12,29 +12,10 @@
 
 #include "pawl/format.h"
 #include "pawl/storage.h"
+#include "segment_geometry.h"
+#include "segment_indexes.h"
 
 namespace pawl::inline v0 {
-
-// Arithmetic of addresses: segment index × segment bytes + offset in the segment.
-struct SegmentGeometry {
-  std::uint64_t segment_bytes = 0;
-
-  std::uint64_t Start(std::uint64_t index) const noexcept { return index * segment_bytes; }
-  std::uint64_t FirstFrame(std::uint64_t index) const noexcept {
-    return Start(index) + kSegmentHeaderBytes;
-  }
-  std::uint64_t End(std::uint64_t index) const noexcept { return Start(index + 1); }
-  // Segment of the frame that starts at `address`, or that a cursor there reads next.
-  std::uint64_t IndexOf(std::uint64_t address) const noexcept { return address / segment_bytes; }
-  // Where the next frame can start at or behind `address`.
-  std::uint64_t Normalised(std::uint64_t address) const noexcept {
-    const std::uint64_t first = FirstFrame(IndexOf(address));
-    return address < first ? first : address;
-  }
-};
-
-std::string SegmentName(std::uint64_t index);  // 0000000007.seg
-std::string ImageName(std::uint64_t index);    // 0000000007.img
 
 // Which memory shows which segment: its hot image until it is sealed and durable, its file from
 // then on. The loop never comes here (ReadySegments is its way); the readers do at a segment's end.
@@ -63,12 +44,21 @@ class SegmentSet {
 
   // Preparer, and Open. `file` is open for durable writes.
   void AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file);
-  // Open: a segment that is sealed and durable.
-  void AddSealed(std::uint64_t index);
+  // Open: a segment that is sealed and durable. `is_verified`: its frames were checked just now.
+  void AddSealed(std::uint64_t index, bool is_verified);
 
+  // What a reader needs of a segment.
+  struct Entered {
+    std::shared_ptr<const Mapping> memory;
+    bool is_verified = true;  // false: check each frame before it is handed out
+  };
   // Readers: the memory to read segment `index` from.
   //   errors    DATA_LOSS no such segment; what MapFile says
-  absl::StatusOr<std::shared_ptr<const Mapping>> Enter(std::uint64_t index);
+  absl::StatusOr<Entered> Enter(std::uint64_t index);
+  // Indexer: all frames of a sealed segment were found right on the disk, or were not.
+  void SetVerified(std::uint64_t index, bool is_verified);
+  bool IsSealed(std::uint64_t index) const;
+  SegmentIndexes& indexes() noexcept { return indexes_; }
 
   // Sync agent.
   SyncTarget TakeForSync(std::uint64_t index);
@@ -87,11 +77,13 @@ class SegmentSet {
     std::unique_ptr<File> file;           // until the sync agent takes it
     std::weak_ptr<const Mapping> sealed;  // shared by the readers that are in it
     bool is_sealed = false;
+    bool is_verified = true;  // what this engine wrote it need not check
   };
 
   Storage* const storage_;
   const std::string directory_;
   const SegmentGeometry geometry_;
+  SegmentIndexes indexes_;
 
   mutable std::mutex mutex_;
   // Under mutex_.

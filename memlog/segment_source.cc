@@ -51,6 +51,9 @@ absl::StatusOr<SegmentHeader> SegmentSource::ReadHeader(std::uint64_t index) {
   const std::string path = directory_ + "/" + SegmentName(index);
   const absl::StatusOr<std::unique_ptr<File>> file = storage_->Open(path, FileMode::kRead);
   if (!file.ok()) return file.status();
+  const absl::StatusOr<std::uint64_t> size = (*file)->Size();
+  if (!size.ok()) return size.status();
+  sizes_.push_back(*size);
   SegmentHeader header{};
   const absl::Status read =
       (*file)->ReadAt(0, std::as_writable_bytes(std::span<SegmentHeader, 1>(&header, 1)));

@@ -38,6 +38,7 @@ class SegmentSource {
   std::uint64_t count() const noexcept { return headers_.size(); }
   const SegmentHeader& header(std::uint64_t index) const { return headers_[index]; }
   bool has_file(std::uint64_t index) const noexcept { return index < files_; }
+  bool has_full_size(std::uint64_t index) const { return sizes_[index] == manifest_.segment_bytes; }
 
   // Valid until the next call. A file cut short reads as zeros behind its end.
   absl::StatusOr<SegmentView> Read(std::uint64_t index);      // image, else file
@@ -52,6 +53,7 @@ class SegmentSource {
   const std::string directory_;
   const Manifest manifest_;
   std::vector<SegmentHeader> headers_;
+  std::vector<std::uint64_t> sizes_;  // of the files
   std::uint64_t files_ = 0;
   std::map<std::uint64_t, std::shared_ptr<Mapping>> images_;
   std::vector<std::byte> memory_;

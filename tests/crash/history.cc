@@ -61,7 +61,10 @@ Verdict ReadAll(LogReader reader, Address limit, std::vector<std::uint64_t>& rec
     });
   }
   if (!reader.status().ok()) {
-    return {Finding::kWrong, absl::StrCat("reader: ", reader.status().ToString())};
+    // Damage of a sealed segment that has an index is found when it is read, not by Open().
+    const bool is_refusal = absl::IsDataLoss(reader.status());
+    return {is_refusal ? Finding::kRefused : Finding::kWrong,
+            absl::StrCat("reader: ", reader.status().ToString())};
   }
   return {Finding::kGood, {}, records.size()};
 }

@@ -43,7 +43,7 @@ enum class Finding : std::uint8_t {
   kGood,
   kLost,        // owed records are not there
   kWrong,       // a record that was never written, a hole, half a frame
-  kRefused,     // Open() failed
+  kRefused,     // Open() failed, or a reader found damage and goes no further
   kBrokenRule,  // a rule of the interfaces
 };
 const char* NameOf(Finding finding) noexcept;

@@ -7,6 +7,14 @@ if(NOT TARGET absl::status)
 endif()
 find_package(Threads REQUIRED)
 
+# Headers only, compiled in: Debian's shared library is slower than what the compiler makes of them.
+find_path(PAWL_XXHASH_INCLUDE_DIR xxhash.h
+  DOC "Folder that holds xxhash.h, version 0.8 or later"
+  REQUIRED)
+mark_as_advanced(PAWL_XXHASH_INCLUDE_DIR)
+add_library(pawl_xxhash INTERFACE)
+target_include_directories(pawl_xxhash SYSTEM INTERFACE "${PAWL_XXHASH_INCLUDE_DIR}")
+
 # moodycamel ships no CMake package on Debian; upstream and a plain checkout put the header elsewhere. The
 # target is linked PRIVATE and only while building: nobody who links Pawl sees the queue.
 find_path(PAWL_MOODYCAMEL_INCLUDE_DIR concurrentqueue.h

@@ -48,6 +48,7 @@ struct RecoveryReport {
   std::string cut_file;         // where, if any
   bool used_hot_images = false;
   std::uint64_t frames_scanned = 0;
+  std::uint64_t segments_indexed = 0;  // sealed, checked before and not read again
   std::uint64_t time_ns = 0;  // engine time of the epoch's first frame; time goes on from here
 };
 
@@ -78,8 +79,8 @@ class Log {
   // `durable_bell`. Returns the work done, 0 if there is none.
   //   threads   one at a time
   int SyncWork() noexcept;
-  // One bounded round of the preparer: a step towards the next ready segment, or the retirement
-  // of an image.
+  // One bounded round of the preparer: a step towards the next ready segment, the retirement of an
+  // image, or, if there is none of these, a step towards the index of a sealed segment.
   //   threads   one at a time
   int PrepareWork() noexcept;
   // Where the two agents sleep. The loop rings them.

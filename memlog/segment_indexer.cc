@@ -1,0 +1,113 @@
+#include "segment_indexer.h"
+
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "block_file.h"
+#include "manifest.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+// Read and checked in one step: under a millisecond.
+constexpr std::uint64_t kStepBytes = std::uint64_t{512} << 10;
+constexpr std::int64_t kRetryNs = 1'000'000'000;
+
+}  // namespace
+
+SegmentIndexer::SegmentIndexer(const Start& start)
+    : start_(start),
+      index_(start.next_index),
+      cursor_(start.cursor),
+      chain_before_(start.chain_before) {}
+
+bool SegmentIndexer::HasWork() const noexcept {
+  if (is_damaged_ || start_.health->health() != LogHealth::kOpen || delay_ns() > 0) return false;
+  return walk_ != nullptr || start_.segments->IsSealed(index_);
+}
+
+std::int64_t SegmentIndexer::delay_ns() const noexcept {
+  if (!is_waiting_ || is_damaged_) return -1;
+  const std::uint64_t now = start_.storage->WallClockNs();
+  // A clock that was set back must not make the wait longer.
+  if (now >= retry_at_ns_ || retry_at_ns_ - now > static_cast<std::uint64_t>(kRetryNs)) return 0;
+  return static_cast<std::int64_t>(retry_at_ns_ - now);
+}
+
+int SegmentIndexer::DoWork() noexcept {
+  if (!HasWork()) return 0;
+  const absl::Status done = walk_ == nullptr ? Begin() : Continue();
+  if (!done.ok()) Fail(done);
+  return 1;
+}
+
+absl::Status SegmentIndexer::Begin() {
+  const std::string path = start_.directory + "/" + SegmentName(index_);
+  absl::StatusOr<std::unique_ptr<File>> file = start_.storage->Open(path, FileMode::kRead);
+  if (!file.ok()) return Damage(file.status());
+  const absl::Status read =
+      (*file)->ReadAt(0, std::as_writable_bytes(std::span<SegmentHeader, 1>(&header_, 1)));
+  if (!read.ok() && !absl::IsOutOfRange(read)) return Damage(read);
+  if (absl::Status good = CheckSegmentHeader(header_, *start_.manifest, index_, path); !good.ok()) {
+    return Damage(good);
+  }
+  walk_ = std::make_unique<SegmentWalk>(*std::move(file), path, start_.segments->geometry(), index_,
+                                        header_.salt, cursor_);
+  builder_ = std::make_unique<IndexBuilder>(header_, cursor_, chain_before_);
+  return absl::OkStatus();
+}
+
+absl::Status SegmentIndexer::Continue() {
+  for (std::uint64_t bytes = 0; bytes < kStepBytes;) {
+    const absl::StatusOr<const FrameHeader*> frame = walk_->Next();
+    if (!frame.ok()) return Damage(frame.status());
+    if (*frame == nullptr) return Finish();
+    builder_->Add(**frame);
+    bytes += (*frame)->length;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SegmentIndexer::Finish() {
+  const std::vector<std::byte> bytes = builder_->Finish(walk_->cursor());
+  const absl::Status written =
+      ReplaceFile(*start_.storage, start_.directory, IndexName(index_), bytes);
+  if (!written.ok()) return written;
+  const absl::StatusOr<IndexedSegment> indexed =
+      SegmentIndex::ReadHeader(*start_.storage, start_.directory, header_);
+  if (!indexed.ok()) return indexed.status();
+  start_.segments->indexes().Add(header_, *indexed);
+  start_.segments->SetVerified(index_, true);
+  chain_before_ = indexed->chain_hash;
+  cursor_ = indexed->end;
+  walk_ = nullptr;
+  builder_ = nullptr;
+  is_waiting_ = false;
+  ++index_;
+  return absl::OkStatus();
+}
+
+// What cannot be read is not hidden by an index: readers check every frame of it themselves.
+absl::Status SegmentIndexer::Damage(const absl::Status& why) {
+  is_damaged_ = true;
+  start_.segments->SetVerified(index_, false);
+  return absl::DataLossError(why.message());
+}
+
+void SegmentIndexer::Fail(const absl::Status& why) {
+  walk_ = nullptr;
+  builder_ = nullptr;
+  if (absl::IsUnknown(why)) {
+    start_.health->SetFailed(Explained(why, "stop, repair the disk, open the log again"));
+    return;
+  }
+  if (!is_waiting_ && start_.on_notice) {
+    start_.on_notice("no index for segment " + std::to_string(index_) + ": " +
+                     std::string(why.message()));
+  }
+  is_waiting_ = true;
+  retry_at_ns_ = start_.storage->WallClockNs() + static_cast<std::uint64_t>(kRetryNs);
+}
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,73 @@
+#include "segment_walk.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <utility>
+
+namespace pawl::inline v0 {
+namespace {
+
+// Large enough that the disk streams; small enough for a cache.
+constexpr std::uint64_t kPieceBytes = std::uint64_t{256} << 10;
+
+constexpr std::uint64_t RoundDown(std::uint64_t bytes) noexcept {
+  return bytes / kBlockBytes * kBlockBytes;
+}
+
+}  // namespace
+
+SegmentWalk::SegmentWalk(std::unique_ptr<File> file, std::string path,
+                         const SegmentGeometry& geometry, std::uint64_t index, std::uint32_t salt,
+                         const ScanCursor& start)
+    : file_(std::move(file)),
+      path_(std::move(path)),
+      geometry_(geometry),
+      index_(index),
+      salt_(salt),
+      cursor_(start) {}
+
+absl::StatusOr<const FrameHeader*> SegmentWalk::Next() {
+  if (is_sealed_) return nullptr;
+  const std::uint64_t offset = cursor_.next.value() - geometry_.Start(index_);
+  if (absl::Status read = Have(offset, sizeof(FrameHeader)); !read.ok()) return read;
+  std::uint32_t length = 0;
+  std::memcpy(&length, piece_.data() + (offset - first_), sizeof length);
+  if (length > geometry_.segment_bytes - offset) return Damage();
+  if (absl::Status read = Have(offset, length); !read.ok()) return read;
+  const SegmentView view{.bytes = piece_, .index = index_, .salt = salt_, .first = first_};
+  if (CheckFrame(view, geometry_, cursor_) != FrameVerdict::kValid) return Damage();
+  const auto* const frame = reinterpret_cast<const FrameHeader*>(piece_.data() + (offset - first_));
+  AdvanceOver(*frame, index_, geometry_, cursor_);
+  is_sealed_ = frame->kind == FrameKind::kSeal;
+  return frame;
+}
+
+// Makes `bytes` bytes from `offset` on part of the piece.
+absl::Status SegmentWalk::Have(std::uint64_t offset, std::uint64_t bytes) {
+  if (offset >= first_ && offset + bytes <= first_ + piece_.size()) return absl::OkStatus();
+  if (offset + bytes > geometry_.segment_bytes) return Damage();
+  const std::uint64_t first = RoundDown(offset);
+  const std::uint64_t wanted = RoundDown(offset + bytes - first + kBlockBytes - 1);
+  const std::uint64_t size =
+      std::min(std::max(wanted, kPieceBytes), geometry_.segment_bytes - first);
+  if (memory_.size() < size + kBlockBytes) memory_.resize(size + kBlockBytes);
+  const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(memory_.data());
+  const std::size_t skip = (kBlockBytes - at % kBlockBytes) % kBlockBytes;
+  piece_ = std::span<std::byte>(memory_).subspan(skip, size);
+  first_ = first;
+  const absl::Status read = file_->ReadAt(first, piece_);
+  if (!read.ok()) piece_ = {};
+  if (absl::IsOutOfRange(read)) return Damage();
+  return read;
+}
+
+absl::Status SegmentWalk::Damage() const {
+  return absl::DataLossError(path_ + " at offset " +
+                             std::to_string(cursor_.next.value() - geometry_.Start(index_)) +
+                             ", behind position " + std::to_string(cursor_.position.value()) +
+                             ": no valid frame on the disk, though the segment was sealed and "
+                             "durable: restore the file from a backup");
+}
+
+}  // namespace pawl::inline v0
