@@ -60,6 +60,10 @@ LogReader Log::NewReader() const {
                    Position());
 }
 
+StreamReader Log::NewStreamReader(std::uint32_t stream) const {
+  return StreamReader(parts_->segments, stream);
+}
+
 const RecoveryReport& Log::recovery() const noexcept { return parts_->report; }
 Epoch Log::epoch() const noexcept { return parts_->report.epoch; }
 const LogId& Log::id() const noexcept { return parts_->manifest.log_id; }

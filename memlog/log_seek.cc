@@ -17,6 +17,13 @@ void LogReader::StandAt(Address address, Position position) noexcept {
   if (address.value() < segment_start_ || address.value() >= segment_end_) segment_ = nullptr;
 }
 
+void LogReader::StandBefore(Address frame) noexcept {
+  StandAt(frame, Position());
+  if (segment_ == nullptr && !EnterSegment()) return;
+  position_ = Position(At(frame)->first_position - 1);
+  previous_length_ = At(frame)->previous_length;
+}
+
 // `segment` has an index, or its first frame was found sound, or nothing is in it yet.
 void LogReader::StandAtStart(std::uint64_t segment) noexcept {
   const Address address(segments_->geometry().FirstFrame(segment));

@@ -15,6 +15,7 @@
 #include "pawl/log_writer.h"
 #include "pawl/position.h"
 #include "pawl/storage.h"
+#include "pawl/stream_reader.h"
 
 namespace pawl::inline v0 {
 
@@ -111,6 +112,8 @@ class Log {
   std::uint32_t ready_segments() const noexcept;
 
   LogReader NewReader() const;  // from the first record on
+  // Of the stream with that number (FORMAT.md, "stream bound").
+  StreamReader NewStreamReader(std::uint32_t stream) const;
   const RecoveryReport& recovery() const noexcept;
   Epoch epoch() const noexcept;
   const LogId& id() const noexcept;

@@ -62,6 +62,11 @@ class LogReader {
   // Moves behind the last frame below `limit`, to read backward from there.
   absl::Status SeekEnd(Address limit);
 
+  // Moves before a frame that a reader returned before; the caller keeps its address.
+  void StandBefore(Address frame) noexcept;
+  // Moves before the first frame of a segment whose first frame is published, or which comes next.
+  void StandAtStart(std::uint64_t segment) noexcept;
+
   // Where the reader stands: the end of the frame before.
   Address address() const noexcept { return address_; }
   // Position of the last record before.
@@ -95,7 +100,6 @@ class LogReader {
   const FrameHeader* SkipToData(Address limit) noexcept;
   bool IsSound(const FrameHeader& frame) const noexcept;
   void StandAt(Address address, Position position) noexcept;
-  void StandAtStart(std::uint64_t segment) noexcept;
   template <class Choose>
   void StandInIndexed(std::uint64_t segment, Choose choose);
   const FrameHeader* FirstFrameOf(std::uint64_t segment, Address limit) noexcept;

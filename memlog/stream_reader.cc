@@ -1,0 +1,148 @@
+#include "pawl/stream_reader.h"
+
+#include <utility>
+
+#include "segment_set.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+LogReader ReaderOfAll(const std::shared_ptr<SegmentSet>& segments) {
+  return LogReader(segments, Address(segments->geometry().FirstFrame(0)), Position());
+}
+
+}  // namespace
+
+StreamReader::StreamReader(std::shared_ptr<SegmentSet> segments, std::uint32_t stream)
+    : segments_(std::move(segments)),
+      stream_(stream),
+      scout_(ReaderOfAll(segments_)),
+      reader_(ReaderOfAll(segments_)) {
+  EnterSegment(0);
+}
+
+// Before the segment's first event.
+void StreamReader::EnterSegment(std::uint64_t segment) {
+  segment_ = segment;
+  places_.clear();
+  next_ = 0;
+  is_complete_ = ReadIndex();
+  if (!is_complete_) scout_.StandAtStart(segment);
+}
+
+// False: the segment has no index, or none that can be read; it is walked over.
+bool StreamReader::ReadIndex() {
+  SegmentIndexes& indexes = segments_->indexes();
+  if (segment_ >= indexes.count()) return false;
+  const auto index = indexes.Load(segment_);
+  if (!index.ok()) return false;
+  for (const IndexPosting posting : (*index)->PostingsOf(stream_)) {
+    places_.push_back({(*index)->first_position().Plus(posting), Address()});
+  }
+  return true;
+}
+
+// Walks on to the end of the segment or of what is published.
+void StreamReader::Gather(Address limit) {
+  const SegmentGeometry& geometry = segments_->geometry();
+  while (const FrameHeader* const frame = scout_.NextFrame(limit)) {
+    if (frame->address >= geometry.End(segment_)) {
+      is_complete_ = true;
+      return;
+    }
+    ForEachRecord(*frame, [&](const RecordView& record) {
+      if (record.header.stream != stream_ || record.header.kind != RecordKind::kEvent) return;
+      places_.push_back({record.position, Address(frame->address)});
+    });
+  }
+  if (!scout_.status().ok()) status_ = scout_.status();
+  // Behind the seal, though nothing is in the next segment yet.
+  is_complete_ = scout_.address().value() >= geometry.End(segment_);
+}
+
+const RecordView* StreamReader::Fetch(const Place& place) {
+  const auto holds = [&](const FrameHeader& frame) {
+    return frame.first_position <= place.position.value() &&
+           place.position.value() < frame.first_position + frame.records;
+  };
+  if (frame_ == nullptr || !holds(*frame_)) {
+    // Everything looked for was published when it was found.
+    const Address end(segments_->geometry().End(segment_));
+    if (place.frame.value() != 0)
+      reader_.StandBefore(place.frame);
+    else
+      status_ = reader_.Seek(place.position, end);
+    frame_ = status_.ok() ? reader_.NextFrame(end) : nullptr;
+    if (frame_ == nullptr || !holds(*frame_)) {
+      if (status_.ok()) status_ = reader_.status();
+      if (status_.ok()) {
+        status_ = absl::DataLossError("the index of segment " + std::to_string(segment_) +
+                                      " tells of an event that is not there: remove the index");
+      }
+      return nullptr;
+    }
+  }
+  event_.reset();
+  ForEachRecord(*frame_, [&](const RecordView& record) {
+    if (record.position == place.position) event_.emplace(record);
+  });
+  return &*event_;
+}
+
+const RecordView* StreamReader::NextEvent(Address limit) {
+  while (status_.ok()) {
+    if (next_ < places_.size()) {
+      const RecordView* const event = Fetch(places_[next_]);
+      // An index knows more than an old mark.
+      if (event == nullptr || frame_->address + frame_->length > limit.value()) return nullptr;
+      ++next_;
+      return event;
+    }
+    if (is_complete_) {
+      // The next segment may have nothing that is published, or not be there at all.
+      if (segments_->geometry().FirstFrame(segment_ + 1) >= limit.value()) return nullptr;
+      EnterSegment(segment_ + 1);
+      continue;
+    }
+    Gather(limit);
+    if (next_ == places_.size() && !is_complete_) return nullptr;
+  }
+  return nullptr;
+}
+
+// Of the event before the first one here; segment_ if there is none.
+std::uint64_t StreamReader::SegmentOfPrevious() {
+  if (segment_ == 0) return segment_;
+  if (places_.empty()) return segment_ - 1;
+  const RecordView* const first = Fetch(places_.front());
+  if (first == nullptr || first->header.back_link == 0) return segment_;
+  const SegmentIndexes& indexes = segments_->indexes();
+  const std::uint64_t segment = indexes.SegmentOf(Position(first->header.back_link));
+  return segment < indexes.count() && segment < segment_ ? segment : segment_ - 1;
+}
+
+const RecordView* StreamReader::PreviousEvent() {
+  while (status_.ok()) {
+    if (next_ > 0) return Fetch(places_[--next_]);
+    const std::uint64_t segment = SegmentOfPrevious();
+    if (segment == segment_) return nullptr;
+    EnterSegment(segment);
+    if (!is_complete_) Gather(Address(segments_->geometry().End(segment)));
+    next_ = places_.size();
+  }
+  return nullptr;
+}
+
+absl::Status StreamReader::SeekEnd(Address limit) {
+  if (!status_.ok()) return status_;
+  const SegmentGeometry& geometry = segments_->geometry();
+  std::uint64_t segment = geometry.IndexOf(limit.value() - 1);
+  // Nothing is in a segment that has its header only.
+  if (segment > 0 && geometry.FirstFrame(segment) >= limit.value()) --segment;
+  EnterSegment(segment);
+  if (!is_complete_) Gather(limit);
+  next_ = places_.size();
+  return status_;
+}
+
+}  // namespace pawl::inline v0
