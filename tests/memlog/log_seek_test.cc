@@ -140,6 +140,8 @@ TEST_P(LogSeekTest, EveryTimeIsFound) {
     while (expected < frames_.size() && frames_[expected].time_ns < time) ++expected;
     ASSERT_OK(reader.SeekTime(time, log_->published()));
     ASSERT_NO_FATAL_FAILURE(ExpectNext(reader, expected)) << time;
+    ASSERT_OK(reader.SeekTime(time, log_->published()));
+    ASSERT_NO_FATAL_FAILURE(ExpectPrevious(reader, expected)) << time;
     // A reopened log's clock goes on from the wall, far behind the times given here.
     if (time > time_ns_ + 2) break;
   }
