@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "bank_scenario.h"
+#include "open_scenario.h"
 #include "wake_scenario.h"
 
 int main(int argc, char** argv) {
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
   const std::string scenario = arguments.Word("");
   if (scenario == "bank") return pawl::bench::RunBankScenario(arguments);
   if (scenario == "wake") return pawl::bench::RunWakeScenario(arguments);
-  std::fprintf(stderr, "usage: pawl_bench SCENARIO [options]\nscenarios: bank, wake\n");
+  if (scenario == "open") return pawl::bench::RunOpenScenario(arguments);
+  std::fprintf(stderr, "usage: pawl_bench SCENARIO [options]\nscenarios: bank, wake, open\n");
   return 2;
 }
