@@ -1,6 +1,5 @@
 #include "pawl/log.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "log_parts.h"
@@ -23,20 +22,24 @@ LogWriter& Log::writer() noexcept { return *parts_->writer; }
 int Log::SyncWork() noexcept { return parts_->sync_agent->DoWork(); }
 int Log::PrepareWork() noexcept {
   // The next segment first: the loop may come to need it.
-  const int work = parts_->preparer->DoWork();
-  return work > 0 ? work : parts_->indexer->DoWork();
+  int work = parts_->preparer->DoWork();
+  if (work == 0) work = parts_->indexer->DoWork();
+  return work > 0 ? work : parts_->scrubber->DoWork();
 }
 Doorbell& Log::sync_bell() noexcept { return parts_->sync_bell; }
 Doorbell& Log::prepare_bell() noexcept { return parts_->prepare_bell; }
 bool Log::HasSyncWork() const noexcept { return parts_->sync_agent->HasWork(); }
 bool Log::HasPrepareWork() const noexcept {
-  return parts_->preparer->HasWork() || parts_->indexer->HasWork();
+  return parts_->preparer->HasWork() || parts_->indexer->HasWork() || parts_->scrubber->HasWork();
 }
 std::int64_t Log::sync_delay_ns() const noexcept { return parts_->sync_agent->delay_ns(); }
 std::int64_t Log::prepare_delay_ns() const noexcept {
-  const std::int64_t preparer = parts_->preparer->delay_ns();
-  const std::int64_t indexer = parts_->indexer->delay_ns();
-  return preparer < 0 || indexer < 0 ? std::max(preparer, indexer) : std::min(preparer, indexer);
+  std::int64_t soonest = -1;
+  for (const std::int64_t delay :
+       {parts_->preparer->delay_ns(), parts_->indexer->delay_ns(), parts_->scrubber->delay_ns()}) {
+    if (soonest < 0 || (delay >= 0 && delay < soonest)) soonest = delay;
+  }
+  return soonest;
 }
 void Log::set_durable_bell(Doorbell* bell) noexcept { parts_->health.set_bell(bell); }
 

@@ -213,6 +213,14 @@ void Log::Parts::CreateAgents(const Recovery& recovery, const ReadySegment& tail
       .next_index = indexed.size(),
       .cursor = recovery.indexed_end(),
       .chain_before = indexed.empty() ? ContentHash{} : indexed.back().chain_hash});
+  scrubber = std::make_unique<SegmentScrubber>(
+      SegmentScrubber::Start{.storage = storage,
+                             .manifest = &manifest,
+                             .directory = options.directory,
+                             .segments = segments.get(),
+                             .on_notice = options.on_notice,
+                             .segments_count = indexed.size(),
+                             .bytes_per_second = options.scrub_bytes_per_second});
   writer = std::make_unique<LogWriter>(
       LogWriter::Start{.storage = storage,
                        .marks = marks,

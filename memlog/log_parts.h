@@ -18,6 +18,7 @@
 #include "recovery.h"
 #include "segment_indexer.h"
 #include "segment_preparer.h"
+#include "segment_scrubber.h"
 #include "segment_set.h"
 #include "sync_agent.h"
 
@@ -45,6 +46,7 @@ struct Log::Parts {
   std::unique_ptr<SyncAgent> sync_agent;
   std::unique_ptr<SegmentPreparer> preparer;
   std::unique_ptr<SegmentIndexer> indexer;
+  std::unique_ptr<SegmentScrubber> scrubber;
   std::unique_ptr<LogWriter> writer;
   RecoveryReport report;
   bool is_direct = true;

@@ -1,11 +1,9 @@
 #include "segment_indexer.h"
 
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "block_file.h"
-#include "manifest.h"
 
 namespace pawl::inline v0 {
 namespace {
@@ -43,18 +41,11 @@ int SegmentIndexer::DoWork() noexcept {
 }
 
 absl::Status SegmentIndexer::Begin() {
-  const std::string path = start_.directory + "/" + SegmentName(index_);
-  absl::StatusOr<std::unique_ptr<File>> file = start_.storage->Open(path, FileMode::kRead);
-  if (!file.ok()) return Damage(file.status());
-  const absl::Status read =
-      (*file)->ReadAt(0, std::as_writable_bytes(std::span<SegmentHeader, 1>(&header_, 1)));
-  if (!read.ok() && !absl::IsOutOfRange(read)) return Damage(read);
-  if (absl::Status good = CheckSegmentHeader(header_, *start_.manifest, index_, path); !good.ok()) {
-    return Damage(good);
-  }
-  walk_ = std::make_unique<SegmentWalk>(*std::move(file), path, start_.segments->geometry(), index_,
-                                        header_.salt, cursor_);
-  builder_ = std::make_unique<IndexBuilder>(header_, cursor_, chain_before_);
+  absl::StatusOr<std::unique_ptr<SegmentWalk>> walk =
+      SegmentWalk::Open(*start_.storage, start_.directory, *start_.manifest, index_, cursor_);
+  if (!walk.ok()) return Damage(walk.status());
+  walk_ = *std::move(walk);
+  builder_ = std::make_unique<IndexBuilder>(walk_->header(), cursor_, chain_before_);
   return absl::OkStatus();
 }
 
@@ -75,9 +66,9 @@ absl::Status SegmentIndexer::Finish() {
       ReplaceFile(*start_.storage, start_.directory, IndexName(index_), bytes);
   if (!written.ok()) return written;
   const absl::StatusOr<IndexedSegment> indexed =
-      SegmentIndex::ReadHeader(*start_.storage, start_.directory, header_);
+      SegmentIndex::ReadHeader(*start_.storage, start_.directory, walk_->header());
   if (!indexed.ok()) return indexed.status();
-  start_.segments->indexes().Add(header_, *indexed);
+  start_.segments->indexes().Add(walk_->header(), *indexed);
   start_.segments->SetVerified(index_, true);
   chain_before_ = indexed->chain_hash;
   cursor_ = indexed->end;

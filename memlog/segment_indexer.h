@@ -57,7 +57,6 @@ class SegmentIndexer {
   std::uint64_t index_;  // next segment to index
   ScanCursor cursor_;    // where it begins
   ContentHash chain_before_;
-  SegmentHeader header_{};
   std::unique_ptr<SegmentWalk> walk_;
   std::unique_ptr<IndexBuilder> builder_;
   std::uint64_t retry_at_ns_ = 0;

@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "manifest.h"
+
 namespace pawl::inline v0 {
 namespace {
 
@@ -17,28 +19,46 @@ constexpr std::uint64_t RoundDown(std::uint64_t bytes) noexcept {
 
 }  // namespace
 
-SegmentWalk::SegmentWalk(std::unique_ptr<File> file, std::string path,
-                         const SegmentGeometry& geometry, std::uint64_t index, std::uint32_t salt,
+absl::StatusOr<std::unique_ptr<SegmentWalk>> SegmentWalk::Open(Storage& storage,
+                                                               const std::string& directory,
+                                                               const Manifest& manifest,
+                                                               std::uint64_t index,
+                                                               const ScanCursor& start) {
+  const std::string path = directory + "/" + SegmentName(index);
+  absl::StatusOr<std::unique_ptr<File>> file = storage.Open(path, FileMode::kRead);
+  if (!file.ok()) return file.status();
+  SegmentHeader header{};
+  const absl::Status read =
+      (*file)->ReadAt(0, std::as_writable_bytes(std::span<SegmentHeader, 1>(&header, 1)));
+  // What a file cut short does not have is zeros, and those are no header.
+  if (!read.ok() && !absl::IsOutOfRange(read)) return read;
+  if (absl::Status good = CheckSegmentHeader(header, manifest, index, path); !good.ok()) {
+    return good;
+  }
+  return std::unique_ptr<SegmentWalk>(new SegmentWalk(*std::move(file), path, header, start));
+}
+
+SegmentWalk::SegmentWalk(std::unique_ptr<File> file, std::string path, const SegmentHeader& header,
                          const ScanCursor& start)
     : file_(std::move(file)),
       path_(std::move(path)),
-      geometry_(geometry),
-      index_(index),
-      salt_(salt),
+      geometry_{header.segment_bytes},
+      header_(header),
       cursor_(start) {}
 
 absl::StatusOr<const FrameHeader*> SegmentWalk::Next() {
   if (is_sealed_) return nullptr;
-  const std::uint64_t offset = cursor_.next.value() - geometry_.Start(index_);
+  const std::uint64_t offset = cursor_.next.value() - geometry_.Start(header_.index);
   if (absl::Status read = Have(offset, sizeof(FrameHeader)); !read.ok()) return read;
   std::uint32_t length = 0;
   std::memcpy(&length, piece_.data() + (offset - first_), sizeof length);
   if (length > geometry_.segment_bytes - offset) return Damage();
   if (absl::Status read = Have(offset, length); !read.ok()) return read;
-  const SegmentView view{.bytes = piece_, .index = index_, .salt = salt_, .first = first_};
+  const SegmentView view{
+      .bytes = piece_, .index = header_.index, .salt = header_.salt, .first = first_};
   if (CheckFrame(view, geometry_, cursor_) != FrameVerdict::kValid) return Damage();
   const auto* const frame = reinterpret_cast<const FrameHeader*>(piece_.data() + (offset - first_));
-  AdvanceOver(*frame, index_, geometry_, cursor_);
+  AdvanceOver(*frame, header_.index, geometry_, cursor_);
   is_sealed_ = frame->kind == FrameKind::kSeal;
   return frame;
 }
@@ -64,7 +84,7 @@ absl::Status SegmentWalk::Have(std::uint64_t offset, std::uint64_t bytes) {
 
 absl::Status SegmentWalk::Damage() const {
   return absl::DataLossError(path_ + " at offset " +
-                             std::to_string(cursor_.next.value() - geometry_.Start(index_)) +
+                             std::to_string(cursor_.next.value() - geometry_.Start(header_.index)) +
                              ", behind position " + std::to_string(cursor_.position.value()) +
                              ": no valid frame on the disk, though the segment was sealed and "
                              "durable: restore the file from a backup");

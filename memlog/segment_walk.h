@@ -20,9 +20,14 @@ namespace pawl::inline v0 {
 //   threads   one at a time
 class SegmentWalk {
  public:
-  // `start` stands where the segment's first frame begins.
-  SegmentWalk(std::unique_ptr<File> file, std::string path, const SegmentGeometry& geometry,
-              std::uint64_t index, std::uint32_t salt, const ScanCursor& start);
+  // Opens the file of segment `index` and checks its header. `start` stands where its first frame
+  // begins.
+  //   errors    what opening and reading say; DATA_LOSS not the header of this segment
+  static absl::StatusOr<std::unique_ptr<SegmentWalk>> Open(Storage& storage,
+                                                           const std::string& directory,
+                                                           const Manifest& manifest,
+                                                           std::uint64_t index,
+                                                           const ScanCursor& start);
 
   // The next frame; its bytes stay until the next call. nullptr: the seal is behind.
   //   errors    DATA_LOSS no valid frame stands there; what reading says
@@ -30,17 +35,18 @@ class SegmentWalk {
 
   // Behind the last frame; behind the seal, where the next segment's first frame starts.
   const ScanCursor& cursor() const noexcept { return cursor_; }
-  std::uint64_t index() const noexcept { return index_; }
+  const SegmentHeader& header() const noexcept { return header_; }
 
  private:
+  SegmentWalk(std::unique_ptr<File> file, std::string path, const SegmentHeader& header,
+              const ScanCursor& start);
   absl::Status Have(std::uint64_t offset, std::uint64_t bytes);
   absl::Status Damage() const;
 
   const std::unique_ptr<File> file_;
   const std::string path_;
   const SegmentGeometry geometry_;
-  const std::uint64_t index_;
-  const std::uint32_t salt_;
+  const SegmentHeader header_;
   ScanCursor cursor_;
   bool is_sealed_ = false;
   std::vector<std::byte> memory_;

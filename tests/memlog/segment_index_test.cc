@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "content_hash.h"
 #include "frame_checksum.h"
 #include "log_fixture.h"
 
@@ -199,6 +200,76 @@ TEST_F(SegmentIndexTest, ASegmentThatIsDamagedWhenItIsIndexedIsToldAndGetsNone) 
   EXPECT_FALSE(std::filesystem::exists(File(IndexName(0))));
   ASSERT_EQ(notices_.size(), 1U);
   EXPECT_THAT(notices_[0], ::testing::AllOf(HasSubstr("0000000000.seg"), HasSubstr("offset")));
+}
+
+// The background check after Open(), as fast as it can.
+LogOptions Scrubbing(LogOptions options) {
+  options.scrub_bytes_per_second = std::uint64_t{1} << 50;
+  return options;
+}
+
+TEST_F(SegmentIndexTest, TheScrubFindsWhatOpenDidNotRead) {
+  ASSERT_NO_FATAL_FAILURE(MakeLog());
+  const Bytes good = ReadWhole(File(SegmentName(3)));
+  for (std::size_t offset = kSegmentHeaderBytes + 1; offset < 60'000; offset += 4999) {
+    notices_.clear();
+    ASSERT_NO_FATAL_FAILURE(Flip(SegmentName(3), offset, offset % 8));
+    auto log = OpenLog(Scrubbing(Options()));
+    ASSERT_NE(log, nullptr);
+    ASSERT_TRUE(DriveToRest(*log));
+    EXPECT_EQ(log->health(), LogHealth::kOpen);
+    ASSERT_EQ(notices_.size(), 1U) << offset;
+    EXPECT_THAT(notices_[0], ::testing::AllOf(HasSubstr("0000000003.seg"), HasSubstr("offset")));
+    ASSERT_OK(log->Close());
+    WriteWhole(File(SegmentName(3)), good);
+  }
+  notices_.clear();
+  auto log = OpenLog(Scrubbing(Options()));
+  ASSERT_NE(log, nullptr);
+  ASSERT_TRUE(DriveToRest(*log));
+  EXPECT_LT(log->prepare_delay_ns(), 0) << "once, then nobody is woken for it";
+  EXPECT_TRUE(notices_.empty());
+}
+
+// Frames that were exchanged as a whole, chain and all, are not those that were indexed.
+TEST_F(SegmentIndexTest, TheScrubComparesContentWithTheIndex) {
+  ASSERT_NO_FATAL_FAILURE(MakeLog());
+  Bytes bytes = ReadWhole(File(IndexName(kSealed - 1)));
+  Bytes before = ReadWhole(File(IndexName(kSealed - 2)));
+  SegmentIndexHeader header;
+  SegmentIndexHeader header_before;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  std::memcpy(&header_before, before.data(), sizeof header_before);
+  header.content_hash[1] ^= 1;
+  header.chain_hash = ChainHash(header_before.chain_hash, header.content_hash);
+  header.checksum = BlockChecksum(header);
+  std::memcpy(bytes.data(), &header, sizeof header);
+  WriteWhole(File(IndexName(kSealed - 1)), bytes);
+  auto log = OpenLog(Scrubbing(Options()));
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(log->recovery().segments_indexed, kSealed);
+  ASSERT_TRUE(DriveToRest(*log));
+  ASSERT_EQ(notices_.size(), 1U);
+  EXPECT_THAT(notices_[0], HasSubstr("0000000004.seg"));
+}
+
+// The cap: between two steps passes the time that their bytes take.
+TEST_F(SegmentIndexTest, TheScrubWaitsBetweenItsSteps) {
+  ASSERT_NO_FATAL_FAILURE(MakeLog());
+  LogOptions options = Options();
+  options.scrub_bytes_per_second = 1024;
+  auto log = OpenLog(options);
+  ASSERT_NE(log, nullptr);
+  ASSERT_TRUE(Drive(*log));
+  // One step was made; the next one is due in 512 s.
+  EXPECT_GT(log->prepare_delay_ns(), 400'000'000'000);
+  options.scrub_bytes_per_second = 0;
+  ASSERT_OK(log->Close());
+  log = nullptr;
+  log = OpenLog(options);
+  ASSERT_NE(log, nullptr);
+  ASSERT_TRUE(Drive(*log));
+  EXPECT_LT(log->prepare_delay_ns(), 0);
 }
 
 TEST_F(SegmentIndexTest, DraftsOfIndexesAreRemovedAtOpen) {

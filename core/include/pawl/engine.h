@@ -41,6 +41,8 @@ struct EngineOptions {
   std::uint64_t undurable_bytes_max = std::uint64_t{256} << 20;
   std::uint32_t commit_bytes_max = 0;  // 0: the smaller of 1 MiB and a quarter of a segment
   std::uint32_t segments_ahead = 1;
+  // How fast old segments are checked again in the background, once after each Open(); 0: never.
+  std::uint64_t scrub_bytes_per_second = std::uint64_t{32} << 20;
   std::uint32_t streams_max = 65'536;  // of each aggregate type
   std::uint32_t sessions_max = 64;
   std::uint32_t session_window = 4'096;  // resends remembered, and commands under way; ≤ 65,536
@@ -52,7 +54,8 @@ struct EngineOptions {
   int disk_core = -1;          // pins the sync agent's and the preparer's threads
   Clock* clock = nullptr;      // borrowed; nullptr: SystemClock
   Storage* storage = nullptr;  // borrowed; nullptr: PosixStorage()
-  std::function<void(std::string_view)> on_notice{};  // fallbacks taken, a torn tail cut
+  std::function<void(std::string_view)>
+      on_notice{};  // fallbacks taken, a torn tail cut, damage found
 };
 
 // The engine: one log, one loop, the agents. Commands go in through producers, events come out

@@ -29,8 +29,11 @@ struct LogOptions {
   std::uint32_t commit_bytes_max = 0;
   // Segments kept ready ahead of the one being written.
   std::uint32_t segments_ahead = 1;
+  // How fast what Open() did not read is checked afterwards, in the background; 0: not at all.
+  std::uint64_t scrub_bytes_per_second = std::uint64_t{32} << 20;
   Storage* storage = nullptr;  // borrowed; nullptr: PosixStorage()
-  // Told once about a fallback taken (no O_DIRECT, no room in memory) or a torn tail that was cut.
+  // Told once about a fallback taken (no O_DIRECT, no room in memory), a torn tail that was cut, or
+  // damage found in the background; then by the preparer's thread.
   std::function<void(std::string_view)> on_notice{};
 };
 
@@ -81,7 +84,8 @@ class Log {
   //   threads   one at a time
   int SyncWork() noexcept;
   // One bounded round of the preparer: a step towards the next ready segment, the retirement of an
-  // image, or, if there is none of these, a step towards the index of a sealed segment.
+  // image, or, if there is none of these, a step towards the index of a sealed segment or the check
+  // of one that was indexed in an earlier life.
   //   threads   one at a time
   int PrepareWork() noexcept;
   // Where the two agents sleep. The loop rings them.
