@@ -71,11 +71,16 @@ absl::StatusOr<std::unique_ptr<Evidence>> Evidence::Open(Storage& storage,
   absl::StatusOr<std::unique_ptr<File>> file =
       storage.Open(directory + "/" + kEvidenceName, FileMode::kDurable);
   if (!file.ok()) return file.status();
-  return std::unique_ptr<Evidence>(new Evidence(*std::move(file), log_id, found));
+  std::unique_ptr<Evidence> evidence(new Evidence(*std::move(file), log_id, found));
+  // The slot may come from a process that died within its write, before any flush: it is written
+  // again, or a power cut in the first write of the other slot could tear both.
+  const absl::Status written = evidence->Write(found.durable, found.epoch, found.is_closed);
+  if (!written.ok()) return written;
+  return evidence;
 }
 
 Evidence::Evidence(std::unique_ptr<File> file, const LogId& log_id, const EvidenceFound& found)
-    : file_(std::move(file)), round_(found.round), durable_(found.durable) {
+    : file_(std::move(file)), round_(found.round - 1), durable_(found.durable) {
   slot_.magic = kEvidenceMagic;
   slot_.log_id = log_id;
 }

@@ -35,6 +35,7 @@ class Evidence {
   static absl::StatusOr<EvidenceFound> Read(Storage& storage, const std::string& directory,
                                             const LogId& log_id);
 
+  // Writes the slot that was found once more, the same bytes: then it is durable.
   static absl::StatusOr<std::unique_ptr<Evidence>> Open(Storage& storage,
                                                         const std::string& directory,
                                                         const LogId& log_id,
@@ -51,7 +52,7 @@ class Evidence {
   Evidence(std::unique_ptr<File> file, const LogId& log_id, const EvidenceFound& found);
 
   const std::unique_ptr<File> file_;
-  std::uint64_t round_;
+  std::uint64_t round_;  // of the slot written last
   Address durable_;
   alignas(kBlockBytes) EvidenceSlot slot_{};  // aligned for direct I/O
 };
