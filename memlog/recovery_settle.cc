@@ -80,7 +80,9 @@ absl::Status Recovery::RewriteSegments() {
   const std::uint64_t tail = tail_index();
   std::uint64_t first = geometry_.IndexOf(KnownDurable().value());
   if (marks_.has_value()) first = std::min(first, geometry_.IndexOf(marks_->durable));
-  for (std::uint64_t index = std::min(first, tail); index <= tail; ++index) {
+  for (std::uint64_t index = 0; index <= tail; ++index) {
+    // A sealed segment that was cut short behind its seal gets its full size back.
+    if (index < std::min(first, tail) && !source_.is_short(index)) continue;
     if (absl::Status rewritten = RewriteSegment(index); !rewritten.ok()) return rewritten;
   }
   return absl::OkStatus();

@@ -39,6 +39,10 @@ class SegmentSource {
   const SegmentHeader& header(std::uint64_t index) const { return headers_[index]; }
   bool has_file(std::uint64_t index) const noexcept { return index < files_; }
   bool has_full_size(std::uint64_t index) const { return sizes_[index] == manifest_.segment_bytes; }
+  // A file that has less than a segment's bytes: no reader could map it.
+  bool is_short(std::uint64_t index) const {
+    return has_file(index) && sizes_[index] < manifest_.segment_bytes;
+  }
 
   // Valid until the next call. A file cut short reads as zeros behind its end.
   absl::StatusOr<SegmentView> Read(std::uint64_t index);      // image, else file

@@ -301,6 +301,25 @@ TEST_F(RecoveryTest, SegmentsThatAreMissingForeignOrDamagedAreRefused) {
   ExpectRefused(damaged, "0000000002.seg");
 }
 
+// The log opened, what the file lacks are zeros, and then every reader was refused at the segment.
+TEST_F(RecoveryTest, ASealedSegmentThatLostOnlyZerosIsMadeWholeAgain) {
+  auto log = OpenLog();
+  ASSERT_NE(log, nullptr);
+  AppendEvents(*log, 1, 600);
+  ASSERT_OK(log->Close());
+  log = nullptr;
+  const std::string path = File("0000000000.seg");
+  Bytes bytes = ReadWhole(path);
+  while (bytes.back() == std::byte{0}) bytes.pop_back();
+  ASSERT_GT(bytes.size(), kSegmentHeaderBytes);
+  ASSERT_LT(bytes.size(), kSegmentBytesMin);
+  std::filesystem::resize_file(path, bytes.size());
+  log = OpenLog();
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(CountEvents(*log), 600U);
+  EXPECT_EQ(std::filesystem::file_size(path), kSegmentBytesMin);
+}
+
 TEST_F(RecoveryTest, FramesBehindAHoleAreATornTailToo) {
   // Two frames were under way when the power failed, and only the second reached the disk.
   auto log = OpenLog();
