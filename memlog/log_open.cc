@@ -118,8 +118,12 @@ absl::Status Log::Parts::Open() {
   const absl::StatusOr<std::uint32_t> commit_max = CommitBytesMax(options, manifest.segment_bytes);
   if (!commit_max.ok()) return commit_max.status();
   commit_bytes_max = *commit_max;
-  // Without a boot id (no /proc) no images of an earlier life are believed.
+  // Without a boot id (no /proc) no images of an earlier life are believed. Where it merely could
+  // not be read now, the next open may believe them.
   const absl::StatusOr<BootId> boot = storage->ReadBootId();
+  const bool has_none =
+      absl::IsNotFound(boot.status()) || absl::IsFailedPrecondition(boot.status());
+  if (!boot.ok() && !has_none) return boot.status();
   if (boot.ok()) boot_id = *boot;
 
   const std::string hot = options.hot_directory.empty() ? "/dev/shm/pawl-" + HexOf(manifest.log_id)

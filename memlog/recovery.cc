@@ -98,7 +98,7 @@ absl::Status Recovery::ExamineImages() {
   for (const std::string& directory : start_.images->Directories()) {
     if (directory != marks_->directory) directories.push_back(directory);
   }
-  source_.UseImages(directories, first);
+  if (absl::Status used = source_.UseImages(directories, first); !used.ok()) return used;
 
   const Address files_end = end_.next;
   const std::uint64_t from = std::min<std::uint64_t>(first, starts_.size() - 1);
@@ -175,7 +175,14 @@ absl::StatusOr<std::optional<Recovery::Marks>> Recovery::ReadMarks(
     const std::string& directory) const {
   const std::string path = directory + "/" + kMarksName;
   const absl::StatusOr<std::shared_ptr<Mapping>> mapping = start_.storage->MapImage(path, 0);
-  if (!mapping.ok() || (*mapping)->size() < sizeof(HotMarks)) return std::nullopt;
+  // Only what is not there is none. Marks that cannot be read may be all that tells of published
+  // records: whoever goes on without them removes those.
+  const bool is_usable = directory == start_.images->directory();
+  const bool is_none = absl::IsNotFound(mapping.status()) ||
+                       (absl::IsFailedPrecondition(mapping.status()) && !is_usable);
+  if (is_none) return std::nullopt;
+  if (!mapping.ok()) return mapping.status();
+  if ((*mapping)->size() < sizeof(HotMarks)) return std::nullopt;
   const HotMarks& marks = *reinterpret_cast<const HotMarks*>((*mapping)->data());
   // Acquire: pairs with the release of the process that died; what it stored before is in this
   // memory.

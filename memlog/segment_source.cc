@@ -104,10 +104,16 @@ absl::StatusOr<SegmentView> SegmentSource::Read(std::uint64_t index) {
                      .salt = headers_[index].salt};
 }
 
-void SegmentSource::UseImages(const std::vector<std::string>& directories, std::uint64_t first) {
+absl::Status SegmentSource::UseImages(const std::vector<std::string>& directories,
+                                      std::uint64_t first) {
   for (std::uint64_t index = first; index <= count(); ++index) {
     for (const std::string& directory : directories) {
-      std::shared_ptr<Mapping> image = FindImage(directory + "/" + ImageName(index), index);
+      absl::StatusOr<std::shared_ptr<Mapping>> found =
+          FindImage(directory + "/" + ImageName(index), index);
+      const bool is_other = directory != directories.front();
+      if (is_other && absl::IsFailedPrecondition(found.status())) continue;
+      if (!found.ok()) return found.status();
+      std::shared_ptr<Mapping> image = *std::move(found);
       if (image == nullptr) continue;
       if (index == count()) {
         SegmentHeader header;
@@ -119,13 +125,17 @@ void SegmentSource::UseImages(const std::vector<std::string>& directories, std::
     }
     if (index == count()) break;
   }
+  return absl::OkStatus();
 }
 
 // An image that cannot be believed is as good as none: what only it held will be missed below the
-// published mark, and said.
-std::shared_ptr<Mapping> SegmentSource::FindImage(const std::string& path, std::uint64_t index) {
+// published mark, and said. One that cannot be mapped now may be there the next time.
+absl::StatusOr<std::shared_ptr<Mapping>> SegmentSource::FindImage(const std::string& path,
+                                                                  std::uint64_t index) {
   absl::StatusOr<std::shared_ptr<Mapping>> image = storage_->MapImage(path, 0);
-  if (!image.ok() || (*image)->size() != manifest_.segment_bytes) return nullptr;
+  if (absl::IsNotFound(image.status())) return nullptr;
+  if (!image.ok()) return image.status();
+  if ((*image)->size() != manifest_.segment_bytes) return nullptr;
   SegmentHeader header;
   std::memcpy(&header, (*image)->data(), sizeof header);
   if (!CheckSegmentHeader(header, manifest_, index, path).ok()) return nullptr;

@@ -30,9 +30,10 @@ class SegmentSource {
   //   errors    DATA_LOSS a gap, a header that is damaged or of another log
   absl::Status List();
 
-  // Believes images in `directories` of segments from `first` on; each must be the twin of its
-  // file, if there is one.
-  void UseImages(const std::vector<std::string>& directories, std::uint64_t first);
+  // Believes images in `directories`, that of the marks first, of segments from `first` on; each
+  // must be the twin of its file, if there is one.
+  //   errors    what mapping an image failed with, unless none is there
+  absl::Status UseImages(const std::vector<std::string>& directories, std::uint64_t first);
 
   // Segments 0…count − 1 can be read.
   std::uint64_t count() const noexcept { return headers_.size(); }
@@ -51,7 +52,7 @@ class SegmentSource {
  private:
   absl::StatusOr<SegmentHeader> ReadHeader(std::uint64_t index);
   absl::Status FillBuffer(std::uint64_t index);
-  std::shared_ptr<Mapping> FindImage(const std::string& path, std::uint64_t index);
+  absl::StatusOr<std::shared_ptr<Mapping>> FindImage(const std::string& path, std::uint64_t index);
 
   Storage* const storage_;
   const std::string directory_;
