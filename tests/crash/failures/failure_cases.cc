@@ -184,6 +184,9 @@ std::string FailureCases::RunPlan(const FailureStart& start, const FailurePlan& 
   RandomCut all(1, CutMode::kAll);
   const std::unique_ptr<SimStorage> machine = start.machine->Kill(all, 2);
   FrameBook book = start.book;
+  // A machine that does not tell its boot has no images of an earlier life: only what is durable
+  // counts there.
+  const bool may_hide_boot = plan.code == absl::StatusCode::kFailedPrecondition;
   FailingStorage storage(machine.get(), plan, [&](const std::byte* frame, std::uint32_t bytes) {
     book.Note(frame, bytes);
   });
@@ -195,6 +198,10 @@ std::string FailureCases::RunPlan(const FailureStart& start, const FailurePlan& 
     trouble = life.trouble();
   }
   ++tally.met[trouble.ok() ? "worked_around" : "gave_up"];
+  if (may_hide_boot && absl::StartsWith(storage.failed(), "read_boot_id")) {
+    ++tally.met["boot_hidden"];
+    return "";
+  }
   if (broken.empty() && !trouble.ok() && trouble.code() != plan.code) {
     broken = absl::StrCat("wrong_status: ", trouble.ToString());
   }
