@@ -19,6 +19,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "campaign_arguments.h"
+#include "compiled_fault.h"
 #include "planted.h"
 #include "power_cuts.h"
 
@@ -179,15 +180,21 @@ int ListPlanted() {
   for (const Planted& fault : PlantedFaults()) {
     std::printf("%-24s %s\n", std::string(fault.name).c_str(), std::string(fault.what).c_str());
   }
+  std::puts("\nnot planted, since this way of writing has no place for them:");
+  for (const Planted& fault : FaultsWithoutPlace()) {
+    std::printf("%-24s %s\n", std::string(fault.name).c_str(), std::string(fault.what).c_str());
+  }
   return 0;
 }
 
 // Becomes the program that has the fault compiled in.
-[[noreturn]] void RunUnchecked(const CampaignCommandLine& line, char** argv) {
+[[noreturn]] void RunCompiled(const CampaignCommandLine& line, std::string_view fault,
+                              char** argv) {
   char path[4096];
   const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path - 1);
   PAWL_CHECK(length > 0);
-  const std::string program = std::string(path, static_cast<std::size_t>(length)) + "_unchecked";
+  std::string program(path, static_cast<std::size_t>(length));
+  program += "_" + std::string(fault);
   ::execv(program.c_str(), argv);
   line.Refuse(absl::StrCat("cannot run ", program, ": ", std::strerror(errno)));
 }
@@ -197,8 +204,8 @@ void Plant(const CampaignCommandLine& line, Arguments& arguments, char** argv) {
     if (fault.name != arguments.planted) continue;
     if (fault.plant != nullptr) {
       fault.plant(arguments.cuts);
-    } else if (std::string_view(PAWL_PLANTED) != fault.name) {
-      RunUnchecked(line, argv);
+    } else if (kCompiledFault != fault.name) {
+      RunCompiled(line, fault.name, argv);
     }
     return;
   }

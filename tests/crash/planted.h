@@ -15,5 +15,7 @@ struct Planted {
 };
 
 std::span<const Planted> PlantedFaults();
+// Faults of other logs that do no harm here, each with the reason.
+std::span<const Planted> FaultsWithoutPlace();
 
 }  // namespace pawl::inline v0

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""The ledger of the campaigns: what was run, on which code, and what came of it.
+
+    ledger.py add RESULT.json CAMPAIGN   appends a row for a clean result
+    ledger.py sums                       totals per campaign, and how much of that is stale
+    ledger.py sample PROGRAMS            runs a slice of a few rows again; fails if it fails now (PAWL_SEED draws)
+
+A row is stale when the code that it speaks of has changed since: the campaign's own sources, or those of the log that
+decide what the disk holds. Comments and white space do not count. Stale rows stay, and are summed apart."""
+
+import datetime
+import hashlib
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+LEDGER = os.path.join(os.path.dirname(HERE), "LEDGER.tsv")
+COLUMNS = ["campaign", "seed", "first", "last", "commit", "harness", "count", "failures", "seconds", "date"]
+
+MACHINE = [f"tests/crash/{name}" for name in (
+    "cut_choices.h", "cut_choices.cc", "sim_disk.h", "sim_disk.cc", "sim_file.h", "sim_file.cc", "sim_op.h", "sim_op.cc",
+    "sim_random.h", "sim_storage.h", "sim_storage.cc", "history.h", "history.cc", "life.h", "life.cc")]
+POWER_CUTS = [f"tests/crash/{name}" for name in ("power_cuts.h", "power_cuts.cc", "rot.cc", "tally.h", "tally.cc")]
+# campaign -> its program, its own sources, cases of one slice when rows are sampled
+CAMPAIGNS = {
+    "power-cuts": ("pawl_campaign", POWER_CUTS, 500),
+    "flips": ("pawl_campaign_flips", ["tests/crash/flips/"], 500),
+    "failures": ("pawl_campaign_failures", ["tests/crash/failures/"], 200),
+}
+# Of memlog: what reads, writes and orders the bytes of a log.
+PROTOCOL = [f"memlog/{name}" for name in (
+    "block_file.cc", "evidence.cc", "evidence.h", "frame_checksum.h", "frame_scan.cc", "frame_scan.h", "hot_images.cc",
+    "log.cc", "log_open.cc", "log_reader.cc", "log_writer.cc", "manifest.cc", "recovery.cc", "recovery.h",
+    "recovery_settle.cc", "recovery_table.h", "segment_file.cc", "segment_preparer.cc", "segment_set.cc",
+    "segment_source.cc", "sync_agent.cc", "include/pawl/format.h", "include/pawl/hot_marks.h",
+    "include/pawl/log_writer.h")]
+FAILURES = ("lost", "wrong_reads", "refused_torn", "accepted_damage", "violations", "kill_lost", "changed_by_refusal",
+            "refused", "accepted", "wrong_status", "leaked")
+
+
+def code_of(path):
+    with open(path, encoding="utf-8") as stream:
+        lines = [re.sub(r"(^|\s)//.*", "", line) for line in stream]
+    return re.sub(r"\s+", "", "".join(lines))
+
+
+def sources_of(campaign):
+    for name in CAMPAIGNS[campaign][1] + MACHINE + PROTOCOL:
+        path = os.path.join(ROOT, name)
+        if not name.endswith("/"):
+            yield path
+            continue
+        yield from sorted(os.path.join(path, file) for file in os.listdir(path)
+                          if file.endswith((".cc", ".h")) and not file.endswith("_main.cc"))
+
+
+def harness_hash(campaign):
+    digest = hashlib.sha256()
+    for path in sources_of(campaign):
+        digest.update(os.path.basename(path).encode() + code_of(path).encode())
+    return digest.hexdigest()[:12]
+
+
+def rows():
+    if not os.path.exists(LEDGER):
+        return []
+    with open(LEDGER, encoding="utf-8") as stream:
+        lines = stream.read().splitlines()
+    if lines[0].split("\t") != COLUMNS:
+        sys.exit(f"{LEDGER}: the first line names other columns")
+    return [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines[1:]]
+
+
+def commit():
+    def git(*words):
+        return subprocess.run(["git", "-C", ROOT, *words], check=True, capture_output=True, text=True).stdout.strip()
+    is_changed = git("status", "--porcelain", "--untracked-files=no", "memlog", "tests/crash")
+    return git("rev-parse", "--short=12", "HEAD") + ("+" if is_changed else "")
+
+
+def add(result_path, campaign, at_commit=None):
+    with open(result_path, encoding="utf-8") as stream:
+        result = json.load(stream)
+    failures = sum(result.get(name, 0) for name in FAILURES)
+    if failures:
+        sys.exit(f"{failures} failures: such a run is mended, not entered")
+    row = {"campaign": campaign, "seed": result["seed"], "first": result["first"],
+           "last": result["first"] + result["count"] - 1, "commit": at_commit or commit(), "harness": harness_hash(campaign),
+           "count": result["count"], "failures": failures, "seconds": round(result["seconds"]),
+           "date": datetime.date.today().isoformat()}
+    is_new = not os.path.exists(LEDGER)
+    with open(LEDGER, "a", encoding="utf-8") as stream:
+        if is_new:
+            stream.write("\t".join(COLUMNS) + "\n")
+        stream.write("\t".join(str(row[column]) for column in COLUMNS) + "\n")
+
+
+def is_stale(row):
+    return row["campaign"] not in CAMPAIGNS or row["harness"] != harness_hash(row["campaign"])
+
+
+def cases_of(ranges):
+    """How many different numbers there are in ranges that may overlap."""
+    total, end = 0, -1
+    for first, last in sorted(ranges):
+        total += max(0, last - max(first, end + 1) + 1)
+        end = max(end, last)
+    return total
+
+
+def sums():
+    for campaign in sorted({row["campaign"] for row in rows()}):
+        for stale in (False, True):
+            these = [row for row in rows() if row["campaign"] == campaign and is_stale(row) == stale]
+            seeds = {row["seed"] for row in these}
+            different = sum(cases_of([(int(row["first"]), int(row["last"])) for row in these if row["seed"] == seed])
+                            for seed in seeds)
+            if these:
+                print(f"{campaign:12} {different:>12,} cases, {sum(int(row['failures']) for row in these)} failures, "
+                      f"{sum(int(row['seconds']) for row in these):,} s, {len(these)} rows"
+                      + (", stale: the code has changed since" if stale else ""))
+
+
+def sample(programs):
+    seed = int(os.environ.get("PAWL_SEED", "1"))
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    failed = 0
+    for campaign, (program, _, size) in sorted(CAMPAIGNS.items()):
+        candidates = [row for row in rows() if row["campaign"] == campaign]
+        for row in draw.sample(candidates, min(2, len(candidates))):
+            first = draw.randint(int(row["first"]), max(int(row["first"]), int(row["last"]) - size + 1))
+            # Cases of a workload belong together: a slice begins with one.
+            first = max(int(row["first"]), first - first % 10)
+            command = [os.path.join(programs, program), campaign, "--first", str(first), "--count", str(size), "--json"]
+            if campaign != "failures":
+                command += ["--seed", row["seed"]]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            failed += result.returncode != 0
+            print(f"{campaign} of {row['commit']}, {'stale' if is_stale(row) else 'fresh'}: {' '.join(command[1:])}: "
+                  f"{'clean' if result.returncode == 0 else 'FAILS NOW'}")
+            if result.returncode:
+                print(result.stderr)
+    return 1 if failed else 0
+
+
+def main():
+    words = sys.argv[1:]
+    if words[:1] == ["add"] and len(words) in (3, 4):
+        return add(*words[1:])
+    if words == ["sums"]:
+        return sums()
+    if words[:1] == ["sample"] and len(words) == 2:
+        return sample(words[1])
+    sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
