@@ -243,6 +243,16 @@ std::string HolderOf(int fd) {
   return is_number ? " (process " + pid + ")" : std::string();
 }
 
+// A hint for the message below; nothing depends on it, so its failure (full disk) is no error.
+void NoteHolder(int fd) {
+  const FileSizeSignalBlock no_signal;
+  const std::string pid = std::to_string(::getpid());
+  if (::ftruncate(fd, 0) == 0) {
+    const ssize_t n = ::pwrite(fd, pid.data(), pid.size(), 0);
+    static_cast<void>(n);
+  }
+}
+
 absl::Status HeldByAnother(const std::string& directory, const std::string& holder) {
   return absl::FailedPreconditionError(directory + " is open for writing in another engine" +
                                        holder + ": stop it first");
@@ -272,12 +282,7 @@ absl::StatusOr<std::unique_ptr<File>> LockDirectory(const std::string& directory
     if (errno != EWOULDBLOCK) return ErrnoStatus("lock", directory, errno);
     return HeldByAnother(directory, std::string());
   }
-  // A hint for the message above; nothing depends on it, so its failure (full disk) is no error.
-  const std::string pid = std::to_string(::getpid());
-  if (::ftruncate(file.get(), 0) == 0) {
-    const ssize_t n = ::pwrite(file.get(), pid.data(), pid.size(), 0);
-    static_cast<void>(n);
-  }
+  NoteHolder(file.get());
   return std::unique_ptr<File>(new DirectoryLock(std::move(folder), std::move(file)));
 }
 

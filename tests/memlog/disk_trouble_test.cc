@@ -372,19 +372,22 @@ TEST_F(DiskTroubleTest, AFullFileSystemIsSurvivedAndLeftUsable) {
   EXPECT_EQ(::umount(mount_point.c_str()), 0);
 }
 
-// RLIMIT_FSIZE raises a signal that ends a process by default.
+// RLIMIT_FSIZE raises a signal that ends a process by default. A limit of nothing meets the first
+// byte of all, the number of the process in the lock file.
 TEST_F(DiskTroubleTest, AFileSizeLimitIsAStatusAndNotASignal) {
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    ::signal(SIGXFSZ, SIG_DFL);
-    const rlimit limit{.rlim_cur = 16 * 1024, .rlim_max = 16 * 1024};
-    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(2);
-    ::_exit(OpenStatus().code() == absl::StatusCode::kResourceExhausted ? 0 : 1);
+  for (const rlim_t bytes : {0U, 4096U, 16U * 1024U}) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      ::signal(SIGXFSZ, SIG_DFL);
+      const rlimit limit{.rlim_cur = bytes, .rlim_max = bytes};
+      if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(2);
+      ::_exit(OpenStatus().code() == absl::StatusCode::kResourceExhausted ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status << " at " << bytes;
   }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 }  // namespace
