@@ -19,6 +19,7 @@ bool IsOfSegment(std::string name) {
 }  // namespace
 
 absl::Status Recovery::Settle() {
+  if (absl::Status removed = RemoveDrafts(); !removed.ok()) return removed;
   if (absl::Status kept = KeepCutBytes(); !kept.ok()) return kept;
   if (absl::Status rewritten = RewriteSegments(); !rewritten.ok()) return rewritten;
   if (absl::Status removed = RemoveLaterSegments(); !removed.ok()) return removed;
@@ -130,10 +131,10 @@ absl::Status Recovery::RemoveLaterSegments() {
       return synced;
     }
   }
-  return RemoveDrafts();
+  return absl::OkStatus();
 }
 
-// Of preparers that died; making a segment or an index would only replace the draft that it needs.
+// Of preparers that died. First of all: on a full disk theirs is the room that the tail needs.
 absl::Status Recovery::RemoveDrafts() {
   const absl::StatusOr<std::vector<std::string>> names = start_.storage->List(start_.directory);
   if (!names.ok()) return names.status();

@@ -201,6 +201,28 @@ TEST_F(DiskTroubleTest, NamesThatALifeBeforeLeftAreMadeDurableBeforeAnythingIsBu
   EXPECT_EQ(ReadFiles(scratch_.Sub("log")), files);
 }
 
+// A preparer died with a segment half made, on a disk that was full but for that. Open needs the
+// room of one segment to write the tail anew: it was refused, and the draft stayed.
+TEST_F(DiskTroubleTest, ADraftOfADeadPreparerGivesItsRoomToTheTail) {
+  auto log = OpenLog();
+  ASSERT_NE(log, nullptr);
+  AppendEvents(*log, 1, 3);
+  ASSERT_TRUE(Drive(*log));
+  log = nullptr;
+  LosePower();
+  const std::string draft = File("0000000002.seg.tmp");
+  WriteWhole(draft, Bytes(kSegmentBytesMin));
+  storage_.on_allocate = [&](const std::string& path) {
+    return std::filesystem::exists(draft)
+               ? absl::ResourceExhaustedError("allocate " + path + ": errno 28")
+               : absl::OkStatus();
+  };
+  log = OpenLog(Faulty());
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(CountEvents(*log), 3U);
+  EXPECT_FALSE(std::filesystem::exists(draft));
+}
+
 TEST_F(DiskTroubleTest, ImagesMoveIntoTheLogDirectoryWhenMemoryIsFull) {
   // At once, and in mid-run.
   for (const std::uint64_t images_with_room : {0U, 3U}) {
