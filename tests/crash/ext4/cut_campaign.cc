@@ -72,7 +72,7 @@ VictimOrders CutCampaign::DrawOrders(std::uint32_t life) {
   VictimOrders orders{.log = log_, .life = life, .seed = random_.Next()};
   orders.has_threads = random_.OneIn(2);
   // Within open, soon after it, or in full work: a life has thousands of operations.
-  const std::uint64_t reach[] = {60, 300, 1500};
+  const std::uint64_t reach[] = {60, 200, 700};
   orders.trigger = 1 + random_.Below(reach[random_.Below(3)]);
   orders.lies = options_.lies;
   orders.acks_published = options_.acks_published;
@@ -84,7 +84,7 @@ absl::Status CutCampaign::RunLife(std::uint32_t life) {
   PAWL_CHECK(::pipe2(trigger, O_CLOEXEC) == 0);
   VictimOrders orders = DrawOrders(life);
   orders.trigger_fd = trigger[1];
-  SharedReport report;
+  SharedReport<LifeReport> report;
   Child child([&] {
     Victim(orders, &*history_, &*report).Run();
     return 0;
@@ -184,7 +184,7 @@ bool CutCampaign::Count(const ChildEnd& end, const LifeReport& report) {
 }
 
 absl::Status CutCampaign::RunLastLife(std::uint32_t life) {
-  SharedReport report;
+  SharedReport<LifeReport> report;
   const std::uint64_t seed = random_.Next();
   Child child([&] {
     LastLife(log_, life, seed, &*history_, &*report).Run();

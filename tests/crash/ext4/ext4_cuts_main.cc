@@ -24,7 +24,7 @@ constexpr char kUsage[] =
     "                  machine's too\n"
     "  --first K       number of the first cut, rounded down to a file system's first\n"
     "  --planted NAME  plants a fault; exits 0 only if the campaign finds it: ack-before-sync,\n"
-    "                  durable-mark-early, directory-never-synced, file-never-synced\n"
+    "                  durable-mark-early, file-never-synced\n"
     "  --json          one object on standard output\n"
     "\n"
     "Mounts loop devices in a mount namespace of its own: wants root. Ends with status 77 where "
@@ -44,8 +44,6 @@ void Plant(const CampaignCommandLine& line, std::string_view name, CutOptions& c
     cuts.acks_published = true;
   } else if (name == "durable-mark-early") {
     cuts.lies.durable_write_is_cached = true;
-  } else if (name == "directory-never-synced") {
-    cuts.lies.directory_sync_does_nothing = true;
   } else if (name == "file-never-synced") {
     cuts.lies.sync_does_nothing = true;
   } else {

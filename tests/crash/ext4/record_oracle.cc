@@ -1,6 +1,7 @@
 #include "record_oracle.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,8 @@
 
 namespace pawl::inline v0 {
 namespace {
+
+constexpr std::uint64_t kPayloadBytesMax = 1600;
 
 enum Purpose : std::uint64_t { kFields = 1, kRecords, kBytes, kPayload };
 
@@ -26,7 +29,7 @@ std::uint32_t RecordScript::CommitRecords(std::uint64_t first) const noexcept {
 // Mostly small ones; each life has its own size of large ones.
 std::uint32_t RecordScript::PayloadBytes(std::uint64_t number) const noexcept {
   const std::uint64_t word = WordOf(number, kBytes);
-  const std::uint64_t large = std::uint64_t{200} << (WordOf(0, kBytes) % 4);
+  const std::uint64_t large = kPayloadBytesMax >> (WordOf(0, kBytes) % 4);
   return static_cast<std::uint32_t>(word / 4 % (word % 4 == 0 ? large : 100));
 }
 
@@ -63,9 +66,9 @@ bool RecordScript::IsEvent(const RecordView& record, std::uint64_t number) const
       header.type != WordOf(number, kFields) % 99 || header.payload_bytes() != bytes) {
     return false;
   }
-  std::vector<std::byte> expected(bytes);
+  std::array<std::byte, kPayloadBytesMax> expected;
   Fill(expected.data(), bytes, number);
-  return std::equal(expected.begin(), expected.end(), record.payload());
+  return std::memcmp(expected.data(), record.payload(), bytes) == 0;
 }
 
 void RecordHistory::Recovered(std::uint64_t kept) {

@@ -13,7 +13,7 @@ namespace {
 
 // A life that wrote so much is cut although its trigger did not come: the disk is small.
 constexpr std::uint64_t kLifeBytesMax = std::uint64_t{14} << 20;
-constexpr std::uint64_t kCommitsMax = 30;
+constexpr std::uint64_t kCommitsMax = 12;
 // How long a writer that can do nothing waits before it looks again.
 constexpr std::int64_t kLookAgainNs = 50'000'000;
 
@@ -31,7 +31,6 @@ Victim::Victim(const VictimOrders& orders, const RecordHistory* history, LifeRep
     : orders_(orders),
       history_(history),
       report_(report),
-      script_(history->seed(), orders.life),
       random_(orders.seed),
       storage_(orders.lies, BootOf(orders.life)) {
   storage_.on_operation = [this] { Hear(); };
@@ -89,12 +88,13 @@ bool Victim::Recover() {
     }
     return false;
   }
-  number_ = verdict.kept;
+  writer_.emplace(log_.get(), RecordScript(history_->seed(), orders_.life), verdict.kept);
+  writer_->set_acks_published(orders_.acks_published);
   start_ = log_->published();
   if (log_->recovery().cut_bytes > 0) report_->was_torn.store(1, std::memory_order_release);
-  report_->given.store(number_, std::memory_order_release);
-  report_->acked.store(number_, std::memory_order_release);
-  report_->kept.store(number_, std::memory_order_release);
+  report_->given.store(verdict.kept, std::memory_order_release);
+  report_->acked.store(verdict.kept, std::memory_order_release);
+  report_->kept.store(verdict.kept, std::memory_order_release);
   report_->has_recovered.store(1, std::memory_order_release);
   return true;
 }
@@ -105,29 +105,18 @@ bool Victim::CanAppend() const {
 }
 
 void Victim::AppendSome() {
-  LogWriter& writer = log_->writer();
   for (std::uint64_t i = 1 + random_.Below(kCommitsMax); i > 0 && CanAppend(); --i) {
-    const std::uint64_t first = number_ + 1;
-    number_ += script_.CommitRecords(first);
     // Before the commit can be in the log.
-    report_->given.store(number_, std::memory_order_release);
-    PAWL_CHECK(script_.AppendCommit(writer, first) == number_);
+    report_->given.store(writer_->next_given(), std::memory_order_release);
+    writer_->Append();
   }
   const Address before = log_->published();
-  unacknowledged_.emplace_back(writer.Publish(), number_);
+  writer_->Publish();
   if (before - start_ < kLifeBytesMax && log_->published() - start_ >= kLifeBytesMax) FireTrigger();
   Acknowledge();
 }
 
-void Victim::Acknowledge() {
-  const Address durable = orders_.acks_published ? log_->published() : log_->durable();
-  std::uint64_t acked = 0;
-  for (; !unacknowledged_.empty() && unacknowledged_.front().first <= durable;
-       unacknowledged_.pop_front()) {
-    acked = unacknowledged_.front().second;
-  }
-  if (acked > 0) report_->acked.store(acked, std::memory_order_release);
-}
+void Victim::Acknowledge() { report_->acked.store(writer_->Acked(), std::memory_order_release); }
 
 void Victim::WorkAlone() {
   const std::uint64_t append_weight = 1 + random_.Below(5);

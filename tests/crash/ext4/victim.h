@@ -2,13 +2,13 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <utility>
+#include <optional>
 
 #include "life_report.h"
 #include "pawl/log.h"
 #include "record_oracle.h"
+#include "scripted_writer.h"
 #include "sim_random.h"
 #include "watched_storage.h"
 
@@ -51,15 +51,13 @@ class Victim {
   const VictimOrders orders_;
   const RecordHistory* const history_;
   LifeReport* const report_;
-  const RecordScript script_;
   SimRandom random_;
   WatchedStorage storage_;
   // Writers: the threads that use the storage. Guards nothing.
   std::atomic<std::uint64_t> operations_{0};
   std::unique_ptr<Log> log_;
-  Address start_;                                                 // of this life's first frame
-  std::uint64_t number_ = 0;                                      // of the last event
-  std::deque<std::pair<Address, std::uint64_t>> unacknowledged_;  // end of frame, last event
+  std::optional<ScriptedWriter> writer_;
+  Address start_;  // of this life's first frame
 };
 
 }  // namespace pawl::inline v0

@@ -1,0 +1,317 @@
+#include "full_disk_case.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "pawl/check.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+// Turns without progress after which nothing will go on by itself.
+constexpr int kIdleTurns = 60;
+// Turns within which a log goes on after there is room again. Its clock is moved by what it waits.
+constexpr int kResumeTurns = 400;
+// Blocks that a file system may keep for its own books (extents, directories).
+constexpr std::uint64_t kBookBlocks = 16;
+
+BootId BootOf(std::uint8_t boot) {
+  BootId id{};
+  id[0] = 2;
+  id[1] = boot;
+  return id;
+}
+
+void LimitFileSize(rlim_t bytes) {
+  // The signal's default action is what a host has that knows nothing of us.
+  std::signal(SIGXFSZ, SIG_DFL);
+  const rlimit limit{.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+  PAWL_CHECK(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+}  // namespace
+
+FullDiskCase::FullDiskCase(const FullDiskPoint& point, const FullDiskPlaces& places,
+                           FullDiskReport* report)
+    : point_(point),
+      report_(report),
+      disk_hog_(places.disk),
+      memory_hog_(places.memory),
+      random_(point.seed),
+      history_(point.seed) {
+  options_ = {.directory = places.disk + "/log",
+              .hot_directory = places.memory + "/hot",
+              .segment_bytes = point.segment_bytes,
+              .undurable_bytes_max = 4 * point.segment_bytes,
+              .segments_ahead = 1 + static_cast<std::uint32_t>(random_.Below(2)),
+              .on_notice = [this](std::string_view text) {
+                if (!text.starts_with("hot images live in")) return;
+                // Relaxed, here and below: read after our end.
+                report_->images_moved.fetch_add(1, std::memory_order_relaxed);
+              }};
+}
+
+void FullDiskCase::CleanUp(const FullDiskPlaces& places) {
+  Hog(places.disk).Leave();
+  Hog(places.memory).Leave();
+  for (const std::string& path : {places.disk + "/log", places.memory + "/hot"}) {
+    std::filesystem::remove_all(path);
+  }
+}
+
+void FullDiskCase::Run() { report_->Tell(Live()); }
+
+Verdict FullDiskCase::Live() {
+  Verdict verdict = LiveBefore();
+  if (!verdict.is_good()) return verdict;
+  Squeeze();
+  verdict = LiveUnderPressure();
+  if (!verdict.is_good()) return verdict;
+  Relieve();
+  is_squeezed_ = false;
+  verdict = LiveAfter();
+  return verdict.is_good() ? Conclude() : verdict;
+}
+
+Verdict FullDiskCase::Broken(const std::string& what) const {
+  return {Finding::kBrokenRule, absl::StrCat("life ", life_, ": ", what)};
+}
+
+// Up to the moment.
+Verdict FullDiskCase::LiveBefore() {
+  if (point_.moment == FullMoment::kNewLog) return {};
+  Verdict verdict = Open(false);
+  if (verdict.is_good()) verdict = Append(random_.Below(2 * point_.segment_bytes), true);
+  if (!verdict.is_good()) return verdict;
+  if (point_.moment == FullMoment::kReopen) return Die(static_cast<Death>(random_.Below(3)));
+  if (point_.moment == FullMoment::kRoll) {
+    // The segments that are ready are used up; the next one is not begun.
+    return Append(4 * point_.segment_bytes, false);
+  }
+  return {};
+}
+
+Verdict FullDiskCase::LiveUnderPressure() {
+  if (log_ == nullptr) {
+    const Verdict verdict = Open(true);
+    if (!verdict.is_good() || log_ == nullptr) return verdict;
+  }
+  if (point_.moment == FullMoment::kClose) return CloseUnderPressure();
+  Verdict verdict = PressOn();
+  if (!verdict.is_good()) return verdict;
+  const bool has_failed = log_->health() == LogHealth::kFailed;
+  if (!has_failed && random_.Below(3) > 0) return {};  // lives on
+  verdict = Die(random_.OneIn(2) ? Death::kKilled : Death::kPowerLost);
+  return verdict.is_good() ? Open(true) : verdict;
+}
+
+Verdict FullDiskCase::PressOn() {
+  Verdict verdict = Append(4 * point_.segment_bytes, true);
+  if (verdict.is_good()) verdict = SyncAll();
+  if (!verdict.is_good()) return verdict;
+  // A try that is under way comes to its end.
+  while (log_->PrepareWork() > 0) {
+  }
+  return CheckLeftovers();
+}
+
+// Everything that a clean stop writes has its room already.
+Verdict FullDiskCase::CloseUnderPressure() {
+  const absl::Status closed = log_->Close();
+  if (!closed.ok() && !(MayFail() && absl::IsResourceExhausted(closed))) {
+    return Broken(absl::StrCat("close: ", closed.ToString()));
+  }
+  if (!closed.ok()) return Die(random_.OneIn(2) ? Death::kKilled : Death::kPowerLost);
+  history_.Worked(life_, writer_->given(), writer_->given());
+  log_ = nullptr;
+  return {};
+}
+
+Verdict FullDiskCase::LiveAfter() {
+  if (log_ == nullptr) {
+    const Verdict verdict = Open(false);
+    return verdict.is_good() ? Append(2 * point_.segment_bytes, true) : verdict;
+  }
+  if (log_->health() != LogHealth::kFailed) return Resume();
+  Verdict verdict = Die(Death::kKilled);
+  return verdict.is_good() ? Open(false) : verdict;
+}
+
+// The log finds out by itself that there is room.
+Verdict FullDiskCase::Resume() {
+  const bool was_low = log_->health() == LogHealth::kDiskLow;
+  const auto is_well = [&] {
+    return log_->health() == LogHealth::kOpen && log_->writer().CanBeginCommit();
+  };
+  for (int turn = 0; turn < kResumeTurns && !is_well(); ++turn) {
+    log_->SyncWork();
+    Prepare();
+  }
+  if (!is_well()) return Broken(absl::StrCat("does not go on: ", log_->error().ToString()));
+  report_->resumed.fetch_add(was_low ? 1 : 0, std::memory_order_relaxed);
+  const Address before = log_->published();
+  const Verdict verdict = Append(2 * point_.segment_bytes, true);
+  if (!verdict.is_good()) return verdict;
+  if (log_->published() - before < 2 * point_.segment_bytes) {
+    return Broken(absl::StrCat("goes on, and stops again: ", log_->error().ToString()));
+  }
+  return {};
+}
+
+Verdict FullDiskCase::Conclude() {
+  const Death death = static_cast<Death>(random_.Below(3));
+  Verdict verdict = Die(death);
+  if (verdict.is_good()) verdict = Open(false);
+  return verdict.is_good() ? Die(Death::kClosed) : verdict;
+}
+
+Verdict FullDiskCase::Open(bool may_refuse) {
+  ++life_;
+  storage_.emplace(lies_, BootOf(boot_));
+  options_.storage = &*storage_;
+  absl::StatusOr<std::unique_ptr<Log>> opened = Log::Open(options_);
+  if (!opened.ok() && may_refuse && absl::IsResourceExhausted(opened.status())) {
+    report_->opens_refused.fetch_add(1, std::memory_order_relaxed);
+    return CheckLeftovers();
+  }
+  if (!opened.ok()) {
+    return {Finding::kRefused, absl::StrCat("life ", life_, ": ", opened.status().ToString())};
+  }
+  log_ = *std::move(opened);
+  LogReader reader = log_->NewReader();
+  Verdict verdict = history_.Judge(reader, log_->published());
+  if (!verdict.is_good()) return verdict;
+  history_.Recovered(verdict.kept);
+  writer_.emplace(log_.get(), RecordScript(history_.seed(), life_), verdict.kept);
+  writer_->set_acks_published(acks_published_);
+  return {};
+}
+
+Verdict FullDiskCase::Die(Death death) {
+  if (death == Death::kClosed) {
+    const absl::Status closed = log_->Close();
+    if (!closed.ok()) return Broken(absl::StrCat("close: ", closed.ToString()));
+  }
+  // Who only dies owes what was published; the memory is still there.
+  const std::uint64_t owed = death == Death::kPowerLost ? writer_->Acked() : writer_->given();
+  history_.Worked(life_, writer_->given(), owed);
+  log_ = nullptr;
+  if (death == Death::kPowerLost) LosePower();
+  return {};
+}
+
+// What is in memory is gone, and what looks like it on the disk is of another boot.
+void FullDiskCase::LosePower() {
+  std::filesystem::remove_all(options_.hot_directory);
+  ++boot_;
+}
+
+bool FullDiskCase::CanAppend() const {
+  return log_->health() != LogHealth::kFailed && log_->writer().CanBeginCommit() &&
+         log_->published() - log_->durable() < options_.undurable_bytes_max / 2;
+}
+
+Verdict FullDiskCase::Append(std::uint64_t bytes, bool prepares) {
+  const Address first = log_->published();
+  for (int idle = 0; idle < kIdleTurns && log_->published() - first < bytes; ++idle) {
+    if (CanAppend()) {
+      for (std::uint64_t i = 1 + random_.Below(20); i > 0 && CanAppend(); --i) writer_->Append();
+      writer_->Publish();
+      idle = 0;
+    }
+    if (random_.OneIn(2)) log_->SyncWork();
+    if (prepares) Prepare();
+    const Verdict verdict = CheckHealth();
+    if (!verdict.is_good()) return verdict;
+  }
+  return {};
+}
+
+void FullDiskCase::Prepare() {
+  if (log_->PrepareWork() > 0) return;
+  storage_->AdvanceClock(
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, log_->prepare_delay_ns())));
+}
+
+Verdict FullDiskCase::SyncAll() {
+  while (log_->durable() < log_->published()) {
+    if (log_->SyncWork() > 0) continue;
+    return CheckHealth();
+  }
+  return {};
+}
+
+// A disk that is full is low, and nothing else.
+Verdict FullDiskCase::CheckHealth() {
+  if (log_->health() == LogHealth::kOpen) return {};
+  const absl::Status error = log_->error();
+  if (!is_squeezed_ || !absl::IsResourceExhausted(error)) {
+    return Broken(absl::StrCat("says ", error.ToString()));
+  }
+  if (log_->health() == LogHealth::kDiskLow) {
+    // A point counts once.
+    report_->disk_low.store(1, std::memory_order_relaxed);
+    return {};
+  }
+  if (!MayFail()) return Broken(absl::StrCat("failed: ", error.ToString()));
+  report_->failed_logs.store(1, std::memory_order_relaxed);
+  return {};
+}
+
+// Nothing half-made stays on a disk that has no room: neither with a name nor without. (A log that
+// is well may be making something, and one that failed does nothing any more.)
+Verdict FullDiskCase::CheckLeftovers() const {
+  if (log_ != nullptr && log_->health() != LogHealth::kDiskLow) return {};
+  if (!std::filesystem::exists(options_.directory)) return {};
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    const std::string name = entry.path().filename();
+    if (name.find(".tmp") != std::string::npos) {
+      return Broken(absl::StrCat(name, " stays, with ", entry.file_size(), " bytes"));
+    }
+    if (name.ends_with(".seg") && entry.file_size() != point_.segment_bytes) {
+      return Broken(absl::StrCat(name, " has ", entry.file_size(), " bytes"));
+    }
+  }
+  const std::uint64_t blocks = DiskBlocks();
+  if (blocks + kBookBlocks < blocks_at_squeeze_) {
+    return Broken(absl::StrCat(blocks_at_squeeze_ - blocks, " blocks are gone and in no file"));
+  }
+  return {};
+}
+
+// Blocks that are free or in a file of the log that has a name.
+std::uint64_t FullDiskCase::DiskBlocks() const {
+  std::uint64_t blocks = disk_hog_.FreeBlocks();
+  if (!std::filesystem::exists(options_.directory)) return blocks;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    struct stat facts {};
+    PAWL_CHECK(::stat(entry.path().c_str(), &facts) == 0);
+    blocks += static_cast<std::uint64_t>(facts.st_blocks) * 512 / Hog::kBlockBytes;
+  }
+  return blocks;
+}
+
+void FullDiskCase::Squeeze() {
+  const Shortage shortage = point_.shortage;
+  if (shortage == Shortage::kDisk || shortage == Shortage::kBoth) disk_hog_.Squeeze(point_.blocks);
+  if (shortage == Shortage::kMemory || shortage == Shortage::kBoth) {
+    // Memory is full before the disk is.
+    memory_hog_.Squeeze(shortage == Shortage::kBoth ? point_.blocks / 4 : point_.blocks);
+  }
+  blocks_at_squeeze_ = DiskBlocks();
+  if (shortage == Shortage::kFileSize) LimitFileSize(point_.blocks * Hog::kBlockBytes);
+  is_squeezed_ = true;
+}
+
+void FullDiskCase::Relieve() const {
+  if (point_.shortage == Shortage::kFileSize) LimitFileSize(RLIM_INFINITY);
+  disk_hog_.Leave();
+  memory_hog_.Leave();
+}
+
+}  // namespace pawl::inline v0

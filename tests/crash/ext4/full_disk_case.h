@@ -1,0 +1,96 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "full_disk_point.h"
+#include "hog.h"
+#include "life_report.h"
+#include "pawl/log.h"
+#include "record_oracle.h"
+#include "scripted_writer.h"
+#include "sim_random.h"
+#include "watched_storage.h"
+
+namespace pawl::inline v0 {
+
+// What a case met, told by its process. Writer: the child. Reader: the parent, after its end.
+struct FullDiskReport : TellReport {
+  std::atomic<std::uint64_t> opens_refused{0};
+  std::atomic<std::uint64_t> disk_low{0};      // the log was low on disk
+  std::atomic<std::uint64_t> resumed{0};       // and went on by itself
+  std::atomic<std::uint64_t> failed_logs{0};   // a file size limit stopped a write
+  std::atomic<std::uint64_t> images_moved{0};  // from memory into the log's directory
+};
+
+struct FullDiskPlaces {
+  std::string disk;    // file system that may be full: ext4
+  std::string memory;  // file system that may be full: tmpfs
+};
+
+// One point: a log lives, something runs out at the point's moment, the log is pressed on or dies;
+// then there is room again, and it must go on with all that it owes.
+//   threads   one, in a process of its own: the file size limit is the process's
+class FullDiskCase {
+ public:
+  //   report    borrowed
+  FullDiskCase(const FullDiskPoint& point, const FullDiskPlaces& places, FullDiskReport* report);
+
+  void set_lies(const StorageLies& lies) noexcept { lies_ = lies; }
+  void set_acks_published(bool acks) noexcept { acks_published_ = acks; }
+
+  void Run();
+  // Gives back what the point took. Also after the case's process died.
+  static void CleanUp(const FullDiskPlaces& places);
+
+ private:
+  enum class Death : std::uint8_t { kClosed, kKilled, kPowerLost };
+
+  Verdict Live();
+  Verdict LiveBefore();
+  Verdict LiveUnderPressure();
+  Verdict PressOn();
+  Verdict CloseUnderPressure();
+  Verdict LiveAfter();
+  Verdict Resume();
+  Verdict Conclude();
+
+  // Opens and judges. `may_refuse`: for want of room.
+  Verdict Open(bool may_refuse);
+  Verdict Die(Death death);
+  void LosePower();
+  // Appends until so much is published, or nothing goes on any more.
+  Verdict Append(std::uint64_t bytes, bool prepares);
+  Verdict SyncAll();
+  bool CanAppend() const;
+  void Prepare();
+  Verdict CheckHealth();
+  Verdict CheckLeftovers() const;
+  Verdict Broken(const std::string& what) const;
+  std::uint64_t DiskBlocks() const;
+  void Squeeze();
+  void Relieve() const;
+  bool MayFail() const noexcept { return point_.shortage == Shortage::kFileSize && is_squeezed_; }
+
+  const FullDiskPoint point_;
+  FullDiskReport* const report_;
+  const Hog disk_hog_;
+  const Hog memory_hog_;
+  StorageLies lies_{};
+  bool acks_published_ = false;
+  SimRandom random_;
+  RecordHistory history_;
+  LogOptions options_;
+  std::uint32_t life_ = 0;
+  std::uint8_t boot_ = 0;
+  std::optional<WatchedStorage> storage_;
+  std::unique_ptr<Log> log_;
+  std::optional<ScriptedWriter> writer_;
+  bool is_squeezed_ = false;
+  std::uint64_t blocks_at_squeeze_ = 0;
+};
+
+}  // namespace pawl::inline v0
