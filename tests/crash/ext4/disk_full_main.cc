@@ -16,6 +16,7 @@
 #include "campaign_arguments.h"
 #include "child.h"
 #include "full_disk_case.h"
+#include "full_disk_room.h"
 #include "loop_ext4.h"
 #include "private_ground.h"
 
@@ -116,7 +117,7 @@ void DiskFullCampaign::RunPoint(std::uint64_t number) {
     return 0;
   });
   const std::string failure = Judge(child.Wait(kDeadlineMs), *report);
-  FullDiskCase::CleanUp(places_);
+  FullDiskRoom::CleanUp(places_);
   ++tally_.points;
   ++tally_.at[static_cast<int>(point.moment)][static_cast<int>(point.shortage)];
   // Relaxed: the child is gone.

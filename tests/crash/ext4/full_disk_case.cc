@@ -1,10 +1,6 @@
 #include "full_disk_case.h"
 
-#include <sys/resource.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
@@ -17,8 +13,6 @@ namespace {
 constexpr int kIdleTurns = 60;
 // Turns within which a log goes on after there is room again. Its clock is moved by what it waits.
 constexpr int kResumeTurns = 400;
-// Blocks that a file system may keep for its own books (extents, directories).
-constexpr std::uint64_t kBookBlocks = 16;
 
 BootId BootOf(std::uint8_t boot) {
   BootId id{};
@@ -27,25 +21,17 @@ BootId BootOf(std::uint8_t boot) {
   return id;
 }
 
-void LimitFileSize(rlim_t bytes) {
-  // The signal's default action is what a host has that knows nothing of us.
-  std::signal(SIGXFSZ, SIG_DFL);
-  const rlimit limit{.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
-  PAWL_CHECK(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
-}
-
 }  // namespace
 
 FullDiskCase::FullDiskCase(const FullDiskPoint& point, const FullDiskPlaces& places,
                            FullDiskReport* report)
     : point_(point),
       report_(report),
-      disk_hog_(places.disk),
-      memory_hog_(places.memory),
+      room_(point, places),
       random_(point.seed),
       history_(point.seed) {
-  options_ = {.directory = places.disk + "/log",
-              .hot_directory = places.memory + "/hot",
+  options_ = {.directory = places.log(),
+              .hot_directory = places.hot(),
               .segment_bytes = point.segment_bytes,
               .undurable_bytes_max = 4 * point.segment_bytes,
               .segments_ahead = 1 + static_cast<std::uint32_t>(random_.Below(2)),
@@ -56,24 +42,15 @@ FullDiskCase::FullDiskCase(const FullDiskPoint& point, const FullDiskPlaces& pla
               }};
 }
 
-void FullDiskCase::CleanUp(const FullDiskPlaces& places) {
-  Hog(places.disk).Leave();
-  Hog(places.memory).Leave();
-  for (const std::string& path : {places.disk + "/log", places.memory + "/hot"}) {
-    std::filesystem::remove_all(path);
-  }
-}
-
 void FullDiskCase::Run() { report_->Tell(Live()); }
 
 Verdict FullDiskCase::Live() {
   Verdict verdict = LiveBefore();
   if (!verdict.is_good()) return verdict;
-  Squeeze();
+  room_.Squeeze();
   verdict = LiveUnderPressure();
   if (!verdict.is_good()) return verdict;
-  Relieve();
-  is_squeezed_ = false;
+  room_.Relieve();
   verdict = LiveAfter();
   return verdict.is_good() ? Conclude() : verdict;
 }
@@ -250,7 +227,7 @@ Verdict FullDiskCase::SyncAll() {
 Verdict FullDiskCase::CheckHealth() {
   if (log_->health() == LogHealth::kOpen) return {};
   const absl::Status error = log_->error();
-  if (!is_squeezed_ || !absl::IsResourceExhausted(error)) {
+  if (!room_.is_squeezed() || !absl::IsResourceExhausted(error)) {
     return Broken(absl::StrCat("says ", error.ToString()));
   }
   if (log_->health() == LogHealth::kDiskLow) {
@@ -263,55 +240,12 @@ Verdict FullDiskCase::CheckHealth() {
   return {};
 }
 
-// Nothing half-made stays on a disk that has no room: neither with a name nor without. (A log that
-// is well may be making something, and one that failed does nothing any more.)
+// Nothing half-made stays on a disk that has no room. (A log that is well may be making something,
+// and one that failed does nothing any more.)
 Verdict FullDiskCase::CheckLeftovers() const {
   if (log_ != nullptr && log_->health() != LogHealth::kDiskLow) return {};
-  if (!std::filesystem::exists(options_.directory)) return {};
-  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
-    const std::string name = entry.path().filename();
-    if (name.find(".tmp") != std::string::npos) {
-      return Broken(absl::StrCat(name, " stays, with ", entry.file_size(), " bytes"));
-    }
-    if (name.ends_with(".seg") && entry.file_size() != point_.segment_bytes) {
-      return Broken(absl::StrCat(name, " has ", entry.file_size(), " bytes"));
-    }
-  }
-  const std::uint64_t blocks = DiskBlocks();
-  if (blocks + kBookBlocks < blocks_at_squeeze_) {
-    return Broken(absl::StrCat(blocks_at_squeeze_ - blocks, " blocks are gone and in no file"));
-  }
-  return {};
-}
-
-// Blocks that are free or in a file of the log that has a name.
-std::uint64_t FullDiskCase::DiskBlocks() const {
-  std::uint64_t blocks = disk_hog_.FreeBlocks();
-  if (!std::filesystem::exists(options_.directory)) return blocks;
-  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
-    struct stat facts {};
-    PAWL_CHECK(::stat(entry.path().c_str(), &facts) == 0);
-    blocks += static_cast<std::uint64_t>(facts.st_blocks) * 512 / Hog::kBlockBytes;
-  }
-  return blocks;
-}
-
-void FullDiskCase::Squeeze() {
-  const Shortage shortage = point_.shortage;
-  if (shortage == Shortage::kDisk || shortage == Shortage::kBoth) disk_hog_.Squeeze(point_.blocks);
-  if (shortage == Shortage::kMemory || shortage == Shortage::kBoth) {
-    // Memory is full before the disk is.
-    memory_hog_.Squeeze(shortage == Shortage::kBoth ? point_.blocks / 4 : point_.blocks);
-  }
-  blocks_at_squeeze_ = DiskBlocks();
-  if (shortage == Shortage::kFileSize) LimitFileSize(point_.blocks * Hog::kBlockBytes);
-  is_squeezed_ = true;
-}
-
-void FullDiskCase::Relieve() const {
-  if (point_.shortage == Shortage::kFileSize) LimitFileSize(RLIM_INFINITY);
-  disk_hog_.Leave();
-  memory_hog_.Leave();
+  const std::string found = room_.FindLeftovers();
+  return found.empty() ? Verdict{} : Broken(found);
 }
 
 }  // namespace pawl::inline v0

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "full_disk_point.h"
-#include "hog.h"
+#include "full_disk_room.h"
 #include "life_report.h"
 #include "pawl/log.h"
 #include "record_oracle.h"
@@ -26,11 +26,6 @@ struct FullDiskReport : TellReport {
   std::atomic<std::uint64_t> images_moved{0};  // from memory into the log's directory
 };
 
-struct FullDiskPlaces {
-  std::string disk;    // file system that may be full: ext4
-  std::string memory;  // file system that may be full: tmpfs
-};
-
 // One point: a log lives, something runs out at the point's moment, the log is pressed on or dies;
 // then there is room again, and it must go on with all that it owes.
 //   threads   one, in a process of its own: the file size limit is the process's
@@ -43,8 +38,6 @@ class FullDiskCase {
   void set_acks_published(bool acks) noexcept { acks_published_ = acks; }
 
   void Run();
-  // Gives back what the point took. Also after the case's process died.
-  static void CleanUp(const FullDiskPlaces& places);
 
  private:
   enum class Death : std::uint8_t { kClosed, kKilled, kPowerLost };
@@ -70,15 +63,13 @@ class FullDiskCase {
   Verdict CheckHealth();
   Verdict CheckLeftovers() const;
   Verdict Broken(const std::string& what) const;
-  std::uint64_t DiskBlocks() const;
-  void Squeeze();
-  void Relieve() const;
-  bool MayFail() const noexcept { return point_.shortage == Shortage::kFileSize && is_squeezed_; }
+  bool MayFail() const noexcept {
+    return point_.shortage == Shortage::kFileSize && room_.is_squeezed();
+  }
 
   const FullDiskPoint point_;
   FullDiskReport* const report_;
-  const Hog disk_hog_;
-  const Hog memory_hog_;
+  FullDiskRoom room_;
   StorageLies lies_{};
   bool acks_published_ = false;
   SimRandom random_;
@@ -89,8 +80,6 @@ class FullDiskCase {
   std::optional<WatchedStorage> storage_;
   std::unique_ptr<Log> log_;
   std::optional<ScriptedWriter> writer_;
-  bool is_squeezed_ = false;
-  std::uint64_t blocks_at_squeeze_ = 0;
 };
 
 }  // namespace pawl::inline v0
