@@ -53,6 +53,7 @@ absl::Status CutCampaign::RunDisk(std::uint64_t number, std::uint64_t cuts) {
           .hot_directory = ground_->Path("hot"),
           .segment_bytes = kSegmentBytesMin << (random_.Below(3) * 2),
           .segments_ahead = 1 + static_cast<std::uint32_t>(random_.Below(2))};
+  if (options_.images_on_disk) log_.hot_directory = log_.directory;
   log_.undurable_bytes_max = log_.segment_bytes * (2 + random_.Below(6));
   disk_.reset();
   absl::StatusOr<LoopExt4> made =
@@ -146,7 +147,7 @@ void CutCampaign::WriteSomeRanges() {
 
 // The machine comes up again: the journal is replayed, memory is empty.
 absl::Status CutCampaign::Remount() {
-  Wipe(log_.hot_directory);
+  Wipe(ground_->Path("hot"));
   if (absl::Status done = disk_->Unmount(); !done.ok()) return done;
   if (absl::Status done = disk_->Mount(); !done.ok()) return done;
   if (number_ % kCheckOneIn != 0) return absl::OkStatus();
@@ -198,7 +199,7 @@ absl::Status CutCampaign::RunLastLife(std::uint32_t life) {
       Fail(tally_->accepted_damage, "a flipped bit below closing evidence was accepted");
     }
   }
-  Wipe(log_.hot_directory);
+  Wipe(ground_->Path("hot"));
   return absl::OkStatus();
 }
 

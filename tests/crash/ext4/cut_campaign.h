@@ -45,6 +45,7 @@ struct CutOptions {
   std::uint64_t seed = 1;
   StorageLies lies{};           // planted faults
   bool acks_published = false;  // a planted fault
+  bool images_on_disk = false;  // hot images live in the log's directory, on the disk that is cut
 };
 
 // Cuts the power of a real ext4 under the real log: one file system lives for kLivesPerDisk cuts,

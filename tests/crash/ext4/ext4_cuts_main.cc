@@ -17,12 +17,14 @@ namespace pawl::inline v0 {
 namespace {
 
 constexpr char kUsage[] =
-    "usage: pawl_ext4_cuts ext4-cuts [--count N] [--seed S] [--first K] [--json] [--planted NAME]\n"
+    "usage: pawl_ext4_cuts ext4-cuts [--count N] [--seed S] [--first K] [--json]\n"
+    "                                [--images-on-disk] [--planted NAME]\n"
     "\n"
     "  --count N       cuts (default 200)\n"
     "  --seed S        of everything drawn (default 1, or PAWL_SEED); the moment of a cut is the\n"
     "                  machine's too\n"
     "  --first K       number of the first cut, rounded down to a file system's first\n"
+    "  --images-on-disk  hot images live in the log's directory, on the disk that loses its power\n"
     "  --planted NAME  plants a fault; exits 0 only if the campaign finds it: ack-before-sync,\n"
     "                  durable-mark-early, file-never-synced\n"
     "  --json          one object on standard output\n"
@@ -142,6 +144,10 @@ int Main(int argc, char** argv) {
   arguments.seed = SeedFromEnvironment(line);
   while (line.Next()) {
     if (line.TakeCommon(arguments)) continue;
+    if (line.option() == "--images-on-disk") {
+      arguments.cuts.images_on_disk = true;
+      continue;
+    }
     if (line.option() != "--planted") line.RefuseOption();
     arguments.planted = line.Text();
     Plant(line, arguments.planted, arguments.cuts);
