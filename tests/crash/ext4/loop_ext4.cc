@@ -75,10 +75,13 @@ absl::StatusOr<std::pair<std::string, int>> Attach(const std::string& image) {
   const int control = ::open("/dev/loop-control", O_RDWR | O_CLOEXEC);
   if (control < 0) return Failed("no loop devices: open /dev/loop-control");
   const int file = ::open(image.c_str(), O_RDWR | O_CLOEXEC);
-  absl::Status why = Failed("no loop device is free");
+  absl::Status why = file < 0 ? Failed(absl::StrCat("open ", image)) : absl::OkStatus();
   for (int tries = 0; file >= 0 && tries < 100; ++tries) {
     const int number = ::ioctl(control, LOOP_CTL_GET_FREE);
-    if (number < 0) break;
+    if (number < 0) {
+      why = Failed("no loop device is free");
+      break;
+    }
     std::string device = absl::StrCat("/dev/loop", number);
     const int fd = ::open(device.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0) {
@@ -93,9 +96,10 @@ absl::StatusOr<std::pair<std::string, int>> Attach(const std::string& image) {
       ::close(control);
       return std::pair(std::move(device), fd);
     }
+    const bool is_taken = errno == EBUSY;
     why = Failed(absl::StrCat("attach ", device));
     ::close(fd);
-    if (errno != EBUSY) break;
+    if (!is_taken) break;
   }
   if (file >= 0) ::close(file);
   ::close(control);

@@ -174,16 +174,19 @@ void Victim::WorkWithThreads() {
   Acknowledge();
 }
 
-// The log has failed: it says why, and nothing moves any more.
+// The log has failed: it says why, nothing moves any more, and the disk is left alone.
 void Victim::CheckTheEnd() {
   const Address durable = log_->durable();
+  // Relaxed, both: the agents' threads are gone.
+  const std::uint64_t operations = operations_.load(std::memory_order_relaxed);
   int work = 0;
   for (int i = 0; i < 10; ++i) {
     storage_.AdvanceClock(1'000'000'000);
     work += log_->SyncWork() + log_->PrepareWork();
   }
   const absl::Status error = log_->error();
-  const bool is_frozen = work == 0 && log_->durable() == durable;
+  const bool is_frozen = work == 0 && log_->durable() == durable &&
+                         operations_.load(std::memory_order_relaxed) == operations;
   const absl::Status closed = log_->Close();
   if (!IsCut() || error.ok() || closed.ok() || !is_frozen) {
     return report_->Tell({Finding::kBrokenRule,
