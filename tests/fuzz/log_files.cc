@@ -1,0 +1,84 @@
+#include "log_files.h"
+
+#include <memory>
+
+#include "pawl/check.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+constexpr std::array<const char*, kFiles> kNames = {
+    "manifest",       "evidence",           "0000000000.seg", "0000000001.seg", "0000000002.seg",
+    "0000000003.seg", "0000000000.img",     "0000000001.img", "0000000002.img", "0000000003.img",
+    "marks",          "0000000000.img",     "0000000001.img", "0000000002.img", "0000000003.img",
+    "marks",          "0000000001.seg.tmp", "4096.cut",
+};
+
+void PutFile(SimStorage& machine, const std::string& path, const Bytes& bytes) {
+  const absl::StatusOr<std::unique_ptr<File>> file = machine.Open(path, FileMode::kCreate);
+  PAWL_CHECK(file.ok());
+  if (!bytes.empty()) PAWL_CHECK((*file)->WriteAt(0, bytes, {}).ok());
+  PAWL_CHECK((*file)->Sync().ok());
+}
+
+void PutImage(SimStorage& machine, const std::string& path, const Bytes& bytes) {
+  if (bytes.empty()) return;  // no memory of no bytes
+  const absl::StatusOr<std::shared_ptr<Mapping>> image = machine.MapImage(path, bytes.size());
+  PAWL_CHECK(image.ok());
+  machine.StoreBytes(**image, 0, bytes);
+}
+
+}  // namespace
+
+bool IsImage(std::size_t file) noexcept { return file >= kFirstImage && file <= kLogMarksFile; }
+
+std::string PathOf(std::size_t file) {
+  const bool is_hot = file >= kFirstImage && file <= kMarksFile;
+  return std::string(is_hot ? kHotDirectory : kLogDirectory) + "/" + kNames.at(file);
+}
+
+SimOptions MachineOptions(bool is_buffered) {
+  SimOptions options;
+  options.disk_bytes_max = std::uint64_t{4} << 20;
+  options.memory_bytes_max = std::uint64_t{4} << 20;
+  options.is_buffered = is_buffered;
+  return options;
+}
+
+void PutFiles(const LogFiles& files, SimStorage& machine) {
+  PAWL_CHECK(machine.CreateDirectory("/disk").ok());
+  PAWL_CHECK(machine.CreateDirectory(kLogDirectory).ok());
+  for (std::size_t file = 0; file < kFiles; ++file) {
+    if (!files[file].has_value()) continue;
+    if (file >= kFirstImage && file <= kMarksFile) {
+      PAWL_CHECK(machine.CreateDirectory(kHotDirectory).ok());
+    }
+    if (IsImage(file)) {
+      PutImage(machine, PathOf(file), *files[file]);
+    } else {
+      PutFile(machine, PathOf(file), *files[file]);
+    }
+    if (file != kManifestFile) continue;
+    const absl::StatusOr<FileIdentity> identity = machine.Identify(PathOf(file));
+    PAWL_CHECK(identity.ok() && identity->device == kManifestDevice &&
+               identity->inode == kManifestInode);
+  }
+  PAWL_CHECK(machine.SyncDirectory(kLogDirectory).ok());
+  PAWL_CHECK(machine.SyncDirectory("/disk").ok());
+  PAWL_CHECK(machine.SyncDirectory("").ok());
+}
+
+std::map<std::string, Bytes> TakeFiles(SimStorage& machine) {
+  std::map<std::string, Bytes> files;
+  for (const char* const directory : {kLogDirectory, kHotDirectory}) {
+    const absl::StatusOr<std::vector<std::string>> names = machine.List(directory);
+    if (!names.ok()) continue;
+    for (const std::string& name : *names) {
+      const std::string path = std::string(directory) + "/" + name;
+      files[path] = machine.Bytes(path);
+    }
+  }
+  return files;
+}
+
+}  // namespace pawl::inline v0

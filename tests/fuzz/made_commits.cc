@@ -1,0 +1,149 @@
+#include "made_commits.h"
+
+#include <string_view>
+
+#include "made_log.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+void PutText(Bytes& bytes, std::string_view text) {
+  for (const char letter : text) bytes.push_back(static_cast<std::byte>(letter));
+}
+
+// Builds one commit: records, then its header.
+class CommitMaker {
+ public:
+  CommitMaker(CommitCause cause, std::uint32_t session, std::uint32_t sequence)
+      : bytes_(sizeof(CommitHeader)),
+        header_{.bytes = 0,
+                .records = 0,
+                .cause = cause,
+                .flags = 0,
+                .session = session,
+                .sequence = sequence} {}
+
+  CommitMaker& Extension(std::uint16_t kind, bool more) {
+    header_.flags = kCommitHasExtensions;
+    Put(bytes_, ExtensionHeader{.kind = kind, .bytes = 16, .more = more ? 1U : 0U});
+    Put(bytes_, std::uint64_t{0xC0FFEE});
+    return *this;
+  }
+  // length and padding of `header` are filled in
+  CommitMaker& Record(RecordHeader header, const Bytes& payload) {
+    const std::size_t padding = (8 - payload.size() % 8) % 8;
+    header.units =
+        static_cast<std::uint16_t>((sizeof header + payload.size() + padding) / kRecordAlignBytes);
+    header.flags = static_cast<std::uint8_t>(header.flags | padding);
+    Put(bytes_, header);
+    bytes_.insert(bytes_.end(), payload.begin(), payload.end());
+    bytes_.resize(bytes_.size() + padding);
+    ++header_.records;
+    return *this;
+  }
+  const Bytes& Done() {
+    header_.bytes = static_cast<std::uint32_t>(bytes_.size());
+    StoreAt(bytes_, 0, header_);
+    return bytes_;
+  }
+
+ private:
+  Bytes bytes_;
+  CommitHeader header_;
+};
+
+RecordHeader Header(RecordKind kind) {
+  RecordHeader header{};
+  header.kind = kind;
+  return header;
+}
+
+CommitMaker& AddEvent(CommitMaker& commit, std::uint64_t version, std::uint64_t back_link) {
+  Bytes payload;
+  Put(payload, std::uint64_t{version * 100});
+  RecordHeader header = Header(RecordKind::kEvent);
+  header.flags = kRecordOwnStream;
+  header.stream = 1;
+  header.type = 1;
+  header.version_low = static_cast<std::uint32_t>(version);
+  header.back_link = back_link;
+  return commit.Record(header, payload);
+}
+
+}  // namespace
+
+Bytes EpochCommit(std::uint32_t epoch, EpochReason reason, std::uint64_t start) {
+  Bytes payload;
+  Put(payload, EpochBegan{.epoch = epoch,
+                          .reason = reason,
+                          .start_address = start,
+                          .cut_bytes = 0,
+                          .boot_id = {1}});
+  return CommitMaker(CommitCause::kEpoch, 0, 0)
+      .Record(Header(RecordKind::kEpochBegan), payload)
+      .Done();
+}
+
+Bytes BindingsCommit() {
+  Bytes category;
+  PutText(category, kMadeCategory);
+  Bytes type;
+  Put(type, TypeBound{.layout_hash = kMadeLayoutHash,
+                      .event_bytes = kMadeEventBytes,
+                      .type_version = 1,
+                      .name_bytes = static_cast<std::uint16_t>(kMadeType.size()),
+                      .layout_bytes = static_cast<std::uint32_t>(kMadeLayout.size()),
+                      .reserved = 0});
+  PutText(type, kMadeType);
+  PutText(type, kMadeLayout);
+  RecordHeader category_header = Header(RecordKind::kCategoryBound);
+  category_header.type = 1;
+  RecordHeader type_header = Header(RecordKind::kTypeBound);
+  type_header.type = 1;
+  return CommitMaker(CommitCause::kControl, 0, 0)
+      .Record(category_header, category)
+      .Record(type_header, type)
+      .Done();
+}
+
+Bytes SessionCommit(std::uint32_t generation) {
+  Bytes payload;
+  Put(payload, SessionOpened{
+                   .session = 1, .generation = generation, .name_bytes = 5, .reserved = {0, 0, 0}});
+  PutText(payload, "maker");
+  return CommitMaker(CommitCause::kControl, 0, 0)
+      .Record(Header(RecordKind::kSessionOpened), payload)
+      .Done();
+}
+
+Bytes FirstEventCommit() {
+  Bytes key;
+  Put(key, StreamBound{.key_high = 0, .key_low = 7});
+  RecordHeader header = Header(RecordKind::kStreamBound);
+  header.stream = 1;
+  header.type = 1;
+  CommitMaker commit(CommitCause::kCommand, 1, 1);
+  commit.Record(header, key);
+  return AddEvent(commit, 1, 0).Done();
+}
+
+Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t sequence) {
+  CommitMaker commit(CommitCause::kCommand, 1, sequence);
+  return AddEvent(commit, version, back_link).Done();
+}
+
+Bytes ExtendedCommit() {
+  return CommitMaker(CommitCause::kCommand, 1, 3)
+      .Extension(1, true)
+      .Extension(2, false)
+      .Record(Header(RecordKind::kAccepted), {})
+      .Done();
+}
+
+Bytes SkippedCommit(std::size_t bytes) {
+  return CommitMaker(CommitCause::kCommand, 0, 0)
+      .Record(Header(static_cast<RecordKind>(130)), Bytes(bytes, std::byte{0x5A}))
+      .Done();
+}
+
+}  // namespace pawl::inline v0

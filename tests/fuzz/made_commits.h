@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "log_files.h"
+
+namespace pawl::inline v0 {
+
+// Appends the bytes of a value.
+template <class T>
+void Put(Bytes& bytes, const T& value) {
+  const std::size_t at = bytes.size();
+  bytes.resize(at + sizeof value);
+  StoreAt(bytes, at, value);
+}
+
+// The commits that the made logs consist of, each as its bytes.
+Bytes EpochCommit(std::uint32_t epoch, EpochReason reason, std::uint64_t start);
+Bytes BindingsCommit();                         // category 1 and type 1
+Bytes SessionCommit(std::uint32_t generation);  // of session 1
+Bytes FirstEventCommit();                       // binds stream 1 and has its first event
+Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t sequence);
+Bytes ExtendedCommit();                  // two extensions before a record without payload
+Bytes SkippedCommit(std::size_t bytes);  // a record that readers may skip
+
+}  // namespace pawl::inline v0

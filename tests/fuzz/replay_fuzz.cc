@@ -1,0 +1,130 @@
+// Replays whatever records a log holds: types, categories, streams, sessions, events. What they say
+// is taken in or refused with a status; nothing of it ends the process.
+#include <memory>
+#include <new>
+#include <optional>
+
+#include "fuzz_target.h"
+#include "pawl/log.h"
+#include "replay.h"
+
+namespace pawl::inline v0 {
+namespace {
+
+constexpr std::uint32_t kStreamsMax = 4;
+constexpr std::uint32_t kSessionsMax = 4;
+constexpr std::uint32_t kWindow = 4;
+
+// The aggregate that the made logs speak of, without the engine's templates.
+struct Slot : StreamSlot {
+  std::uint64_t events = 0;
+  std::uint64_t sum = 0;
+};
+
+constexpr EventDescriptor kEvent{.name = kMadeType,
+                                 .version = 1,
+                                 .layout_hash = kMadeLayoutHash,
+                                 .layout_text = kMadeLayout,
+                                 .bytes = kMadeEventBytes};
+constexpr EventTraits kEvents[] = {
+    {.descriptor = &kEvent, .evolve = [](StreamSlot& slot, const std::byte* event) noexcept {
+       ++static_cast<Slot&>(slot).events;
+       static_cast<Slot&>(slot).sum += LoadAt<std::uint64_t>({event, kMadeEventBytes}, 0);
+     }}};
+constexpr AggregateTraits kTraits{
+    .tag = nullptr,
+    .category = kMadeCategory,
+    .slot_bytes = sizeof(Slot),
+    .slot_align = alignof(Slot),
+    .construct = [](StreamSlot* slot) noexcept { ::new (static_cast<void*>(slot)) Slot; },
+    .destroy = [](StreamSlot*) noexcept {},
+    .events = kEvents,
+    .decides = {}};
+
+// What replay takes in.
+struct World {
+  StreamStore store{kTraits, kStreamsMax};
+  SessionTable sessions{kSessionsMax, kWindow};
+  EpochStarts epochs;
+  TypeCatalog catalog;
+};
+
+struct Totals {
+  std::uint64_t streams = 0;
+  std::uint64_t events = 0;
+  std::uint64_t sum = 0;
+  std::uint32_t sessions = 0;
+  friend bool operator==(const Totals&, const Totals&) = default;
+};
+
+// Nothing if the replay was refused.
+std::optional<Totals> ReplayOf(Log& log, World& world) {
+  StreamStore* const stores[] = {&world.store};
+  Replay replay(stores, world.sessions, world.epochs, world.catalog);
+  if (const absl::Status status = replay.Run(log); !status.ok()) {
+    PAWL_CHECK(absl::IsDataLoss(status) || absl::IsFailedPrecondition(status) ||
+               absl::IsResourceExhausted(status));
+    PAWL_CHECK(!status.message().empty());
+    return std::nullopt;
+  }
+  const Position last = log.writer().next_position();
+  Totals totals{.streams = world.store.size(), .sessions = world.sessions.count()};
+  PAWL_CHECK(world.store.size() < replay.next_stream());
+  for (std::uint32_t i = 0; i < world.store.size(); ++i) {
+    const Slot& slot = static_cast<const Slot&>(*world.store.At(i));
+    PAWL_CHECK(slot.version.value() == slot.events && slot.last < last);
+    totals.events += slot.events;
+    totals.sum += slot.sum;
+  }
+  PAWL_CHECK(totals.sessions <= kSessionsMax);
+  for (std::uint32_t session = 1; session <= totals.sessions; ++session) {
+    const SessionTable::Answer answer =
+        world.sessions.Recall(session, world.sessions.last(session));
+    PAWL_CHECK(answer.position < last);
+  }
+  return totals;
+}
+
+// True if the records were taken in.
+bool Run(const LogFiles& files) {
+  const auto& manifest = files[kManifestFile];
+  if (manifest && manifest->size() == sizeof(Manifest) &&
+      LoadAt<Manifest>(*manifest, 0).segment_bytes != kSegmentBytes) {
+    return false;  // sizes are manifest_fuzz's and recover_fuzz's matter
+  }
+  SimStorage machine(MachineOptions(false));
+  PutFiles(files, machine);
+  LogOptions options;
+  options.directory = kLogDirectory;
+  options.hot_directory = kHotDirectory;
+  options.segment_bytes = kSegmentBytes;
+  options.undurable_bytes_max = 4 * kSegmentBytes;
+  options.storage = &machine;
+  const absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(options);
+  if (!log.ok()) return false;
+  World first;
+  World second;
+  const std::optional<Totals> totals = ReplayOf(**log, first);
+  PAWL_CHECK(totals == ReplayOf(**log, second));
+  if (!totals) return false;
+
+  // The program's own types get numbers behind those found, and are found the next time.
+  StreamStore* const stores[] = {&first.store};
+  if (!first.catalog.Bind(stores, (*log)->writer()).ok()) return true;
+  (*log)->writer().Publish();
+  World third;
+  PAWL_CHECK(totals == ReplayOf(**log, third));
+  PAWL_CHECK(third.catalog.FindCategory(kMadeCategory) == first.store.category_number);
+  PAWL_CHECK(third.catalog.Find(kEvent).value_or(0) == first.store.type_numbers.at(0));
+  return true;
+}
+
+}  // namespace
+}  // namespace pawl::inline v0
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const pawl::EditScript script = pawl::EditScript::Parse({data, size});
+  const bool was_taken = pawl::Run(script.Files());
+  PAWL_CHECK(was_taken || !script.edits.empty());  // the made logs are valid
+  return 0;
+}
