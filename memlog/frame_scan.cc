@@ -97,19 +97,23 @@ bool IsKnown(const FrameHeader& header) noexcept {
 }
 
 // What the frame says about itself agrees with what it holds.
-bool AgreesWithItself(std::span<const std::byte> frame, const FrameHeader& header) noexcept {
+bool AgreesWithItself(std::span<const std::byte> frame, const FrameHeader& header,
+                      const SegmentGeometry& geometry) noexcept {
   const bool is_data = header.kind == FrameKind::kData;
+  // Without room for a seal the log could not go on: no writer leaves such a frame.
+  const std::uint64_t end = header.address + header.length + (is_data ? kHeaderBytes : 0);
   return header.durable_address <= header.address && is_data == (header.commits > 0) &&
-         header.commits <= kFrameCommitsMax && CommitsTile(frame, header);
+         header.commits <= kFrameCommitsMax &&
+         end <= geometry.End(geometry.IndexOf(header.address)) && CommitsTile(frame, header);
 }
 
 FrameVerdict CheckContent(std::span<const std::byte> frame, const FrameHeader& header,
-                          const ScanCursor& cursor) noexcept {
+                          const SegmentGeometry& geometry, const ScanCursor& cursor) noexcept {
   if (!IsKnown(header)) return FrameVerdict::kNewer;
   const bool follows = header.first_position == cursor.position.value() + 1 &&
                        header.previous_length == cursor.previous_length;
-  return follows && AgreesWithItself(frame, header) ? FrameVerdict::kValid
-                                                    : FrameVerdict::kMalformed;
+  return follows && AgreesWithItself(frame, header, geometry) ? FrameVerdict::kValid
+                                                              : FrameVerdict::kMalformed;
 }
 
 }  // namespace
@@ -124,7 +128,7 @@ FrameVerdict CheckFrame(const SegmentView& segment, const SegmentGeometry& geome
   if (header.epoch < cursor.epoch.value() || header.previous_checksum != cursor.previous_checksum) {
     return FrameVerdict::kInvalid;
   }
-  return CheckContent(segment.bytes.subspan(offset, header.length), header, cursor);
+  return CheckContent(segment.bytes.subspan(offset, header.length), header, geometry, cursor);
 }
 
 bool IsSoundFrame(const SegmentView& segment, const SegmentGeometry& geometry,
@@ -132,7 +136,8 @@ bool IsSoundFrame(const SegmentView& segment, const SegmentGeometry& geometry,
   FrameHeader header;
   return IsWhole(segment, geometry.Start(segment.index) + offset, offset - segment.first, header) &&
          IsKnown(header) &&
-         AgreesWithItself(segment.bytes.subspan(offset - segment.first, header.length), header);
+         AgreesWithItself(segment.bytes.subspan(offset - segment.first, header.length), header,
+                          geometry);
 }
 
 void AdvanceOver(const FrameHeader& frame, std::uint64_t index, const SegmentGeometry& geometry,
