@@ -1,6 +1,7 @@
 #include "recovery.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "content_hash.h"
@@ -44,6 +45,11 @@ absl::Status Recovery::Examine() {
   const RecoveryOutcome outcome = Decide(facts_);
   if (outcome != RecoveryOutcome::kWhole && outcome != RecoveryOutcome::kTornTail) {
     return Refusal(outcome);
+  }
+  if (newest_epoch_.value() == std::numeric_limits<std::uint32_t>::max()) {
+    return absl::FailedPreconditionError(
+        start_.directory + " has the last epoch that can be numbered, " +
+        std::to_string(newest_epoch_.value()) + ": it can be read, but no more be written");
   }
   FillReport();
   return absl::OkStatus();
