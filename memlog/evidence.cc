@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -13,8 +14,13 @@ namespace {
 
 using Slots = std::array<EvidenceSlot, 2>;
 
-bool IsValid(const EvidenceSlot& slot, const LogId& log_id) noexcept {
-  return slot.magic == kEvidenceMagic && slot.log_id == log_id &&
+// In the other slot's place, or with a round that none can follow, a write would not leave the
+// newest slot alone.
+bool IsValid(const Slots& slots, std::size_t index, const LogId& log_id) noexcept {
+  const EvidenceSlot& slot = slots[index];
+  const bool is_in_turn =
+      slot.round % slots.size() == index && slot.round != std::numeric_limits<std::uint64_t>::max();
+  return is_in_turn && slot.magic == kEvidenceMagic && slot.log_id == log_id &&
          BlockChecksum(slot) == slot.checksum;
 }
 
@@ -48,8 +54,11 @@ absl::StatusOr<EvidenceFound> Evidence::Read(Storage& storage, const std::string
     if (!read.ok() && read.code() != absl::StatusCode::kOutOfRange) return read;
   }
   const EvidenceSlot* newest = nullptr;
-  for (const EvidenceSlot& slot : *slots) {
-    if (!IsValid(slot, log_id)) continue;
+  Address durable;
+  for (std::size_t i = 0; i < slots->size(); ++i) {
+    const EvidenceSlot& slot = (*slots)[i];
+    if (!IsValid(*slots, i, log_id)) continue;
+    durable = std::max(durable, Address(slot.durable_address));
     if (newest == nullptr || slot.round > newest->round) newest = &slot;
   }
   if (newest == nullptr) {
@@ -58,7 +67,7 @@ absl::StatusOr<EvidenceFound> Evidence::Read(Storage& storage, const std::string
                                "backup of this log, or run `pawl repair` into a new "
                                "directory");
   }
-  return EvidenceFound{.durable = Address(newest->durable_address),
+  return EvidenceFound{.durable = durable,
                        .epoch = Epoch(newest->epoch),
                        .round = newest->round,
                        .is_closed = newest->is_closed != 0};

@@ -17,10 +17,10 @@ inline constexpr const char* kEvidenceName = "evidence";
 
 // What the evidence file says.
 struct EvidenceFound {
-  Address durable;  // of the newer valid slot; never less than the first frame's address
-  Epoch epoch;
+  Address durable;  // the highest that a valid slot tells of
+  Epoch epoch;      // of the newer valid slot, like all that follows
   std::uint64_t round = 0;
-  bool is_closed = false;  // that slot was written by a clean stop
+  bool is_closed = false;  // written by a clean stop
 };
 
 // File `evidence`: two slots, written in turn, each after a sync returned and durable itself. A

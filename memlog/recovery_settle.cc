@@ -76,8 +76,8 @@ absl::StatusOr<bool> Recovery::IsKept(const std::string& path,
 }
 
 // What the page cache shows of bytes that no sync is known to have covered is not trusted: they are
-// written anew, with zeros behind the end, under another name, and renamed over the old file. So is a
-// file that was cut short behind its seal: readers map whole segments.
+// written anew, with zeros behind the end, under another name, and renamed over the old file. So is
+// a file that was cut short behind its seal: readers map whole segments.
 absl::Status Recovery::RewriteSegments() {
   const std::uint64_t tail = tail_index();
   std::uint64_t first = geometry_.IndexOf(KnownDurable().value());

@@ -9,14 +9,16 @@
 namespace pawl::inline v0 {
 namespace {
 
-// The slots that count: whole and of this log.
+// The slots that count: whole, of this log, each in its own place, and a round can follow.
 std::vector<EvidenceSlot> SlotsIn(const std::optional<Bytes>& file, const LogId& log_id) {
   std::vector<EvidenceSlot> slots;
   for (std::size_t at = 0; file && at + kBlockBytes <= std::min<std::size_t>(file->size(), 8192);
        at += kBlockBytes) {
     const auto slot = LoadAt<EvidenceSlot>(*file, at);
     const bool is_whole = FrameWalk::IsBlock(std::span(*file).subspan(at, kBlockBytes));
-    if (is_whole && slot.magic == kEvidenceMagic && slot.log_id == log_id) slots.push_back(slot);
+    const bool is_in_turn = slot.round % 2 == at / kBlockBytes && slot.round != ~std::uint64_t{0};
+    if (is_in_turn && is_whole && slot.magic == kEvidenceMagic && slot.log_id == log_id)
+      slots.push_back(slot);
   }
   return slots;
 }

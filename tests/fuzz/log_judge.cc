@@ -79,6 +79,7 @@ void CheckEvidence(const LogFiles& files, const Log& log) {
   for (std::size_t at = 0; at < slots.size(); at += kBlockBytes) {
     const auto slot = LoadAt<EvidenceSlot>(slots, at);
     if (slot.magic != kEvidenceMagic || slot.log_id != log.id()) continue;
+    if (slot.round % 2 != at / kBlockBytes || slot.round == ~std::uint64_t{0}) continue;
     if (!FrameWalk::IsBlock(std::span(slots).subspan(at, kBlockBytes))) continue;
     ++valid;
     PAWL_CHECK(slot.durable_address <= log.recovery().end.value());
