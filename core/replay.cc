@@ -155,6 +155,10 @@ absl::Status Replay::EndCommit(const CommitHeader& commit) {
     return absl::DataLossError("position " + std::to_string(commit_last_.value()) +
                                ": command of a session that was never opened");
   }
+  if (commit.sequence == static_cast<std::uint32_t>(sessions_.last(commit.session).value())) {
+    return absl::DataLossError("position " + std::to_string(commit_last_.value()) +
+                               ": command with the sequence of the one before");
+  }
   sessions_.Restore(commit.session, commit.sequence, commit_last_, commit_version_);
   return absl::OkStatus();
 }
