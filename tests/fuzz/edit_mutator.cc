@@ -35,12 +35,22 @@ std::uint16_t DrawPlace(SimRandom& random) {
   }
 }
 
+std::uint8_t DrawFile(SimRandom& random) {
+  for (;;) {
+    const std::uint64_t file = random.Below(kFiles);
+    if ((kTargetFiles >> file & 1) != 0) return static_cast<std::uint8_t>(file);
+  }
+}
+
 Edit DrawEdit(SimRandom& random) {
   Edit edit{.kind = static_cast<EditKind>(random.Below(kEditKinds)),
-            .file = static_cast<std::uint8_t>(random.Below(kFiles)),
+            .file = DrawFile(random),
             .at = DrawPlace(random),
             .payload = {}};
-  if (random.OneIn(2)) edit.file = static_cast<std::uint8_t>(kFirstSegment + random.Below(2));
+  // Half of all edits where most of the bytes are.
+  if ((kTargetFiles & kSegmentFiles) != 0 && random.OneIn(2)) {
+    edit.file = static_cast<std::uint8_t>(kFirstSegment + random.Below(2));
+  }
   switch (edit.kind) {
     case EditKind::kOverwriteFrame:
       edit.at = static_cast<std::uint16_t>(random.Below(6));
@@ -61,7 +71,7 @@ Edit DrawEdit(SimRandom& random) {
                       static_cast<std::uint8_t>(64 + random.Below(16)), 0,
                       static_cast<std::uint8_t>(kFirstSegment + random.Below(6))};
       break;
-    case EditKind::kCopy: edit.payload = {static_cast<std::uint8_t>(random.Below(kFiles))}; break;
+    case EditKind::kCopy: edit.payload = {DrawFile(random)}; break;
     case EditKind::kRepair: edit.at = static_cast<std::uint16_t>(random.Next() & kRepairAll); break;
     default: PutBorder(random, edit.payload); break;
   }
@@ -78,7 +88,7 @@ void ChangeEdit(SimRandom& random, Edit& edit) {
   switch (random.Below(4)) {
     case 0: edit.at = DrawPlace(random); break;
     case 1: edit.at = static_cast<std::uint16_t>(edit.at + random.Below(17) - 8); break;
-    case 2: edit.file = static_cast<std::uint8_t>(random.Below(kFiles)); break;
+    case 2: edit.file = DrawFile(random); break;
     default: MutatePayload(edit.payload); break;
   }
 }

@@ -107,8 +107,12 @@ std::size_t EditScript::Write(std::span<std::uint8_t> into) const {
   return size;
 }
 
-LogFiles EditScript::Files() const {
-  LogFiles files = FilesOf(static_cast<MadeLog>(log));
+LogFiles EditScript::Files(std::uint32_t wanted) const {
+  const LogFiles& made = FilesOf(static_cast<MadeLog>(log));
+  LogFiles files;
+  for (std::size_t file = 0; file < kFiles; ++file) {
+    if ((wanted >> file & 1) != 0) files[file] = made[file];
+  }
   for (const Edit& edit : edits) Apply(edit, files);
   return files;
 }

@@ -45,7 +45,8 @@ struct EditScript {
   std::size_t Write(std::span<std::uint8_t> into) const;
 
   // The files after all edits.
-  LogFiles Files() const;
+  //   wanted    bit n: file n; the others are left out from the beginning
+  LogFiles Files(std::uint32_t wanted) const;
 };
 
 // Changes one thing of the script that `data` holds; three times out of four checksums and chain

@@ -7,6 +7,9 @@
 #include "fuzz_target.h"
 
 namespace pawl::inline v0 {
+
+const std::uint32_t kTargetFiles = 1U << kManifestFile | 1U << kEvidenceFile;
+
 namespace {
 
 // The slots that count: whole, of this log, each in its own place, and a round can follow.
@@ -79,6 +82,6 @@ void Run(const LogFiles& files) {
 }  // namespace pawl::inline v0
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  pawl::Run(pawl::EditScript::Parse({data, size}).Files());
+  pawl::Run(pawl::EditScript::Parse({data, size}).Files(pawl::kTargetFiles));
   return 0;
 }

@@ -9,6 +9,9 @@
 #include "pawl/log_reader.h"
 
 namespace pawl::inline v0 {
+
+const std::uint32_t kTargetFiles = kSegmentFiles;
+
 namespace {
 
 SegmentVerdict VerdictOf(FrameWalk::Stop stop) {
@@ -86,6 +89,6 @@ void Run(const LogFiles& files) {
 }  // namespace pawl::inline v0
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  pawl::Run(pawl::EditScript::Parse({data, size}).Files());
+  pawl::Run(pawl::EditScript::Parse({data, size}).Files(pawl::kTargetFiles));
   return 0;
 }

@@ -68,17 +68,19 @@ void PutFiles(const LogFiles& files, SimStorage& machine) {
   PAWL_CHECK(machine.SyncDirectory("").ok());
 }
 
-std::map<std::string, Bytes> TakeFiles(SimStorage& machine) {
-  std::map<std::string, Bytes> files;
+bool HoldsFiles(const LogFiles& files, SimStorage& machine) {
+  std::size_t expected = 0;
+  for (std::size_t file = 0; file < kFiles; ++file) {
+    if (!files[file].has_value() || (IsImage(file) && files[file]->empty())) continue;
+    ++expected;
+    if (machine.Bytes(PathOf(file)) != *files[file]) return false;
+  }
+  std::size_t found = 0;
   for (const char* const directory : {kLogDirectory, kHotDirectory}) {
     const absl::StatusOr<std::vector<std::string>> names = machine.List(directory);
-    if (!names.ok()) continue;
-    for (const std::string& name : *names) {
-      const std::string path = std::string(directory) + "/" + name;
-      files[path] = machine.Bytes(path);
-    }
+    if (names.ok()) found += names->size();
   }
-  return files;
+  return found == expected;
 }
 
 }  // namespace pawl::inline v0

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +34,10 @@ inline constexpr std::uint64_t kSegmentBytes = kSegmentBytesMin;
 // Of all files of one input together.
 inline constexpr std::size_t kFileBytesMax = 2 * kSegmentBytes;
 
+// Sets of files, bit n for file n.
+inline constexpr std::uint32_t kAllFiles = (1U << kFiles) - 1;
+inline constexpr std::uint32_t kSegmentFiles = ((1U << kSegmentsMax) - 1) << kFirstSegment;
+
 using LogFiles = std::array<std::optional<Bytes>, kFiles>;
 
 inline constexpr char kLogDirectory[] = "/disk/log";
@@ -48,11 +51,10 @@ bool IsImage(std::size_t file) noexcept;
 // name its inode, kManifestInode, beforehand.
 SimOptions MachineOptions(bool is_buffered);
 void PutFiles(const LogFiles& files, SimStorage& machine);
+// True if the machine's two directories hold these files and nothing else.
+bool HoldsFiles(const LogFiles& files, SimStorage& machine);
 inline constexpr std::uint64_t kManifestDevice = 1;
 inline constexpr std::uint64_t kManifestInode = 6;
-
-// Every file of both directories.
-std::map<std::string, Bytes> TakeFiles(SimStorage& machine);
 
 template <class T>
 T LoadAt(std::span<const std::byte> bytes, std::size_t offset) noexcept {

@@ -9,6 +9,9 @@
 #include "replay.h"
 
 namespace pawl::inline v0 {
+
+const std::uint32_t kTargetFiles = kAllFiles;
+
 namespace {
 
 constexpr std::uint32_t kStreamsMax = 4;
@@ -124,7 +127,7 @@ bool Run(const LogFiles& files) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const pawl::EditScript script = pawl::EditScript::Parse({data, size});
-  const bool was_taken = pawl::Run(script.Files());
+  const bool was_taken = pawl::Run(script.Files(pawl::kTargetFiles));
   PAWL_CHECK(was_taken || !script.edits.empty());  // the made logs are valid
   return 0;
 }
