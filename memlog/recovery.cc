@@ -64,10 +64,7 @@ absl::Status Recovery::ExamineFiles() {
   ReadIndexes();
   if (absl::Status scanned = Scan(indexed_.size(), From::kFiles); !scanned.ok()) return scanned;
   if (absl::Status found = LookBehind(From::kFiles); !found.ok()) return found;
-  newest_epoch_ = std::max({end_.epoch, evidence_.epoch, file_witnesses_.epoch});
-  for (std::uint64_t i = 0; i < source_.count(); ++i) {
-    newest_epoch_ = std::max(newest_epoch_, Epoch(source_.header(i).epoch));
-  }
+  newest_epoch_ = std::max(evidence_.epoch, NewestEpochIn(file_witnesses_));
   return absl::OkStatus();
 }
 
@@ -91,6 +88,15 @@ void Recovery::ReadIndexes() {
   }
 }
 
+// Of the frames scanned last, of those behind them, and of the segments.
+Epoch Recovery::NewestEpochIn(const Witnesses& behind) const {
+  Epoch newest = std::max(end_.epoch, behind.epoch);
+  for (std::uint64_t i = 0; i < source_.count(); ++i) {
+    newest = std::max(newest, Epoch(source_.header(i).epoch));
+  }
+  return newest;
+}
+
 // Scans again from the segment that holds the durable mark, with the images in front, if there are
 // marks at least as new as the files.
 absl::Status Recovery::ExamineImages() {
@@ -111,6 +117,8 @@ absl::Status Recovery::ExamineImages() {
   end_ = starts_[from];
   if (absl::Status scanned = Scan(from, From::kImages); !scanned.ok()) return scanned;
   if (absl::Status found = LookBehind(From::kImages); !found.ok()) return found;
+  // No engine writes images of a later epoch than its marks; whatever they hold, the next is newer.
+  newest_epoch_ = std::max(newest_epoch_, NewestEpochIn(image_witnesses_));
   if (end_.next.value() < marks_->published) {
     facts_.images = ImageWitness::kBelowPublished;
   } else if (files_end > end_.next || file_witnesses_.last >= end_.next) {

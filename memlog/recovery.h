@@ -76,6 +76,7 @@ class Recovery {
   void ReadIndexes();
   absl::Status Scan(std::uint64_t index, From from);
   absl::Status LookBehind(From from);
+  Epoch NewestEpochIn(const Witnesses& behind) const;
   absl::StatusOr<std::optional<Marks>> FindMarks() const;
   absl::StatusOr<std::optional<Marks>> ReadMarks(const std::string& directory) const;
   absl::Status Refusal(RecoveryOutcome outcome) const;
