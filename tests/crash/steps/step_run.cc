@@ -136,7 +136,7 @@ StepRun::End StepRun::StepPhase(std::uint32_t phase) {
   // What happened unstepped counts as one big step.
   const bool has_changed = image_->LookAtAll(tracee_->pid());
   is_judged_ = is_judged_ && !has_changed;
-  Report(oracle_->Observe(*image_));
+  Observe();
   if (oracle_->HasJustOpened()) Judge(true);
   if (MustEnd()) return End::kGone;
   if (phase == kPhaseUnstepped) return End::kWindow;
@@ -171,7 +171,7 @@ bool StepRun::TakeStep(Stop stop, std::uint32_t phase) {
   }
   if (has_changed) {
     is_judged_ = false;
-    Report(oracle_->Observe(*image_));
+    Observe();
   }
   if (oracle_->HasJustOpened()) Judge(true);
   if (IsInWindow(phase)) {
@@ -187,6 +187,11 @@ bool StepRun::TakeStep(Stop stop, std::uint32_t phase) {
 // Without the records that were there when a life began nobody can say what it owes.
 bool StepRun::MustEnd() const {
   return oracle_->HasJustOpened() || (options_.ends_at_failure && tally_->failures() > 0);
+}
+
+void StepRun::Observe() {
+  const Judgement judgement = oracle_->Observe(*image_);
+  if (!options_.is_order_ignored) Report(judgement);
 }
 
 // Recovers a copy of the image, unless it is one that was recovered.

@@ -30,6 +30,7 @@ struct StepRunOptions {
   std::string root;  // an empty folder on a memory file system
   StepWindow window;
   bool ends_at_failure = false;
+  bool is_order_ignored = false;  // recovery alone shall find what is wrong
 };
 
 // Runs one scenario with one seed under the single-stepper.
@@ -63,6 +64,7 @@ class StepRun {
   End StepPhase(std::uint32_t phase);
   bool TakeStep(Stop stop, std::uint32_t phase);
   bool MustEnd() const;
+  void Observe();
   void Judge(bool must);
   void Report(const Judgement& judgement);
   void ReportEnd(Stop stop);

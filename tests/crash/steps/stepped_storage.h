@@ -86,7 +86,7 @@ class CopyStorage final : public SteppedStorage {
 struct PlantedStep {
   std::string_view name;
   std::string_view what;
-  bool is_unchecked;  // found by recovery alone where no checksum is checked
+  bool is_unchecked;  // in a program that checks no checksums, where recovery alone must find it
 };
 const std::vector<PlantedStep>& PlantedSteps();
 

@@ -135,7 +135,8 @@ void StepsCampaign::RunScenario(const Scenario& scenario, std::uint32_t first_ph
                                .planted = arguments_.planted,
                                .root = folder_.path(),
                                .window = WindowNow(),
-                               .ends_at_failure = !arguments_.planted.empty()};
+                               .ends_at_failure = !arguments_.planted.empty(),
+                               .is_order_ignored = PAWL_UNCHECKED};
   StepRun run(scenario, first_phase, options, &tally_,
               [&](Finding, const std::string& what) { Report(*current_run, what); });
   current_run = &run;
