@@ -55,7 +55,9 @@ class Explanation {
 
   bool Follow(const FrameWalk& before, std::uint64_t index) const {
     const std::vector<Bytes> sources = Sources(index);
-    if (sources.empty()) return IsTheLog(before);
+    // Where there is no file, an image with a wrong header is as good as none.
+    const bool may_end_here = index >= kSegmentsMax || !files_[kFirstSegment + index];
+    if (may_end_here && IsTheLog(before)) return true;
     return std::any_of(sources.begin(), sources.end(), [&](const Bytes& source) {
       FrameWalk walk = before;
       const FrameWalk::Stop stop = walk.Follow(source, index);
