@@ -222,6 +222,7 @@ void Log::Parts::CreateAgents(const Recovery& recovery, const ReadySegment& tail
                              .manifest = &manifest,
                              .directory = options.directory,
                              .segments = segments.get(),
+                             .health = &health,
                              .on_notice = options.on_notice,
                              .segments_count = indexed.size(),
                              .bytes_per_second = options.scrub_bytes_per_second});

@@ -57,7 +57,8 @@ absl::StatusOr<std::shared_ptr<Mapping>> MapOpenFile(const std::string& path, in
   struct stat facts {};
   if (::fstat(fd, &facts) != 0) return ErrnoStatus("fstat", path, errno);
   const std::size_t size = static_cast<std::size_t>(facts.st_size);
-  if (size == 0) return absl::FailedPreconditionError(path + " is empty");
+  // Whoever made it died before it had a byte.
+  if (size == 0) return absl::NotFoundError(path + " is empty");
   void* memory = ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return ErrnoStatus("mmap", path, errno);
   return std::shared_ptr<Mapping>(

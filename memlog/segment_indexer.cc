@@ -20,13 +20,18 @@ SegmentIndexer::SegmentIndexer(const Start& start)
       cursor_(start.cursor),
       chain_before_(start.chain_before) {}
 
+// On a disk that is low the next segment comes first; one that failed is left alone.
+bool SegmentIndexer::CanWork() const noexcept {
+  return !is_damaged_ && start_.health->health() == LogHealth::kOpen;
+}
+
 bool SegmentIndexer::HasWork() const noexcept {
-  if (is_damaged_ || start_.health->health() != LogHealth::kOpen || delay_ns() > 0) return false;
+  if (!CanWork() || delay_ns() > 0) return false;
   return walk_ != nullptr || start_.segments->IsSealed(index_);
 }
 
 std::int64_t SegmentIndexer::delay_ns() const noexcept {
-  if (!is_waiting_ || is_damaged_) return -1;
+  if (!is_waiting_ || !CanWork()) return -1;
   const std::uint64_t now = start_.storage->WallClockNs();
   // A clock that was set back must not make the wait longer.
   if (now >= retry_at_ns_ || retry_at_ns_ - now > static_cast<std::uint64_t>(kRetryNs)) return 0;

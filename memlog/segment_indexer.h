@@ -47,6 +47,7 @@ class SegmentIndexer {
   std::int64_t delay_ns() const noexcept;
 
  private:
+  bool CanWork() const noexcept;
   absl::Status Begin();
   absl::Status Continue();
   absl::Status Finish();

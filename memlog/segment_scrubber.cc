@@ -14,6 +14,8 @@ constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
 std::int64_t SegmentScrubber::delay_ns() const noexcept {
   if (index_ >= start_.segments_count || start_.bytes_per_second == 0) return -1;
+  // A disk that failed is left alone.
+  if (start_.health->health() == LogHealth::kFailed) return -1;
   const std::uint64_t now = start_.storage->WallClockNs();
   const std::uint64_t longest = kStepBytes * kNsPerSecond / start_.bytes_per_second;
   // A clock that was set back must not make the wait longer.

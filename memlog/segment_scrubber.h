@@ -9,6 +9,7 @@
 #include <absl/status/status.h>
 
 #include "content_hash.h"
+#include "health_board.h"
 #include "pawl/format.h"
 #include "pawl/storage.h"
 #include "segment_set.h"
@@ -27,6 +28,7 @@ class SegmentScrubber {
     const Manifest* manifest = nullptr;
     std::string directory;
     SegmentSet* segments = nullptr;
+    const HealthBoard* health = nullptr;
     std::function<void(std::string_view)> on_notice;
     std::uint64_t segments_count = 0;    // the first ones, which have an index
     std::uint64_t bytes_per_second = 0;  // 0: never
@@ -39,7 +41,7 @@ class SegmentScrubber {
   // One bounded step. Returns the work done, 0 if there is none now.
   int DoWork() noexcept;
   bool HasWork() const noexcept { return delay_ns() == 0; }
-  // Time until the next step is due; −1: all is done.
+  // Time until the next step is due; −1: all is done, or the log has failed.
   std::int64_t delay_ns() const noexcept;
 
  private:

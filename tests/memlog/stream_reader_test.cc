@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <ostream>
 #include <random>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct Mode {
   const char* name;
   bool is_indexed;
   bool is_reopened;
+
+  friend std::ostream& operator<<(std::ostream& out, const Mode& mode) { return out << mode.name; }
 };
 
 class StreamReaderTest : public LogTest, public ::testing::WithParamInterface<Mode> {

@@ -102,7 +102,8 @@ class Storage {
   // Maps `path` writable and shared with other processes. `bytes` > 0 creates the file anew
   // (replacing what is there) as zeros, with all its memory present: no later store faults or
   // fails. `bytes` == 0 maps what exists.
-  //   errors    NOT_FOUND; RESOURCE_EXHAUSTED the memory file system is full (nothing is left
+  //   errors    NOT_FOUND, also of an empty file; RESOURCE_EXHAUSTED the memory file system is full
+  //   (nothing is left
   //             behind); FAILED_PRECONDITION no such directory or no permission
   virtual absl::StatusOr<std::shared_ptr<Mapping>> MapImage(const std::string& path,
                                                             std::uint64_t bytes) = 0;

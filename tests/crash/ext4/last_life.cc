@@ -68,6 +68,14 @@ Verdict LastLife::Append(Log& log) {
   return {};
 }
 
+// What Open() did not read, because it has an index, is checked by who reads it.
+bool LastLife::FindsDamage(const Log& log) {
+  LogReader reader = log.NewReader();
+  while (reader.NextFrame(log.published()) != nullptr) {
+  }
+  return absl::IsDataLoss(reader.status());
+}
+
 Verdict LastLife::Reopen() {
   {
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(options_);
@@ -86,7 +94,9 @@ Verdict LastLife::Reopen() {
     if (!flipped.is_good()) return flipped;
   }
   const absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(options_);
-  if (!log.ok()) report_->saw_failure.store(1, std::memory_order_release);
+  if (!log.ok() || FindsDamage(**log)) {
+    report_->saw_failure.store(1, std::memory_order_release);
+  }
   return {};
 }
 

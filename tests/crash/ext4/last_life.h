@@ -24,6 +24,7 @@ class LastLife {
 
  private:
   Verdict Live();
+  static bool FindsDamage(const Log& log);
   Verdict Reopen();
   Verdict Append(Log& log);
   Verdict FlipOneBit(LogReader reader, Address limit);

@@ -48,14 +48,15 @@ std::string NamesIn(SimStorage& machine, const char* directory) {
   return text;
 }
 
-// After a clean stop: the manifest, the evidence, segments without a gap, bytes that were cut.
+// After a clean stop: the manifest, the evidence, segments and their indexes, bytes that were cut.
 std::string Leaks(SimStorage& machine) {
   std::string leaks = NamesIn(machine, kMemoryRoot);
   const absl::StatusOr<std::vector<std::string>> names = machine.List(kLogDirectory);
   if (!names.ok()) return absl::StrCat(leaks, " ", names.status().ToString());
   for (const std::string& name : *names) {
     const bool is_known = name == "manifest" || name == "evidence" ||
-                          absl::EndsWith(name, ".seg") || absl::EndsWith(name, ".cut");
+                          absl::EndsWith(name, ".seg") || absl::EndsWith(name, ".idx") ||
+                          absl::EndsWith(name, ".cut");
     if (!is_known) absl::StrAppend(&leaks, " ", name);
   }
   return leaks;

@@ -15,8 +15,13 @@ namespace {
 // damage.
 constexpr std::uint64_t kRefusalSample = 97;
 
+// Damage of a segment that has an index is found by who reads it, in a log that is open.
+bool IsFoundByReader(const Verdict& verdict) {
+  return absl::StartsWith(verdict.what, "reader: DATA_LOSS");
+}
+
 bool IsRightRefusal(const Verdict& verdict) {
-  return absl::StartsWith(verdict.what, "DATA_LOSS") ||
+  return IsFoundByReader(verdict) || absl::StartsWith(verdict.what, "DATA_LOSS") ||
          absl::StartsWith(verdict.what, "FAILED_PRECONDITION");
 }
 
@@ -75,8 +80,8 @@ std::string TryDamage(const Damage& damage, std::uint64_t number, FlipTally& tal
   std::string wrong = verdict.finding == Finding::kRefused
                           ? JudgeRefusal(damage, verdict, expected, tally)
                           : JudgeAccepted(damage, verdict, expected, tally);
-  if (verdict.finding == Finding::kRefused && number % kRefusalSample == 0 &&
-      !IsUntouched(damage, *machine)) {
+  if (verdict.finding == Finding::kRefused && !IsFoundByReader(verdict) &&
+      number % kRefusalSample == 0 && !IsUntouched(damage, *machine)) {
     ++tally.changed_by_refusal;
     absl::StrAppend(&wrong, " changed_by_refusal");
   }

@@ -147,7 +147,7 @@ void StepsCampaign::RunScenario(const Scenario& scenario, std::uint32_t first_ph
 
 void StepsCampaign::RunSeed(std::uint64_t seed) {
   RunScenario(kLogScenario, 0, seed);
-  if (IsOver() && !arguments_.planted.empty()) return;
+  if (IsOver()) return;
   RunScenario(kEngineScenario, static_cast<std::uint32_t>(kLogScenario.phases.size()), seed);
 }
 
