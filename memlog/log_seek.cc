@@ -8,6 +8,14 @@
 #include "segment_set.h"
 
 namespace pawl::inline v0 {
+namespace {
+
+// What a frame says of lengths is believed as far as a frame of that length can be there.
+bool IsFrameLength(std::uint32_t length, std::uint64_t room) noexcept {
+  return length >= sizeof(FrameHeader) && length % kFrameAlignBytes == 0 && length <= room;
+}
+
+}  // namespace
 
 // Nothing of the segment is looked at: it may not be there yet.
 void LogReader::StandAt(Address address, Position position) noexcept {
@@ -144,8 +152,7 @@ std::uint32_t LogReader::LastLength(std::uint64_t segment, Address end) noexcept
   std::uint32_t last = 0;
   while (address_ < end && At(address_)->kind != FrameKind::kSeal) {
     last = At(address_)->length;
-    const std::uint64_t room = segment_end_ - address_.value();
-    if (last < sizeof(FrameHeader) || last > room) {
+    if (!IsFrameLength(last, segment_end_ - address_.value())) {
       Stop();
       return 0;
     }
@@ -176,6 +183,9 @@ bool LogReader::FindPrevious() noexcept {
 const FrameHeader* LogReader::PreviousFrame() noexcept {
   while (status_.ok() && (previous_length_ != 0 || FindPrevious())) {
     const Address behind = address_;
+    const SegmentGeometry& geometry = segments_->geometry();
+    const std::uint64_t first = geometry.FirstFrame(geometry.IndexOf(behind.value() - 1));
+    if (!IsFrameLength(previous_length_, behind.value() - first)) return Stop();
     address_ = Address(behind.value() - previous_length_);
     if (segment_ == nullptr || address_.value() < segment_start_ || behind.value() > segment_end_) {
       if (!EnterSegment()) return nullptr;

@@ -29,6 +29,7 @@ absl::Status CheckHeader(const SegmentIndexHeader& header, const std::string& pa
   // Everything is in range: who follows the numbers stays within the segment.
   const bool is_sane = header.end_address > geometry.FirstFrame(header.index) &&
                        header.end_address <= geometry.End(header.index) &&
+                       header.end_address % kFrameAlignBytes == 0 &&
                        header.records < segment.segment_bytes && header.places > 0 &&
                        header.durable_address <= header.end_address;
   return is_sane ? absl::OkStatus() : Damaged(path, "contradicts itself");

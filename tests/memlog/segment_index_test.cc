@@ -184,6 +184,38 @@ TEST_F(SegmentIndexTest, AFlippedBitOfAnIndexedSegmentIsFoundByWhoReadsIt) {
   }
 }
 
+// A frame whose checksum is right may lie about the one before: backward, too, nothing outside of
+// the segment is looked at.
+TEST_F(SegmentIndexTest, AFrameThatLiesAboutTheOneBeforeEndsTheReader) {
+  ASSERT_NO_FATAL_FAILURE(MakeLog());
+  const Bytes good = ReadWhole(File(SegmentName(1)));
+  const SegmentHeader segment = HeaderOf(1);
+  FrameHeader first;
+  std::memcpy(&first, good.data() + kSegmentHeaderBytes, sizeof first);
+  const std::size_t second = kSegmentHeaderBytes + first.length;
+  for (const std::uint32_t lie : {1U, 8U, 63U, first.length - 64, first.length - 8,
+                                  first.length + 64, 0x10000U, 0xFFFFFFC0U, 0xFFFFFFFFU}) {
+    Bytes bytes = good;
+    FrameHeader frame;
+    std::memcpy(&frame, bytes.data() + second, sizeof frame);
+    frame.previous_length = lie;
+    std::memcpy(bytes.data() + second, &frame, sizeof frame);
+    frame.checksum = FrameChecksum(segment.salt, bytes.data() + second, frame.length);
+    std::memcpy(bytes.data() + second, &frame, sizeof frame);
+    WriteWhole(File(SegmentName(1)), bytes);
+    auto log = OpenLog();
+    ASSERT_NE(log, nullptr);
+    LogReader reader = log->NewReader();
+    ASSERT_OK(reader.Seek(Position(frame.first_position + frame.records), log->published()));
+    const FrameHeader* before = reader.PreviousFrame();
+    ASSERT_NE(before, nullptr);
+    ASSERT_EQ(before->address, frame.address);
+    EXPECT_EQ(reader.PreviousFrame(), nullptr) << lie;
+    EXPECT_EQ(reader.status().code(), absl::StatusCode::kDataLoss) << lie;
+    ASSERT_OK(log->Close());
+  }
+}
+
 TEST_F(SegmentIndexTest, ASegmentThatIsDamagedWhenItIsIndexedIsToldAndGetsNone) {
   auto log = OpenLog();
   ASSERT_NE(log, nullptr);
