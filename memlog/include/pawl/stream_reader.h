@@ -29,7 +29,7 @@ class StreamReader {
   StreamReader(std::shared_ptr<SegmentSet> segments, std::uint32_t stream);
 
   StreamReader(StreamReader&&) noexcept = default;
-  StreamReader& operator=(StreamReader&&) noexcept = default;
+  StreamReader& operator=(StreamReader&&) = delete;
 
   // The next event of the stream in a frame that ends at or below `limit`, or nullptr if there is
   // none yet, or if status() is not Ok. Stays until the next call.
