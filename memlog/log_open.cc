@@ -211,6 +211,7 @@ void Log::Parts::CreateAgents(const Recovery& recovery, const ReadySegment& tail
       .storage = storage,
       .manifest = &manifest,
       .directory = options.directory,
+      .marks = marks,
       .segments = segments.get(),
       .health = &health,
       .on_notice = options.on_notice,

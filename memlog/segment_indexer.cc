@@ -10,7 +10,11 @@ namespace {
 
 // Read and checked in one step: under a millisecond.
 constexpr std::uint64_t kStepBytes = std::uint64_t{512} << 10;
-constexpr std::int64_t kRetryNs = 1'000'000'000;
+constexpr std::uint64_t kRetryNs = 1'000'000'000;
+// With more than this to be synced the log is under load: an index can wait, and the core that it
+// takes cannot be spared.
+constexpr std::uint64_t kBusyBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kBusyNs = 100'000'000;
 
 }  // namespace
 
@@ -25,6 +29,17 @@ bool SegmentIndexer::CanWork() const noexcept {
   return !is_damaged_ && start_.health->health() == LogHealth::kOpen;
 }
 
+bool SegmentIndexer::IsDiskBusy() const noexcept {
+  // Acquire, both: only for the distance; pairs with the releases of loop and sync agent.
+  const std::uint64_t durable = start_.marks->durable.load(std::memory_order_acquire);
+  return start_.marks->published.load(std::memory_order_acquire) > durable + kBusyBytes;
+}
+
+void SegmentIndexer::Wait(std::uint64_t ns) {
+  is_waiting_ = true;
+  retry_at_ns_ = start_.storage->WallClockNs() + ns;
+}
+
 bool SegmentIndexer::HasWork() const noexcept {
   if (!CanWork() || delay_ns() > 0) return false;
   return walk_ != nullptr || start_.segments->IsSealed(index_);
@@ -34,12 +49,17 @@ std::int64_t SegmentIndexer::delay_ns() const noexcept {
   if (!is_waiting_ || !CanWork()) return -1;
   const std::uint64_t now = start_.storage->WallClockNs();
   // A clock that was set back must not make the wait longer.
-  if (now >= retry_at_ns_ || retry_at_ns_ - now > static_cast<std::uint64_t>(kRetryNs)) return 0;
+  if (now >= retry_at_ns_ || retry_at_ns_ - now > kRetryNs) return 0;
   return static_cast<std::int64_t>(retry_at_ns_ - now);
 }
 
 int SegmentIndexer::DoWork() noexcept {
   if (!HasWork()) return 0;
+  if (IsDiskBusy()) {
+    Wait(kBusyNs);
+    return 0;
+  }
+  is_waiting_ = false;
   const absl::Status done = walk_ == nullptr ? Begin() : Continue();
   if (!done.ok()) Fail(done);
   return 1;
@@ -79,7 +99,7 @@ absl::Status SegmentIndexer::Finish() {
   cursor_ = indexed->end;
   walk_ = nullptr;
   builder_ = nullptr;
-  is_waiting_ = false;
+  has_told_ = false;
   ++index_;
   return absl::OkStatus();
 }
@@ -98,12 +118,12 @@ void SegmentIndexer::Fail(const absl::Status& why) {
     start_.health->SetFailed(Explained(why, "stop, repair the disk, open the log again"));
     return;
   }
-  if (!is_waiting_ && start_.on_notice) {
+  if (!has_told_ && start_.on_notice) {
     start_.on_notice("no index for segment " + std::to_string(index_) + ": " +
                      std::string(why.message()));
   }
-  is_waiting_ = true;
-  retry_at_ns_ = start_.storage->WallClockNs() + static_cast<std::uint64_t>(kRetryNs);
+  has_told_ = true;
+  Wait(kRetryNs);
 }
 
 }  // namespace pawl::inline v0

@@ -12,6 +12,7 @@
 #include "health_board.h"
 #include "index_builder.h"
 #include "pawl/format.h"
+#include "pawl/hot_marks.h"
 #include "pawl/storage.h"
 #include "segment_set.h"
 #include "segment_walk.h"
@@ -28,6 +29,7 @@ class SegmentIndexer {
     Storage* storage = nullptr;
     const Manifest* manifest = nullptr;
     std::string directory;
+    const HotMarks* marks = nullptr;
     SegmentSet* segments = nullptr;
     HealthBoard* health = nullptr;
     std::function<void(std::string_view)> on_notice;
@@ -43,11 +45,13 @@ class SegmentIndexer {
   // One bounded step. Returns the work done, 0 if there is none now.
   int DoWork() noexcept;
   bool HasWork() const noexcept;
-  // Time until the next try after a full disk; −1: nothing waits for time.
+  // Time until the next try, after a full disk or while the disk is busy; −1: nothing waits.
   std::int64_t delay_ns() const noexcept;
 
  private:
   bool CanWork() const noexcept;
+  bool IsDiskBusy() const noexcept;
+  void Wait(std::uint64_t ns);
   absl::Status Begin();
   absl::Status Continue();
   absl::Status Finish();
@@ -62,6 +66,7 @@ class SegmentIndexer {
   std::unique_ptr<IndexBuilder> builder_;
   std::uint64_t retry_at_ns_ = 0;
   bool is_waiting_ = false;
+  bool has_told_ = false;    // that this segment's index cannot be written
   bool is_damaged_ = false;  // the segment on the disk is not what was written: no further
 };
 

@@ -34,11 +34,12 @@ CAMPAIGNS = {
 }
 # Of memlog: what reads, writes and orders the bytes of a log.
 PROTOCOL = [f"memlog/{name}" for name in (
-    "block_file.cc", "evidence.cc", "evidence.h", "frame_checksum.h", "frame_scan.cc", "frame_scan.h", "hot_images.cc",
-    "log.cc", "log_open.cc", "log_reader.cc", "log_writer.cc", "manifest.cc", "recovery.cc", "recovery.h",
-    "recovery_settle.cc", "recovery_table.h", "segment_file.cc", "segment_preparer.cc", "segment_set.cc",
-    "segment_source.cc", "sync_agent.cc", "include/pawl/format.h", "include/pawl/hot_marks.h",
-    "include/pawl/log_writer.h")]
+    "block_file.cc", "content_hash.cc", "evidence.cc", "evidence.h", "frame_checksum.h", "frame_scan.cc",
+    "frame_scan.h", "hot_images.cc", "index_builder.cc", "index_format.h", "log.cc", "log_open.cc", "log_reader.cc",
+    "log_writer.cc", "manifest.cc", "recovery.cc", "recovery.h", "recovery_settle.cc", "recovery_table.h",
+    "segment_file.cc", "segment_index.cc", "segment_indexer.cc", "segment_indexes.cc", "segment_preparer.cc",
+    "segment_scrubber.cc", "segment_set.cc", "segment_source.cc", "segment_walk.cc", "sync_agent.cc",
+    "include/pawl/format.h", "include/pawl/hot_marks.h", "include/pawl/log_writer.h")]
 FAILURES = ("lost", "wrong_reads", "refused_torn", "accepted_damage", "violations", "kill_lost", "changed_by_refusal",
             "refused", "accepted", "wrong_status", "leaked")
 
