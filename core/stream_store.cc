@@ -26,8 +26,8 @@ StreamStore::StreamStore(const AggregateTraits& traits, std::uint32_t streams_ma
   lookup_.index_ = index_.get();
   lookup_.index_mask_ = pairs - 1;
   std::random_device random;
-  std::uniform_int_distribution<std::uint64_t> words(
-      1);  // half of a key is often 0: of the product, never
+  // Half of a key is often 0: of the product, never.
+  std::uniform_int_distribution<std::uint64_t> words(1);
   lookup_.seed_ = Key(words(random), words(random));
   lookup_.slot_bytes_ = traits.slot_bytes;
   lookup_.slots_ =

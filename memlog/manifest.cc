@@ -126,4 +126,17 @@ absl::Status CheckSegmentHeader(const SegmentHeader& header, const Manifest& man
   return absl::OkStatus();
 }
 
+absl::StatusOr<SegmentHeader> ReadSegmentHeader(File& file, const Manifest& manifest,
+                                                std::uint64_t index, const std::string& path) {
+  SegmentHeader header{};
+  const absl::Status read =
+      file.ReadAt(0, std::as_writable_bytes(std::span<SegmentHeader, 1>(&header, 1)));
+  // What a file cut short does not have is zeros, and those are no header.
+  if (!read.ok() && !absl::IsOutOfRange(read)) return read;
+  if (const absl::Status good = CheckSegmentHeader(header, manifest, index, path); !good.ok()) {
+    return good;
+  }
+  return header;
+}
+
 }  // namespace pawl::inline v0

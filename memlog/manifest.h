@@ -34,4 +34,9 @@ SegmentHeader NewSegmentHeader(Storage& storage, const Manifest& manifest, std::
 absl::Status CheckSegmentHeader(const SegmentHeader& header, const Manifest& manifest,
                                 std::uint64_t index, const std::string& path);
 
+// The header of the file of segment `index`, checked.
+//   errors    as above; what reading says
+absl::StatusOr<SegmentHeader> ReadSegmentHeader(File& file, const Manifest& manifest,
+                                                std::uint64_t index, const std::string& path);
+
 }  // namespace pawl::inline v0

@@ -27,5 +27,6 @@ struct SegmentGeometry {
 
 std::string SegmentName(std::uint64_t index);  // 0000000007.seg
 std::string ImageName(std::uint64_t index);    // 0000000007.img
+std::string IndexName(std::uint64_t index);    // 0000000007.idx
 
 }  // namespace pawl::inline v0

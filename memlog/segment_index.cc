@@ -50,20 +50,8 @@ absl::StatusOr<std::unique_ptr<File>> OpenIndex(Storage& storage, const std::str
 
 }  // namespace
 
-std::string IndexName(std::uint64_t index) {
-  std::string name = SegmentName(index);
-  name.replace(name.size() - 3, 3, "idx");
-  return name;
-}
-
-absl::StatusOr<IndexedSegment> SegmentIndex::ReadHeader(Storage& storage,
-                                                        const std::string& directory,
-                                                        const SegmentHeader& segment) {
-  SegmentIndexHeader header{};
-  const absl::StatusOr<std::unique_ptr<File>> file =
-      OpenIndex(storage, directory + "/" + IndexName(segment.index), segment, header);
-  if (!file.ok()) return file.status();
-  const SegmentGeometry geometry{segment.segment_bytes};
+IndexedSegment SegmentIndex::Summarise(const SegmentIndexHeader& header) noexcept {
+  const SegmentGeometry geometry{header.segment_bytes};
   return IndexedSegment{.first_position = Position(header.first_position),
                         .records = header.records,
                         .first_time_ns = header.first_time_ns,
@@ -78,6 +66,16 @@ absl::StatusOr<IndexedSegment> SegmentIndex::ReadHeader(Storage& storage,
                                 .frames = header.frames},
                         .content_hash = header.content_hash,
                         .chain_hash = header.chain_hash};
+}
+
+absl::StatusOr<IndexedSegment> SegmentIndex::ReadHeader(Storage& storage,
+                                                        const std::string& directory,
+                                                        const SegmentHeader& segment) {
+  SegmentIndexHeader header{};
+  const absl::StatusOr<std::unique_ptr<File>> file =
+      OpenIndex(storage, directory + "/" + IndexName(segment.index), segment, header);
+  if (!file.ok()) return file.status();
+  return Summarise(header);
 }
 
 absl::StatusOr<std::unique_ptr<const SegmentIndex>> SegmentIndex::Read(

@@ -19,8 +19,6 @@
 
 namespace pawl::inline v0 {
 
-std::string IndexName(std::uint64_t index);  // 0000000007.idx
-
 // What an index says of its segment at first sight: enough to go on behind it, or to find it.
 struct IndexedSegment {
   Position first_position;
@@ -38,7 +36,9 @@ struct IndexedSegment {
 //   threads   any; constant
 class SegmentIndex {
  public:
-  // The first block only.
+  // What its first block says.
+  static IndexedSegment Summarise(const SegmentIndexHeader& header) noexcept;
+  // Reads that block only.
   //   errors    NOT_FOUND there is no such file; DATA_LOSS it is damaged, or of another segment
   static absl::StatusOr<IndexedSegment> ReadHeader(Storage& storage, const std::string& directory,
                                                    const SegmentHeader& segment);

@@ -1,5 +1,6 @@
 #include "segment_indexer.h"
 
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -37,7 +38,7 @@ bool SegmentIndexer::IsDiskBusy() const noexcept {
 
 void SegmentIndexer::Wait(std::uint64_t ns) {
   is_waiting_ = true;
-  retry_at_ns_ = start_.storage->WallClockNs() + ns;
+  wait_.Set(start_.storage->WallClockNs(), ns);
 }
 
 bool SegmentIndexer::HasWork() const noexcept {
@@ -46,11 +47,7 @@ bool SegmentIndexer::HasWork() const noexcept {
 }
 
 std::int64_t SegmentIndexer::delay_ns() const noexcept {
-  if (!is_waiting_ || !CanWork()) return -1;
-  const std::uint64_t now = start_.storage->WallClockNs();
-  // A clock that was set back must not make the wait longer.
-  if (now >= retry_at_ns_ || retry_at_ns_ - now > kRetryNs) return 0;
-  return static_cast<std::int64_t>(retry_at_ns_ - now);
+  return is_waiting_ && CanWork() ? wait_.Left(start_.storage->WallClockNs()) : -1;
 }
 
 int SegmentIndexer::DoWork() noexcept {
@@ -90,13 +87,13 @@ absl::Status SegmentIndexer::Finish() {
   const absl::Status written =
       ReplaceFile(*start_.storage, start_.directory, IndexName(index_), bytes);
   if (!written.ok()) return written;
-  const absl::StatusOr<IndexedSegment> indexed =
-      SegmentIndex::ReadHeader(*start_.storage, start_.directory, walk_->header());
-  if (!indexed.ok()) return indexed.status();
-  start_.segments->indexes().Add(walk_->header(), *indexed);
+  SegmentIndexHeader header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const IndexedSegment indexed = SegmentIndex::Summarise(header);
+  start_.segments->indexes().Add(walk_->header(), indexed);
   start_.segments->SetVerified(index_, true);
-  chain_before_ = indexed->chain_hash;
-  cursor_ = indexed->end;
+  chain_before_ = indexed.chain_hash;
+  cursor_ = indexed.end;
   walk_ = nullptr;
   builder_ = nullptr;
   has_told_ = false;

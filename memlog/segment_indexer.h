@@ -16,6 +16,7 @@
 #include "pawl/storage.h"
 #include "segment_set.h"
 #include "segment_walk.h"
+#include "wall_timer.h"
 
 namespace pawl::inline v0 {
 
@@ -64,7 +65,7 @@ class SegmentIndexer {
   ContentHash chain_before_;
   std::unique_ptr<SegmentWalk> walk_;
   std::unique_ptr<IndexBuilder> builder_;
-  std::uint64_t retry_at_ns_ = 0;
+  WallTimer wait_;
   bool is_waiting_ = false;
   bool has_told_ = false;    // that this segment's index cannot be written
   bool is_damaged_ = false;  // the segment on the disk is not what was written: no further

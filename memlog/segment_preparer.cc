@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "block_file.h"
+#include "block_memory.h"
 #include "manifest.h"
 #include "pawl/check.h"
 
@@ -27,16 +28,10 @@ bool IsUnread(const std::shared_ptr<Mapping>& mapping) noexcept {
   return true;
 }
 
-std::span<const std::byte> AlignedPart(const std::vector<std::byte>& bytes) noexcept {
-  const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(bytes.data());
-  const std::size_t skip = static_cast<std::size_t>((kBlockBytes - at % kBlockBytes) % kBlockBytes);
-  return std::span<const std::byte>(bytes).subspan(skip, kZeroBytes);
-}
-
 }  // namespace
 
 SegmentPreparer::SegmentPreparer(const Start& start)
-    : start_(start), zeros_(kZeroBytes + kBlockBytes), index_(start.next_index) {}
+    : start_(start), zeros_(BlocksIn(zero_memory_, kZeroBytes)), index_(start.next_index) {}
 
 bool SegmentPreparer::WantsSegment() const noexcept {
   return start_.ready->size() < start_.segments_ahead &&
@@ -72,11 +67,7 @@ bool SegmentPreparer::HasWork() const noexcept {
 }
 
 std::int64_t SegmentPreparer::delay_ns() const noexcept {
-  if (backoff_ns_ == 0) return -1;
-  const std::uint64_t now = start_.storage->WallClockNs();
-  // A clock that was set back must not make the wait longer than the back-off.
-  if (now >= retry_at_ns_ || retry_at_ns_ - now > backoff_ns_) return 0;
-  return static_cast<std::int64_t>(retry_at_ns_ - now);
+  return backoff_ns_ == 0 ? -1 : retry_.Left(start_.storage->WallClockNs());
 }
 
 absl::Status SegmentPreparer::Take(Step step) {
@@ -130,7 +121,7 @@ absl::Status SegmentPreparer::WriteZeros() {
     step_ = Step::kImage;
     return absl::OkStatus();
   }
-  const std::span<const std::byte> zeros = AlignedPart(zeros_).first(std::min(kZeroBytes, left));
+  const std::span<const std::byte> zeros = zeros_.first(std::min(kZeroBytes, left));
   const std::uint64_t at = zeroed_;
   zeroed_ += zeros.size();
   return durable_->WriteAt(at, zeros, {});
@@ -154,8 +145,7 @@ absl::Status SegmentPreparer::TakeImage() {
 
 absl::Status SegmentPreparer::WipeImage() {
   const std::uint64_t left = image_.mapping->size() - wiped_;
-  start_.storage->StoreBytes(*image_.mapping, wiped_,
-                             AlignedPart(zeros_).first(std::min(kZeroBytes, left)));
+  start_.storage->StoreBytes(*image_.mapping, wiped_, zeros_.first(std::min(kZeroBytes, left)));
   wiped_ += std::min(kZeroBytes, left);
   if (wiped_ == image_.mapping->size()) step_ = Step::kHandOver;
   return absl::OkStatus();
@@ -208,7 +198,7 @@ void SegmentPreparer::Fail(const absl::Status& why) {
     return;
   }
   backoff_ns_ = std::clamp(backoff_ns_ * 2, kBackoffMinNs, kBackoffMaxNs);
-  retry_at_ns_ = start_.storage->WallClockNs() + backoff_ns_;
+  retry_.Set(start_.storage->WallClockNs(), backoff_ns_);
   start_.health->SetDiskLow(Explained(why, "make room; the log goes on by itself"));
 }
 

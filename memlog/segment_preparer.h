@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "pawl/storage.h"
 #include "segment_file.h"
 #include "segment_set.h"
+#include "wall_timer.h"
 
 namespace pawl::inline v0 {
 
@@ -68,7 +70,8 @@ class SegmentPreparer {
   bool IsUrgent() const noexcept;
 
   const Start start_;
-  const std::vector<std::byte> zeros_;  // kBlockBytes-aligned part of it serves direct writes
+  std::vector<std::byte> zero_memory_;
+  const std::span<const std::byte> zeros_;  // of it; block-aligned for direct writes
 
   Step step_ = Step::kRest;
   std::uint64_t index_;  // next segment to hand over
@@ -79,8 +82,8 @@ class SegmentPreparer {
   SegmentHeader header_{};
   SegmentSet::Image image_;
   std::optional<SegmentSet::Image> spare_;
-  std::uint64_t retry_at_ns_ = 0;
-  std::uint64_t backoff_ns_ = 0;
+  WallTimer retry_;
+  std::uint64_t backoff_ns_ = 0;  // 0: nothing waits
 };
 
 }  // namespace pawl::inline v0

@@ -16,16 +16,12 @@ std::int64_t SegmentScrubber::delay_ns() const noexcept {
   if (index_ >= start_.segments_count || start_.bytes_per_second == 0) return -1;
   // A disk that failed is left alone.
   if (start_.health->health() == LogHealth::kFailed) return -1;
-  const std::uint64_t now = start_.storage->WallClockNs();
-  const std::uint64_t longest = kStepBytes * kNsPerSecond / start_.bytes_per_second;
-  // A clock that was set back must not make the wait longer.
-  if (now >= due_ns_ || due_ns_ - now > longest) return 0;
-  return static_cast<std::int64_t>(due_ns_ - now);
+  return pause_.Left(start_.storage->WallClockNs());
 }
 
 int SegmentScrubber::DoWork() noexcept {
   if (!HasWork()) return 0;
-  due_ns_ = start_.storage->WallClockNs() + kStepBytes * kNsPerSecond / start_.bytes_per_second;
+  pause_.Set(start_.storage->WallClockNs(), kStepBytes * kNsPerSecond / start_.bytes_per_second);
   const absl::Status done = Continue();
   if (!done.ok()) {
     if (start_.on_notice) start_.on_notice(std::string(done.message()));

@@ -14,6 +14,7 @@
 #include "pawl/storage.h"
 #include "segment_set.h"
 #include "segment_walk.h"
+#include "wall_timer.h"
 
 namespace pawl::inline v0 {
 
@@ -52,7 +53,7 @@ class SegmentScrubber {
   std::uint64_t index_ = 0;  // segment being read
   std::unique_ptr<SegmentWalk> walk_;
   std::unique_ptr<ContentHasher> hasher_;
-  std::uint64_t due_ns_ = 0;  // wall clock
+  WallTimer pause_;  // until the next step
 };
 
 }  // namespace pawl::inline v0

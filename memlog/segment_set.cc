@@ -1,23 +1,10 @@
 #include "segment_set.h"
 
-#include <cstdio>
 #include <utility>
 
 #include "pawl/check.h"
 
 namespace pawl::inline v0 {
-namespace {
-
-std::string NumberedName(std::uint64_t index, const char* extension) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%010llu.%s", static_cast<unsigned long long>(index), extension);
-  return text;
-}
-
-}  // namespace
-
-std::string SegmentName(std::uint64_t index) { return NumberedName(index, "seg"); }
-std::string ImageName(std::uint64_t index) { return NumberedName(index, "img"); }
 
 SegmentSet::SegmentSet(Storage* storage, std::string directory, std::uint64_t segment_bytes)
     : storage_(storage),

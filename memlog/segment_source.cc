@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "block_memory.h"
 #include "manifest.h"
 
 namespace pawl::inline v0 {
@@ -54,15 +55,7 @@ absl::StatusOr<SegmentHeader> SegmentSource::ReadHeader(std::uint64_t index) {
   const absl::StatusOr<std::uint64_t> size = (*file)->Size();
   if (!size.ok()) return size.status();
   sizes_.push_back(*size);
-  SegmentHeader header{};
-  const absl::Status read =
-      (*file)->ReadAt(0, std::as_writable_bytes(std::span<SegmentHeader, 1>(&header, 1)));
-  // What a file cut short does not have is zeros, and those are no header.
-  if (!read.ok() && !absl::IsOutOfRange(read)) return read;
-  if (const absl::Status good = CheckSegmentHeader(header, manifest_, index, path); !good.ok()) {
-    return good;
-  }
-  return header;
+  return ReadSegmentHeader(**file, manifest_, index, path);
 }
 
 absl::StatusOr<SegmentView> SegmentSource::ReadFile(std::uint64_t index) {
@@ -84,12 +77,7 @@ absl::Status SegmentSource::FillBuffer(std::uint64_t index) {
     return absl::DataLossError(path + " has " + std::to_string(*size) + " bytes, a segment has " +
                                std::to_string(manifest_.segment_bytes));
   }
-  if (memory_.empty()) {
-    memory_.resize(manifest_.segment_bytes + kBlockBytes);
-    const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(memory_.data());
-    const std::size_t skip = (kBlockBytes - at % kBlockBytes) % kBlockBytes;
-    buffer_ = std::span<std::byte>(memory_).subspan(skip, manifest_.segment_bytes);
-  }
+  buffer_ = BlocksIn(memory_, manifest_.segment_bytes);
   const std::span<std::byte> bytes = buffer_;
   if (const absl::Status read = (*file)->ReadAt(0, bytes.first(*size)); !read.ok()) return read;
   std::memset(bytes.data() + *size, 0, bytes.size() - *size);

@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "block_memory.h"
 #include "manifest.h"
 
 namespace pawl::inline v0 {
@@ -27,15 +28,9 @@ absl::StatusOr<std::unique_ptr<SegmentWalk>> SegmentWalk::Open(Storage& storage,
   const std::string path = directory + "/" + SegmentName(index);
   absl::StatusOr<std::unique_ptr<File>> file = storage.Open(path, FileMode::kRead);
   if (!file.ok()) return file.status();
-  SegmentHeader header{};
-  const absl::Status read =
-      (*file)->ReadAt(0, std::as_writable_bytes(std::span<SegmentHeader, 1>(&header, 1)));
-  // What a file cut short does not have is zeros, and those are no header.
-  if (!read.ok() && !absl::IsOutOfRange(read)) return read;
-  if (absl::Status good = CheckSegmentHeader(header, manifest, index, path); !good.ok()) {
-    return good;
-  }
-  return std::unique_ptr<SegmentWalk>(new SegmentWalk(*std::move(file), path, header, start));
+  const absl::StatusOr<SegmentHeader> header = ReadSegmentHeader(**file, manifest, index, path);
+  if (!header.ok()) return header.status();
+  return std::unique_ptr<SegmentWalk>(new SegmentWalk(*std::move(file), path, *header, start));
 }
 
 SegmentWalk::SegmentWalk(std::unique_ptr<File> file, std::string path, const SegmentHeader& header,
@@ -71,10 +66,7 @@ absl::Status SegmentWalk::Have(std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t wanted = RoundDown(offset + bytes - first + kBlockBytes - 1);
   const std::uint64_t size =
       std::min(std::max(wanted, kPieceBytes), geometry_.segment_bytes - first);
-  if (memory_.size() < size + kBlockBytes) memory_.resize(size + kBlockBytes);
-  const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(memory_.data());
-  const std::size_t skip = (kBlockBytes - at % kBlockBytes) % kBlockBytes;
-  piece_ = std::span<std::byte>(memory_).subspan(skip, size);
+  piece_ = BlocksIn(memory_, size);
   first_ = first;
   const absl::Status read = file_->ReadAt(first, piece_);
   if (!read.ok()) piece_ = {};

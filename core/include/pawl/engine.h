@@ -54,8 +54,8 @@ struct EngineOptions {
   int disk_core = -1;          // pins the sync agent's and the preparer's threads
   Clock* clock = nullptr;      // borrowed; nullptr: SystemClock
   Storage* storage = nullptr;  // borrowed; nullptr: PosixStorage()
-  std::function<void(std::string_view)>
-      on_notice{};  // fallbacks taken, a torn tail cut, damage found
+  // Told of fallbacks taken, a torn tail cut, damage found.
+  std::function<void(std::string_view)> on_notice{};
 };
 
 // The engine: one log, one loop, the agents. Commands go in through producers, events come out
