@@ -17,7 +17,7 @@
 #include "reference.h"
 #include "rival_lmdb.h"
 #include "rival_sqlite.h"
-#include "spread.h"
+#include "spread_json.h"
 
 namespace pawl::inline v0::bench {
 namespace {
@@ -147,14 +147,6 @@ Spread RatioOf(const Row& of, const Row& by) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < above.size(); ++i) ratios.push_back(above[i] / below[i]);
   return SpreadOf(std::move(ratios));
-}
-
-void WriteSpread(JsonWriter& json, std::string_view key, const Spread& spread) {
-  json.BeginObject(key);
-  json.Number("median", spread.median);
-  json.Number("min", spread.min);
-  json.Number("max", spread.max);
-  json.EndObject();
 }
 
 void WriteRow(JsonWriter& json, const Plan& plan, const Row& row) {

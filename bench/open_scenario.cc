@@ -10,11 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include "json_writer.h"
+#include "disk_agents.h"
 #include "machine_facts.h"
 #include "or_fail.h"
 #include "pawl/log.h"
-#include "spread.h"
+#include "spread_json.h"
 #include "temporary_directory.h"
 
 namespace pawl::inline v0::bench {
@@ -66,7 +66,7 @@ class LongLog {
            log->published().value() % segment_bytes_ < tail) {
       AppendFrame(*log);
     }
-    Rest(*log);
+    RunDiskAgents(*log);
     log_bytes_ = log->published().value();
     OrFail(log->Close());
   }
@@ -83,7 +83,7 @@ class LongLog {
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
     segments_indexed_ = log->recovery().segments_indexed;
     for (std::uint64_t i = 0; i < 16; ++i) Verify(*log, 1 + i * (events_ - 1) / 15);
-    Rest(*log);
+    RunDiskAgents(*log);
     OrFail(log->Close());
     return took.count();
   }
@@ -97,14 +97,6 @@ class LongLog {
  private:
   std::unique_ptr<Log> OpenIt() const {
     return OrFail(Log::Open({.directory = directory_.path(), .segment_bytes = segment_bytes_}));
-  }
-
-  static void Rest(Log& log) {
-    while (log.HasSyncWork() || log.HasPrepareWork()) {
-      log.SyncWork();
-      log.PrepareWork();
-      OrFail(log.error());
-    }
   }
 
   void AppendFrame(Log& log) {
@@ -157,28 +149,13 @@ class LongLog {
   bool is_verified_ = true;
 };
 
-struct Row {
-  std::vector<double> open_ms;
-  std::vector<double> scan_ms;
-};
-
-void WriteSpread(JsonWriter& json, std::string_view key, const std::vector<double>& values) {
-  if (values.empty()) return;
-  const Spread spread = SpreadOf(values);
-  json.BeginObject(key);
-  json.Number("median", spread.median);
-  json.Number("min", spread.min);
-  json.Number("max", spread.max);
-  json.EndObject();
-}
-
-void WriteLog(JsonWriter& json, std::string_view key, const LongLog& log, const Row& row) {
+void WriteLog(JsonWriter& json, std::string_view key, const LongLog& log,
+              const std::vector<double>& open_ms) {
   json.BeginObject(key);
   json.Integer("events", log.events());
   json.Integer("log_bytes", log.log_bytes());
   json.Integer("segments_indexed", log.segments_indexed());
-  WriteSpread(json, "open_ms", row.open_ms);
-  WriteSpread(json, "scan_ms", row.scan_ms);
+  WriteSpread(json, "open_ms", SpreadOf(open_ms));
   json.Boolean("verified", log.is_verified());
   json.EndObject();
 }
@@ -195,23 +172,23 @@ int RunOpenScenario(Arguments& arguments) {
   LongLog small(plan, "pawl-open-small", plan.events);
   LongLog large(plan, "pawl-open-large", plan.events_large);
   LongLog* const logs[2] = {&small, &large};
-  Row rows[2];
+  std::vector<double> open_ms[2];
   for (std::uint64_t run = 1; run <= plan.runs; ++run) {
     // The order alternates: neither log always follows the other.
     for (std::size_t k = 0; k < 2; ++k) {
       const std::size_t which = (run + k) % 2;
-      rows[which].open_ms.push_back(logs[which]->Open());
-      Say("open", run, *logs[which], rows[which].open_ms.back());
+      open_ms[which].push_back(logs[which]->Open());
+      Say("open", run, *logs[which], open_ms[which].back());
     }
   }
   const std::uint64_t indexed[2] = {small.segments_indexed(), large.segments_indexed()};
-  const double ratio = SpreadOf(rows[1].open_ms).median / SpreadOf(rows[0].open_ms).median;
+  const double ratio = SpreadOf(open_ms[1]).median / SpreadOf(open_ms[0]).median;
   JsonWriter json;
   json.BeginObject();
   json.Text("scenario", "open");
   json.BeginObject("pawl");
-  WriteLog(json, "small", small, rows[0]);
-  WriteLog(json, "large", large, rows[1]);
+  WriteLog(json, "small", small, open_ms[0]);
+  WriteLog(json, "large", large, open_ms[1]);
   json.Number("open_ratio_large_to_small", ratio);
   json.EndObject();
   // Once is enough: it is made again while the log is open, and takes as long as the log is long.
@@ -220,9 +197,9 @@ int RunOpenScenario(Arguments& arguments) {
     json.BeginObject("scan");
     for (std::size_t which = 0; which < 2; ++which) {
       logs[which]->RemoveIndexes();
-      rows[which].scan_ms.push_back(logs[which]->Open());
-      Say("scan", 1, *logs[which], rows[which].scan_ms.back());
-      json.Number(which == 0 ? "small_ms" : "large_ms", rows[which].scan_ms.back());
+      const double scan_ms = logs[which]->Open();
+      Say("scan", 1, *logs[which], scan_ms);
+      json.Number(which == 0 ? "small_ms" : "large_ms", scan_ms);
     }
     json.EndObject();
     json.EndObject();
@@ -236,8 +213,8 @@ int RunOpenScenario(Arguments& arguments) {
     std::printf("%s\n", json.text().c_str());
   } else {
     std::printf("%11s events: open %8.1f ms\n%11s events: open %8.1f ms, %.2f x\n",
-                std::to_string(small.events()).c_str(), SpreadOf(rows[0].open_ms).median,
-                std::to_string(large.events()).c_str(), SpreadOf(rows[1].open_ms).median, ratio);
+                std::to_string(small.events()).c_str(), SpreadOf(open_ms[0]).median,
+                std::to_string(large.events()).c_str(), SpreadOf(open_ms[1]).median, ratio);
   }
   if (!is_verified) std::fprintf(stderr, "pawl_bench: NOT VERIFIED\n");
   return is_verified ? 0 : 1;

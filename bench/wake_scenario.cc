@@ -10,7 +10,7 @@
 
 #include "json_writer.h"
 #include "machine_facts.h"
-#include "spread.h"
+#include "spread_json.h"
 #include "wake_chain.h"
 #include "wake_pawl.h"
 #include "wake_subject.h"
@@ -144,14 +144,6 @@ void WriteTimes(JsonWriter& json, std::string_view key, const Histogram& times) 
   json.Integer("p999", at(99.9));
   json.Integer("max", static_cast<std::uint64_t>(times.max()));
   json.Integer("samples", times.count());
-  json.EndObject();
-}
-
-void WriteSpread(JsonWriter& json, std::string_view key, const Spread& spread) {
-  json.BeginObject(key);
-  json.Number("median", spread.median);
-  json.Number("min", spread.min);
-  json.Number("max", spread.max);
   json.EndObject();
 }
 

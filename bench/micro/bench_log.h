@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "disk_agents.h"
 #include "or_fail.h"
 #include "pawl/log.h"
 #include "temporary_directory.h"
@@ -30,13 +31,7 @@ class BenchLog {
   Log* operator->() const { return log_.get(); }
 
   // Makes durable what is published, and the next segment ready.
-  void Rest() {
-    while (log_->HasSyncWork() || log_->HasPrepareWork()) {
-      log_->SyncWork();
-      log_->PrepareWork();
-      OrFail(log_->error());
-    }
-  }
+  void Rest() { RunDiskAgents(*log_); }
 
  private:
   TemporaryDirectory directory_;
