@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -18,7 +17,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "campaign_arguments.h"
+#include "campaign_report.h"
 #include "compiled_fault.h"
 #include "planted.h"
 #include "power_cuts.h"
@@ -40,8 +39,6 @@ constexpr char kUsage[] =
     "  --planted NAME  plants a fault; exits 0 only if the campaign finds it\n"
     "  --json          one object on standard output\n";
 
-// Failures printed in full; the rest is counted.
-constexpr std::uint64_t kPrintedMax = 20;
 // A campaign of this size meets every path; a smaller one may not.
 constexpr std::uint64_t kAllPathsStates = 5000;
 
@@ -82,15 +79,13 @@ class Campaign {
  private:
   void Worker(Tally& total);
   void Report(std::uint64_t state, const std::string& what);
-  void Progress(const Tally& total);
 
   const Arguments& arguments_;
   // Next case, also those of the exhaustive part, which come first. Relaxed: only a ticket.
   std::atomic<std::uint64_t> next_{0};
   std::mutex mutex_;
-  std::uint64_t printed_ = 0;  // under mutex_
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_ = start_;  // under mutex_
+  std::uint64_t printed_ = 0;            // under mutex_
+  CampaignProgress progress_{"states"};  // under mutex_
 };
 
 void Campaign::Report(std::uint64_t state, const std::string& what) {
@@ -101,17 +96,6 @@ void Campaign::Report(std::uint64_t state, const std::string& what) {
       "FAILURE %s\n  repeat: tools/campaign power-cuts --seed %llu --first %llu --count %llu\n",
       what.c_str(), static_cast<unsigned long long>(arguments_.seed),
       static_cast<unsigned long long>(state), static_cast<unsigned long long>(kStatesPerCase));
-}
-
-void Campaign::Progress(const Tally& total) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now - last_ < std::chrono::seconds(5)) return;
-  last_ = now;
-  const double seconds = std::chrono::duration<double>(now - start_).count();
-  std::fprintf(
-      stderr, "%llu of %llu states, %.0f/s, %s\n", static_cast<unsigned long long>(total.states),
-      static_cast<unsigned long long>(arguments_.count),
-      static_cast<double>(total.states) / seconds, total.is_clean() ? "no failure" : "FAILURES");
 }
 
 void Campaign::Worker(Tally& total) {
@@ -137,7 +121,7 @@ void Campaign::Worker(Tally& total) {
     }
     const std::lock_guard lock(mutex_);
     total.Add(tally);
-    Progress(total);
+    progress_.Show(total.states, arguments_.count, total.is_clean());
   }
 }
 
@@ -226,16 +210,12 @@ int Finish(const Arguments& arguments, const Tally& tally, double seconds) {
   const std::string json =
       absl::StrCat(tally.ToJson(), ", \"seed\": ", arguments.cuts.seed,
                    ", \"first\": ", arguments.first, ", \"seconds\": ", seconds, "}");
-  std::fprintf(arguments.is_json ? stdout : stderr, "%s\n", json.c_str());
+  PrintResult(arguments, json);
   if (!tally.is_clean() && arguments.count <= kStatesPerCase &&
       arguments.cuts.steps_limit == PowerCutOptions{}.steps_limit) {
     ShrinkCase(arguments);
   }
-  if (!arguments.planted.empty()) {
-    std::fprintf(stderr, "%s: %s\n", arguments.planted.c_str(),
-                 tally.is_clean() ? "NOT FOUND" : "found");
-    return tally.is_clean() ? 1 : 0;
-  }
+  if (!arguments.planted.empty()) return EndPlanted(arguments.planted, tally.is_clean());
   return tally.is_clean() && unmet.empty() && tally.states == arguments.count ? 0 : 1;
 }
 
@@ -255,10 +235,9 @@ int Main(int argc, char** argv) {
   is_fault_planted = !arguments.planted.empty();
   std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(current_seed));
   std::signal(SIGABRT, OnAbort);
-  const auto start = std::chrono::steady_clock::now();
+  const CampaignProgress progress("states");
   const Tally tally = Campaign(arguments).Run();
-  return Finish(arguments, tally,
-                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  return Finish(arguments, tally, progress.seconds());
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -13,7 +12,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
-#include "campaign_arguments.h"
+#include "campaign_report.h"
 #include "child.h"
 #include "full_disk_case.h"
 #include "full_disk_room.h"
@@ -43,8 +42,6 @@ constexpr std::uint64_t kDiskBytes = std::uint64_t{64} << 20;
 constexpr int kDeadlineMs = 60'000;
 // Points after which the file system is made anew.
 constexpr std::uint64_t kPointsPerDisk = 500;
-// Failures printed in full; the rest is counted.
-constexpr std::uint64_t kPrintedMax = 20;
 
 struct Arguments : CampaignArguments {
   StorageLies lies{};
@@ -182,24 +179,17 @@ std::string ToJson(const FullDiskTally& tally, const Arguments& arguments, doubl
 }
 
 int Skip(const absl::Status& why) {
-  std::fprintf(stderr, "pawl_disk_full: SKIP: %s\n", std::string(why.message()).c_str());
-  return kSkipStatus;
+  return SkipCampaign("pawl_disk_full", std::string(why.message()));
 }
 
 int Finish(const Arguments& arguments, const FullDiskTally& tally, double seconds) {
-  std::fprintf(arguments.is_json ? stdout : stderr, "%s\n",
-               ToJson(tally, arguments, seconds).c_str());
-  if (!arguments.planted.empty()) {
-    std::fprintf(stderr, "%s: %s\n", arguments.planted.c_str(),
-                 tally.is_clean() ? "NOT FOUND" : "found");
-    return tally.is_clean() ? 1 : 0;
-  }
+  PrintResult(arguments, ToJson(tally, arguments, seconds));
+  if (!arguments.planted.empty()) return EndPlanted(arguments.planted, tally.is_clean());
   return tally.is_clean() ? 0 : 1;
 }
 
 int Run(const Arguments& arguments) {
-  const auto start = std::chrono::steady_clock::now();
-  auto last = start;
+  CampaignProgress progress("points");
   const absl::StatusOr<std::unique_ptr<PrivateGround>> ground = PrivateGround::Enter();
   if (!ground.ok()) return Skip(ground.status());
   DiskFullCampaign campaign(arguments, **ground);
@@ -212,15 +202,9 @@ int Run(const Arguments& arguments) {
       return 1;
     }
     campaign.RunPoint(arguments.first + i);
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last < std::chrono::seconds(5)) continue;
-    last = now;
-    std::fprintf(stderr, "%llu of %llu points, %s\n", static_cast<unsigned long long>(i + 1),
-                 static_cast<unsigned long long>(arguments.count),
-                 campaign.tally().is_clean() ? "no failure" : "FAILURES");
+    progress.Show(i + 1, arguments.count, campaign.tally().is_clean());
   }
-  return Finish(arguments, campaign.tally(),
-                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  return Finish(arguments, campaign.tally(), progress.seconds());
 }
 
 void Plant(const CampaignCommandLine& line, const std::string& name, Arguments& arguments) {

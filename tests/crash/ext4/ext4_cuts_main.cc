@@ -2,14 +2,13 @@
 // every recovery by what was acknowledged. See --help.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
-#include "campaign_arguments.h"
+#include "campaign_report.h"
 #include "cut_campaign.h"
 #include "private_ground.h"
 
@@ -32,9 +31,6 @@ constexpr char kUsage[] =
     "Mounts loop devices in a mount namespace of its own: wants root. Ends with status 77 where "
     "the\n"
     "machine does not allow it. One file system at a time: --threads says nothing here.\n";
-
-// Failures printed in full; the rest is counted.
-constexpr std::uint64_t kPrintedMax = 20;
 
 struct Arguments : CampaignArguments {
   CutOptions cuts;
@@ -69,38 +65,12 @@ std::string ToJson(const CutTally& tally, const Arguments& arguments, double sec
 }
 
 int Skip(const absl::Status& why) {
-  std::fprintf(stderr, "pawl_ext4_cuts: SKIP: %s\n", std::string(why.message()).c_str());
-  return kSkipStatus;
+  return SkipCampaign("pawl_ext4_cuts", std::string(why.message()));
 }
 
-class Progress {
- public:
-  void Show(const CutTally& tally, std::uint64_t count) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last_ < std::chrono::seconds(5)) return;
-    last_ = now;
-    std::fprintf(
-        stderr, "%llu of %llu cuts, %.0f/s, %s\n", static_cast<unsigned long long>(tally.cuts),
-        static_cast<unsigned long long>(count), static_cast<double>(tally.cuts) / seconds(),
-        tally.is_clean() ? "no failure" : "FAILURES");
-  }
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_ = start_;
-};
-
 int Finish(const Arguments& arguments, const CutTally& tally, double seconds) {
-  std::fprintf(arguments.is_json ? stdout : stderr, "%s\n",
-               ToJson(tally, arguments, seconds).c_str());
-  if (!arguments.planted.empty()) {
-    std::fprintf(stderr, "%s: %s\n", arguments.planted.c_str(),
-                 tally.is_clean() ? "NOT FOUND" : "found");
-    return tally.is_clean() ? 1 : 0;
-  }
+  PrintResult(arguments, ToJson(tally, arguments, seconds));
+  if (!arguments.planted.empty()) return EndPlanted(arguments.planted, tally.is_clean());
   return tally.is_clean() && tally.cuts == arguments.count ? 0 : 1;
 }
 
@@ -119,7 +89,7 @@ int Run(const Arguments& arguments) {
                      static_cast<unsigned long long>(disk * CutCampaign::kLivesPerDisk),
                      static_cast<unsigned long long>(CutCampaign::kLivesPerDisk));
       });
-  Progress progress;
+  CampaignProgress progress("cuts");
   for (std::uint64_t disk = arguments.first / CutCampaign::kLivesPerDisk;
        tally.cuts < arguments.count; ++disk) {
     const std::uint64_t cuts = std::min(CutCampaign::kLivesPerDisk, arguments.count - tally.cuts);
@@ -130,7 +100,7 @@ int Run(const Arguments& arguments) {
       std::fprintf(stderr, "FAILURE %s\n", ran.ToString().c_str());
       return 1;
     }
-    progress.Show(tally, arguments.count);
+    progress.Show(tally.cuts, arguments.count, tally.is_clean());
   }
   return Finish(arguments, tally, progress.seconds());
 }

@@ -30,7 +30,4 @@ class PrivateGround {
   const std::string root_;
 };
 
-// Exit status of a campaign that this machine does not allow, as ctest's SKIP_RETURN_CODE has it.
-inline constexpr int kSkipStatus = 77;
-
 }  // namespace pawl::inline v0

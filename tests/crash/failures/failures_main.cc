@@ -4,12 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
-#include "campaign_arguments.h"
+#include "campaign_report.h"
 #include "failure_cases.h"
 
 namespace pawl::inline v0 {
@@ -28,9 +27,6 @@ constexpr char kUsage[] =
     "  --count N  cases to run (default: all from --first on)\n"
     "  --first K  number of the first; a failure prints its own\n"
     "  --json     one object on standard output\n";
-
-// Failures printed in full; the rest is counted.
-constexpr std::uint64_t kPrintedMax = 20;
 
 std::uint64_t current_case = 0;
 
@@ -78,14 +74,12 @@ int Main(int argc, char** argv) {
   std::fprintf(stderr, "%llu cases in all\n", static_cast<unsigned long long>(cases.size()));
   if (arguments.first >= cases.size()) line.Refuse("--first is behind the last case");
   arguments.count = std::min(arguments.count, cases.size() - arguments.first);
-  const auto start = std::chrono::steady_clock::now();
+  const CampaignProgress progress("cases");
   const FailureTally tally = RunAll(cases, arguments);
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const std::string json =
-      absl::StrCat(tally.ToJson(), ", \"all\": ", cases.size(),
-                   ", \"seed\": 0, \"first\": ", arguments.first, ", \"seconds\": ", seconds, "}");
-  std::fprintf(arguments.is_json ? stdout : stderr, "%s\n", json.c_str());
+  const std::string json = absl::StrCat(tally.ToJson(), ", \"all\": ", cases.size(),
+                                        ", \"seed\": 0, \"first\": ", arguments.first,
+                                        ", \"seconds\": ", progress.seconds(), "}");
+  PrintResult(arguments, json);
   return tally.is_clean() ? 0 : 1;
 }
 

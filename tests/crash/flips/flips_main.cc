@@ -3,14 +3,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdio>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "campaign_arguments.h"
+#include "campaign_report.h"
 #include "damage.h"
 #include "flip_trial.h"
 
@@ -33,12 +32,6 @@ constexpr char kUsage[] =
     "  --json       one object on standard output\n";
 
 constexpr std::uint64_t kBatch = 256;
-// Failures printed in full; the rest is counted.
-constexpr std::uint64_t kPrintedMax = 20;
-
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 class Campaign {
  public:
@@ -56,10 +49,9 @@ class Campaign {
   const DamageList& damages_;
   std::atomic<std::uint64_t> next_;
   std::mutex mutex_;
-  FlipTally total_;            // under mutex_
-  std::uint64_t printed_ = 0;  // under mutex_
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  double told_ = 0;  // under mutex_
+  FlipTally total_;                       // under mutex_
+  std::uint64_t printed_ = 0;             // under mutex_
+  CampaignProgress progress_{"damages"};  // under mutex_
 };
 
 void Campaign::Report(std::uint64_t number, const std::string& what) {
@@ -74,13 +66,8 @@ void Campaign::Report(std::uint64_t number, const std::string& what) {
 void Campaign::Add(const FlipTally& tally) {
   const std::lock_guard lock(mutex_);
   total_.Add(tally);
-  const double seconds = SecondsSince(start_);
-  if (seconds - told_ < 5) return;
-  told_ = seconds;
-  const std::uint64_t done = total_.flips.count + total_.truncations.count;
-  std::fprintf(stderr, "%llu of %llu, %.0f/s, %s\n", static_cast<unsigned long long>(done),
-               static_cast<unsigned long long>(arguments_.count),
-               static_cast<double>(done) / seconds, total_.is_clean() ? "no failure" : "FAILURES");
+  progress_.Show(total_.flips.count + total_.truncations.count, arguments_.count,
+                 total_.is_clean());
 }
 
 void Campaign::Worker() {
@@ -132,12 +119,12 @@ int Main(int argc, char** argv) {
   Describe(subjects, damages);
   if (arguments.first >= damages.size()) line.Refuse("--first is behind the last damage");
   arguments.count = std::min(arguments.count, damages.size() - arguments.first);
-  const auto start = std::chrono::steady_clock::now();
+  const CampaignProgress progress("damages");
   const FlipTally tally = Campaign(arguments, damages).Run();
   const std::string json =
       absl::StrCat(tally.ToJson(), ", \"all\": ", damages.size(), ", \"seed\": ", arguments.seed,
-                   ", \"first\": ", arguments.first, ", \"seconds\": ", SecondsSince(start), "}");
-  std::fprintf(arguments.is_json ? stdout : stderr, "%s\n", json.c_str());
+                   ", \"first\": ", arguments.first, ", \"seconds\": ", progress.seconds(), "}");
+  PrintResult(arguments, json);
   return tally.is_clean() ? 0 : 1;
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -16,7 +15,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
-#include "campaign_arguments.h"
+#include "campaign_report.h"
 #include "pawl/check.h"
 #include "step_run.h"
 
@@ -39,10 +38,6 @@ constexpr char kUsage[] =
     "  --json          one object on standard output\n"
     "\n"
     "Exit status 77: this machine does not let a process trace its children.\n";
-
-// Failures printed in full; the rest is counted.
-constexpr std::uint64_t kPrintedMax = 20;
-constexpr int kSkipped = 77;
 
 struct Arguments : CampaignArguments {
   std::string scenario;
@@ -230,12 +225,9 @@ int Finish(const Arguments& arguments, const StepsCampaign& campaign, double sec
   const std::string json =
       absl::StrCat(tally.ToJson(campaign.text()), ", \"seed\": ", arguments.seed,
                    ", \"first\": ", arguments.first, ", \"seconds\": ", seconds, "}");
-  std::fprintf(arguments.is_json ? stdout : stderr, "%s\n", json.c_str());
+  PrintResult(arguments, json);
   const bool is_clean = tally.failures() == 0;
-  if (!arguments.planted.empty()) {
-    std::fprintf(stderr, "%s: %s\n", arguments.planted.c_str(), is_clean ? "NOT FOUND" : "found");
-    return is_clean ? 1 : 0;
-  }
+  if (!arguments.planted.empty()) return EndPlanted(arguments.planted, is_clean);
   if (tally.steps < arguments.count || tally.steps == 0) {
     std::fprintf(stderr, "pawl_steps: the script ended before\n");
     return 1;
@@ -256,15 +248,13 @@ int Main(int argc, char** argv) {
   Check(line, arguments, argv);
   is_fault_planted = !arguments.planted.empty();
   if (const std::string why = WhyNoTracing(); !why.empty()) {
-    std::fprintf(stderr, "pawl_steps: SKIPPED, no tracing here: %s\n", why.c_str());
-    return kSkipped;
+    return SkipCampaign("pawl_steps", "no tracing here: " + why);
   }
   std::signal(SIGABRT, OnAbort);
-  const auto start = std::chrono::steady_clock::now();
+  const CampaignProgress progress("steps");
   StepsCampaign campaign(arguments);
   campaign.Run();
-  return Finish(arguments, campaign,
-                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  return Finish(arguments, campaign, progress.seconds());
 }
 
 }  // namespace
