@@ -20,9 +20,11 @@ class HealthBoard {
     return health_.load(std::memory_order_acquire);
   }
 
+  // A status of the caller's own: copies of one status share a counted text, and who frees it last
+  // would be decided in the library, where a race detector cannot look.
   absl::Status error() const {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return error_;
+    return {error_.code(), error_.message()};
   }
 
   void SetFailed(absl::Status why) { Set(LogHealth::kFailed, std::move(why)); }
