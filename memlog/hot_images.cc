@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "block_file.h"
+#include "manifest.h"
 
 namespace pawl::inline v0 {
 namespace {
@@ -16,6 +17,23 @@ std::string DraftName(std::uint64_t index) { return ImageName(index) + ".tmp"; }
 std::string DirectoryOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 }  // namespace
+
+std::string DefaultHotDirectory(const LogId& log_id) { return "/dev/shm/pawl-" + HexOf(log_id); }
+
+bool AreOpen(const HotMarks& marks, const BootId& boot_id) noexcept {
+  // Acquire: pairs with the release of the process that opened the log; what it stored before is in
+  // this memory, also after its death.
+  const bool is_open =
+      marks.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(MarksState::kOpen);
+  return is_open && marks.magic == kMarksMagic && marks.format_version == kFormatVersion &&
+         marks.boot_id == boot_id;
+}
+
+bool AreOf(const HotMarks& marks, const Manifest& manifest,
+           const FileIdentity& manifest_identity) noexcept {
+  return marks.log_id == manifest.log_id && marks.manifest_device == manifest_identity.device &&
+         marks.manifest_inode == manifest_identity.inode;
+}
 
 HotImages::HotImages(Storage* storage, std::string hot_directory, std::string log_directory,
                      Notice notice)
@@ -67,7 +85,7 @@ absl::StatusOr<SegmentSet::Image> HotImages::NewDraft(std::uint64_t index, std::
 
 absl::Status HotImages::MakeDraft(SegmentSet::Image& image, std::uint64_t index) {
   const std::string draft = DirectoryOf(image.path) + "/" + DraftName(index);
-  const absl::Status renamed = storage_->Rename(image.path, draft);
+  const absl::Status renamed = storage_->RenameUnkept(image.path, draft);
   if (renamed.ok()) image.path = draft;
   return renamed;
 }
@@ -88,6 +106,10 @@ absl::StatusOr<std::shared_ptr<Mapping>> HotImages::NewMarks() {
   return MapNew(kMarksName, kBlockBytes, path);
 }
 
+absl::StatusOr<std::shared_ptr<Mapping>> HotImages::NewReaders(std::uint64_t bytes) {
+  return storage_->MapImage(directory_ + "/" + kReadersName, bytes);
+}
+
 absl::Status HotImages::RemoveAll() {
   for (const std::string& directory : Directories()) {
     const absl::StatusOr<std::vector<std::string>> names = storage_->List(directory);
@@ -96,7 +118,9 @@ absl::Status HotImages::RemoveAll() {
     const absl::Status no_marks = UnlinkIfThere(*storage_, directory + "/" + kMarksName);
     if (!no_marks.ok()) return no_marks;
     for (const std::string& name : *names) {
-      if (!EndsWith(name, ".img") && !EndsWith(name, ".img.tmp")) continue;
+      const bool is_ours =
+          EndsWith(name, ".img") || EndsWith(name, ".img.tmp") || name == kReadersName;
+      if (!is_ours) continue;
       const absl::Status gone = UnlinkIfThere(*storage_, directory + "/" + name);
       if (!gone.ok()) return gone;
     }

@@ -18,6 +18,16 @@
 namespace pawl::inline v0 {
 
 inline constexpr const char* kMarksName = "marks";
+inline constexpr const char* kReadersName = "readers";
+
+// Where an engine keeps them unless told otherwise.
+std::string DefaultHotDirectory(const LogId& log_id);
+
+// True for marks that an engine of this boot made and did not close.
+bool AreOpen(const HotMarks& marks, const BootId& boot_id) noexcept;
+// True for marks of this log in this directory, not of a copy of it.
+bool AreOf(const HotMarks& marks, const Manifest& manifest,
+           const FileIdentity& manifest_identity) noexcept;
 
 // The files of the hot directory: images and marks. What finds no room or no permission there
 // lives in the log directory instead, with one notice; the code is the same.
@@ -40,6 +50,7 @@ class HotImages {
   //   errors    RESOURCE_EXHAUSTED neither directory has room
   absl::StatusOr<SegmentSet::Image> NewDraft(std::uint64_t index, std::uint64_t bytes);
   // Gives a retired image the draft name for segment `index`; its content is for the caller.
+  //   errors    FAILED_PRECONDITION a reader in another process keeps it: drop it
   absl::Status MakeDraft(SegmentSet::Image& image, std::uint64_t index);
   // The draft is complete: it gets its name.
   absl::Status NameDraft(SegmentSet::Image& image, std::uint64_t index);
@@ -47,9 +58,11 @@ class HotImages {
 
   // Marks as zeros, in the directory of the images.
   absl::StatusOr<std::shared_ptr<Mapping>> NewMarks();
+  // The slots of reader processes as zeros, likewise.
+  absl::StatusOr<std::shared_ptr<Mapping>> NewReaders(std::uint64_t bytes);
 
-  // Removes images, drafts and marks of earlier lives, marks first: without marks no image is
-  // believed.
+  // Removes images, drafts, marks and slots of earlier lives, marks first: without marks no image
+  // is believed, here or in a reader process.
   absl::Status RemoveAll();
   // After RemoveAll(): the hot directory and its lock too.
   absl::Status RemoveDirectory();

@@ -67,6 +67,8 @@ StreamReader Log::NewStreamReader(std::uint32_t stream) const {
   return StreamReader(parts_->segments, stream);
 }
 
+std::vector<ReaderProcess> Log::readers() const { return parts_->readers->List(); }
+
 const RecoveryReport& Log::recovery() const noexcept { return parts_->report; }
 Epoch Log::epoch() const noexcept { return parts_->report.epoch; }
 const LogId& Log::id() const noexcept { return parts_->manifest.log_id; }

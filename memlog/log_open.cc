@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint32_t kCommitBytesMin = 1024;  // holds the engine's own commits
 constexpr std::uint32_t kCommitBytesDefault = 1 << 20;
 constexpr std::uint32_t kSegmentsAheadMax = 256;
+constexpr std::uint32_t kReadersMax = 65536;
 
 // Bytes of one commit in segments of that size: a frame with it must leave room for others.
 absl::StatusOr<std::uint32_t> CommitBytesMax(const LogOptions& options,
@@ -43,6 +44,10 @@ absl::Status CheckOptions(const LogOptions& options) {
   if (options.segments_ahead == 0 || options.segments_ahead > kSegmentsAheadMax) {
     return absl::InvalidArgumentError("segments_ahead must be 1 to 256, not " +
                                       std::to_string(options.segments_ahead));
+  }
+  if (options.readers_max > kReadersMax) {
+    return absl::InvalidArgumentError("readers_max must be 0 to 65536, not " +
+                                      std::to_string(options.readers_max));
   }
   return CommitBytesMax(options, options.segment_bytes).status();
 }
@@ -126,8 +131,8 @@ absl::Status Log::Parts::Open() {
   if (!boot.ok() && !has_none) return boot.status();
   if (boot.ok()) boot_id = *boot;
 
-  const std::string hot = options.hot_directory.empty() ? "/dev/shm/pawl-" + HexOf(manifest.log_id)
-                                                        : options.hot_directory;
+  const std::string hot =
+      options.hot_directory.empty() ? DefaultHotDirectory(manifest.log_id) : options.hot_directory;
   images = std::make_unique<HotImages>(storage, hot, directory, options.on_notice);
   if (absl::Status prepared = images->Prepare(); !prepared.ok()) return prepared;
   Recovery recovery({.storage = storage,
@@ -175,6 +180,7 @@ absl::Status Log::Parts::Assemble(const Recovery& recovery) {
   const absl::StatusOr<ReadySegment> tail = AddTail(recovery);
   if (!tail.ok()) return tail.status();
   if (absl::Status made = CreateMarks(recovery.end().next); !made.ok()) return made;
+  CreateReaders();
   absl::StatusOr<std::unique_ptr<Evidence>> opened =
       Evidence::Open(*storage, options.directory, manifest.log_id, recovery.evidence());
   if (!opened.ok()) return opened.status();
@@ -190,6 +196,7 @@ void Log::Parts::CreateAgents(const Recovery& recovery, const ReadySegment& tail
                                                             .segments = segments.get(),
                                                             .evidence = evidence.get(),
                                                             .health = &health,
+                                                            .readers = readers.get(),
                                                             .prepare_bell = &prepare_bell,
                                                             .epoch = report.epoch,
                                                             .durable = end.next});
@@ -231,6 +238,7 @@ void Log::Parts::CreateAgents(const Recovery& recovery, const ReadySegment& tail
       LogWriter::Start{.storage = storage,
                        .marks = marks,
                        .ready = &ready,
+                       .readers = readers.get(),
                        .sync_bell = &sync_bell,
                        .prepare_bell = &prepare_bell,
                        .segment = tail,
@@ -284,6 +292,19 @@ absl::Status Log::Parts::CreateMarks(Address end) {
   // in recovery.
   marks->state.store(static_cast<std::uint32_t>(MarksState::kOpen), std::memory_order_release);
   return absl::OkStatus();
+}
+
+// Nobody needs it to read along: without it readers poll, and are not listed.
+void Log::Parts::CreateReaders() {
+  readers = std::make_unique<ReaderBoard>(marks);
+  if (options.readers_max == 0) return;
+  absl::StatusOr<std::shared_ptr<Mapping>> file =
+      images->NewReaders(ReaderBoard::BytesFor(options.readers_max));
+  if (!file.ok()) {
+    Tell("readers in other processes are not listed: " + std::string(file.status().message()));
+    return;
+  }
+  readers = std::make_unique<ReaderBoard>(*std::move(file), marks, manifest.log_id, report.epoch);
 }
 
 // The first commit of the incarnation, durable before anybody else's.

@@ -15,6 +15,7 @@
 #include "pawl/hot_marks.h"
 #include "pawl/log.h"
 #include "pawl/ready_segments.h"
+#include "reader_slots.h"
 #include "recovery.h"
 #include "segment_indexer.h"
 #include "segment_preparer.h"
@@ -38,6 +39,7 @@ struct Log::Parts {
   std::shared_ptr<SegmentSet> segments;
   std::shared_ptr<Mapping> marks_mapping;
   HotMarks* marks = nullptr;
+  std::unique_ptr<ReaderBoard> readers;
   std::unique_ptr<Evidence> evidence;
   ReadySegments ready;
   Doorbell sync_bell;
@@ -61,6 +63,7 @@ struct Log::Parts {
   void CreateAgents(const Recovery& recovery, const ReadySegment& tail);
   absl::StatusOr<ReadySegment> AddTail(const Recovery& recovery);
   absl::Status CreateMarks(Address end);
+  void CreateReaders();
   absl::Status BeginEpoch(const Recovery& recovery);
   absl::Status AwaitRoom();
   absl::Status SyncAll();

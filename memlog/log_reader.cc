@@ -3,11 +3,11 @@
 #include <cstring>
 #include <string>
 
-#include "segment_set.h"
+#include "readable_segments.h"
 
 namespace pawl::inline v0 {
 
-LogReader::LogReader(std::shared_ptr<SegmentSet> segments, Address after, Position position)
+LogReader::LogReader(std::shared_ptr<ReadableSegments> segments, Address after, Position position)
     : segments_(std::move(segments)),
       address_(segments_->geometry().Normalised(after.value())),
       position_(position) {}
@@ -16,9 +16,10 @@ bool LogReader::EnterSegment() noexcept {
   if (!status_.ok()) return false;
   const SegmentGeometry& geometry = segments_->geometry();
   const std::uint64_t index = geometry.IndexOf(address_.value());
-  absl::StatusOr<SegmentSet::Entered> entered = segments_->Enter(index);
+  absl::StatusOr<ReadableSegments::Entered> entered = segments_->Enter(index);
   if (!entered.ok()) {
-    status_ = entered.status();
+    // Between two writers nothing is final.
+    if (!absl::IsUnavailable(entered.status())) status_ = entered.status();
     segment_ = nullptr;
     return false;
   }
@@ -48,13 +49,49 @@ const FrameHeader* LogReader::Stop() noexcept {
   return nullptr;
 }
 
-// From a frame without commits, or from behind a seal, to the next frame with commits.
+// Another writer goes on in other memory: there, what was read last must stand where it stood. A
+// frame's checksum covers that of the frame before, so then all before is the same.
+//   returns   false: not now, or status() tells
+bool LogReader::Rejoin() noexcept {
+  const Address here = address_;
+  const std::uint64_t generation = segments_->generation();
+  if (last_frame_.value() != 0) address_ = last_frame_;
+  if (!EnterSegment()) {
+    address_ = here;
+    return false;
+  }
+  const FrameHeader& last = *At(address_);
+  const bool is_same = last_frame_.value() == 0 ||
+                       (last.address == last_frame_.value() && last.checksum == last_checksum_ &&
+                        last.length != 0 && IsSound(last));
+  address_ = here;
+  if (!is_same) {
+    segment_ = nullptr;
+    status_ = absl::AbortedError(
+        "the log was cut before address " + std::to_string(here.value()) +
+        ", up to which position " + std::to_string(position_.value()) +
+        " was read: a power cut or an operator took records that were published. Read again from "
+        "a checkpoint that is still in the log, or from the start");
+    return false;
+  }
+  generation_ = generation;
+  if (here.value() < segment_start_ || here.value() >= segment_end_) return EnterSegment();
+  return true;
+}
+
+// From a frame without commits, or from behind a seal, to the next frame with commits. Where frames
+// are checked, every frame comes this way.
 const FrameHeader* LogReader::SkipToData(Address limit) noexcept {
   const SegmentGeometry& geometry = segments_->geometry();
   while (address_ < limit) {
+    if (generation_ != segments_->generation() && !Rejoin()) return nullptr;
     if (address_.value() >= segment_end_ && !EnterSegment()) return nullptr;
     const FrameHeader& frame = *At(address_);
-    if (!is_verified_ && frame.length != 0 && !IsSound(frame)) return Stop();
+    if (!is_verified_ && frame.length != 0) {
+      if (!IsSound(frame)) return Stop();
+      last_frame_ = address_;
+      last_checksum_ = frame.checksum;
+    }
     if (frame.kind == FrameKind::kData) return Step(frame);
     // Below the limit every frame is whole, so zeros mean that the seal is behind us.
     const bool is_over = frame.length == 0 || frame.kind == FrameKind::kSeal;

@@ -5,7 +5,7 @@
 
 #include "frame_scan.h"
 #include "pawl/log_reader.h"
-#include "segment_set.h"
+#include "readable_segments.h"
 
 namespace pawl::inline v0 {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "frame_checksum.h"
 #include "pawl/crc32c.h"
+#include "reader_slots.h"
 
 namespace pawl::inline v0 {
 namespace {
@@ -35,6 +36,7 @@ LogWriter::LogWriter(const Start& start)
     : storage_(start.storage),
       marks_(start.marks),
       ready_(start.ready),
+      readers_(start.readers),
       sync_bell_(start.sync_bell),
       prepare_bell_(start.prepare_bell),
       epoch_(start.epoch),
@@ -121,10 +123,11 @@ void LogWriter::WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept
   SetAddress(address_.value() + length);
   previous_checksum_ = header.checksum;
   previous_length_ = length;
-  // Release: the whole frame before the mark. Pairs with the acquire in Log::published() and in
-  // the sync agent.
+  // Release: the whole frame before the mark. Pairs with the acquire in Log::published(), in
+  // AttachedLog::published() and in the sync agent.
   marks_->published.store(address_.value(), std::memory_order_release);
   sync_bell_->Ring();
+  readers_->WakeForPublished(time_ns_);
 }
 
 void LogWriter::Roll() noexcept {

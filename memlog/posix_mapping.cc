@@ -1,6 +1,7 @@
 #include "posix_mapping.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,11 @@ class PosixMapping final : public Mapping {
  public:
   PosixMapping(std::byte* data, std::size_t size) noexcept : Mapping(data, size) {}
   ~PosixMapping() override { ::munmap(data(), size()); }
+
+  void Keep(OwnedDescriptor fd) noexcept { kept_ = std::move(fd); }
+
+ private:
+  OwnedDescriptor kept_;  // with the shared lock, if there is one
 };
 
 // Makes all pages present and writable, so that no later store faults or fails.
@@ -52,8 +58,8 @@ absl::StatusOr<OwnedDescriptor> OpenOwnFile(const std::string& path, int flags) 
   return fd;
 }
 
-absl::StatusOr<std::shared_ptr<Mapping>> MapOpenFile(const std::string& path, int fd,
-                                                     int protection) {
+absl::StatusOr<std::shared_ptr<PosixMapping>> MapOpenFile(const std::string& path, int fd,
+                                                          int protection) {
   struct stat facts {};
   if (::fstat(fd, &facts) != 0) return ErrnoStatus("fstat", path, errno);
   const std::size_t size = static_cast<std::size_t>(facts.st_size);
@@ -61,12 +67,11 @@ absl::StatusOr<std::shared_ptr<Mapping>> MapOpenFile(const std::string& path, in
   if (size == 0) return absl::NotFoundError(path + " is empty");
   void* memory = ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return ErrnoStatus("mmap", path, errno);
-  return std::shared_ptr<Mapping>(
-      std::make_shared<PosixMapping>(static_cast<std::byte*>(memory), size));
+  return std::make_shared<PosixMapping>(static_cast<std::byte*>(memory), size);
 }
 
-absl::StatusOr<std::shared_ptr<Mapping>> MapNewImage(const std::string& path, int fd,
-                                                     std::uint64_t bytes) {
+absl::StatusOr<std::shared_ptr<PosixMapping>> MapNewImage(const std::string& path, int fd,
+                                                          std::uint64_t bytes) {
   const FileSizeSignalBlock no_signal;
   int rc = 0;
   do {
@@ -74,8 +79,9 @@ absl::StatusOr<std::shared_ptr<Mapping>> MapNewImage(const std::string& path, in
   } while (rc != 0 && errno == EINTR);
   if (rc != 0 && errno == EOPNOTSUPP) rc = ::ftruncate(fd, static_cast<off_t>(bytes));
   if (rc != 0) return ErrnoStatus("allocate", path, errno);
-  absl::StatusOr<std::shared_ptr<Mapping>> image = MapOpenFile(path, fd, PROT_READ | PROT_WRITE);
-  if (!image.ok()) return image;
+  absl::StatusOr<std::shared_ptr<PosixMapping>> image =
+      MapOpenFile(path, fd, PROT_READ | PROT_WRITE);
+  if (!image.ok()) return image.status();
   if (const int error = Populate((*image)->data(), (*image)->size()); error != 0) {
     return ErrnoStatus("populate", path, error);
   }
@@ -92,12 +98,12 @@ absl::StatusOr<std::shared_ptr<Mapping>> MapPosixImage(const std::string& path,
   absl::StatusOr<OwnedDescriptor> fd =
       OpenOwnFile(path, bytes > 0 ? O_RDWR | O_CREAT | O_EXCL : O_RDWR);
   if (!fd.ok()) return fd.status();
-  absl::StatusOr<std::shared_ptr<Mapping>> image =
+  absl::StatusOr<std::shared_ptr<PosixMapping>> image =
       bytes > 0 ? MapNewImage(path, fd->get(), bytes)
                 : MapOpenFile(path, fd->get(), PROT_READ | PROT_WRITE);
   if (!image.ok()) {
     if (bytes > 0) ::unlink(path.c_str());
-    return image;
+    return image.status();
   }
   // Who maps an old image reads it: one call instead of a fault per page. A hint.
   if (bytes == 0) {
@@ -107,17 +113,57 @@ absl::StatusOr<std::shared_ptr<Mapping>> MapPosixImage(const std::string& path,
   if (::madvise((*image)->data(), (*image)->size(), MADV_DONTFORK) != 0) {
     return ErrnoStatus("madvise", path, errno);
   }
-  return image;
+  return *std::move(image);
 }
 
 absl::StatusOr<std::shared_ptr<Mapping>> MapPosixFile(const std::string& path) {
   const OwnedDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.is_open()) return ErrnoStatus("open", path, errno);
-  absl::StatusOr<std::shared_ptr<Mapping>> file = MapOpenFile(path, fd.get(), PROT_READ);
+  absl::StatusOr<std::shared_ptr<PosixMapping>> file = MapOpenFile(path, fd.get(), PROT_READ);
+  if (!file.ok()) return file.status();
   // The segment was written past the page cache, and readers go through it from end to end: the
   // disk may start. A hint: its failure costs time only.
-  if (file.ok()) static_cast<void>(::madvise((*file)->data(), (*file)->size(), MADV_WILLNEED));
-  return file;
+  static_cast<void>(::madvise((*file)->data(), (*file)->size(), MADV_WILLNEED));
+  return *std::move(file);
+}
+
+absl::StatusOr<std::shared_ptr<Mapping>> MapPosixKept(const std::string& path) {
+  OwnedDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd.is_open()) return ErrnoStatus("open", path, errno);
+  struct stat opened {};
+  if (::fstat(fd.get(), &opened) != 0) return ErrnoStatus("fstat", path, errno);
+  if (!S_ISREG(opened.st_mode)) {
+    return absl::FailedPreconditionError(path + " is not a regular file: move it away");
+  }
+  // Locked alone it is on its way to another name.
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return absl::NotFoundError(path + " is being taken away");
+    return ErrnoStatus("flock", path, errno);
+  }
+  // The lock came after the name was looked up: it must still be that file's.
+  struct stat named {};
+  if (::lstat(path.c_str(), &named) != 0) return ErrnoStatus("stat", path, errno);
+  if (named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) {
+    return absl::NotFoundError(path + " was taken away");
+  }
+  absl::StatusOr<std::shared_ptr<PosixMapping>> mapped = MapOpenFile(path, fd.get(), PROT_READ);
+  if (!mapped.ok()) return mapped.status();
+  (*mapped)->Keep(std::move(fd));
+  return *std::move(mapped);
+}
+
+absl::Status RenamePosixUnkept(const std::string& from, const std::string& to) {
+  const OwnedDescriptor fd(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd.is_open()) return ErrnoStatus("open", from, errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return absl::FailedPreconditionError(from + " is kept by a reader in another process");
+    }
+    return ErrnoStatus("flock", from, errno);
+  }
+  // The lock ends behind the rename: who gets it then finds that the name is gone.
+  if (::rename(from.c_str(), to.c_str()) != 0) return ErrnoStatus("rename", from, errno);
+  return absl::OkStatus();
 }
 
 }  // namespace pawl::inline v0

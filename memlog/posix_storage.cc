@@ -91,6 +91,14 @@ class PosixStorageFiles final : public Storage {
     return MapPosixFile(path);
   }
 
+  absl::StatusOr<std::shared_ptr<Mapping>> MapKept(const std::string& path) override {
+    return MapPosixKept(path);
+  }
+
+  absl::Status RenameUnkept(const std::string& from, const std::string& to) override {
+    return RenamePosixUnkept(from, to);
+  }
+
   void StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
                   std::uint32_t bytes) noexcept override {
     PAWL_DCHECK(offset + bytes <= image.size() && bytes >= sizeof(FrameHeader));

@@ -74,17 +74,11 @@ void Recovery::ReadIndexes() {
   for (std::uint64_t index = 0; index < source_.count() && source_.has_full_size(index); ++index) {
     const absl::StatusOr<IndexedSegment> read =
         SegmentIndex::ReadHeader(*start_.storage, start_.directory, source_.header(index));
-    const ContentHash before = index == 0 ? ContentHash{} : indexed_.back().chain_hash;
-    if (!read.ok() || read->first_position != end_.position.Next() ||
-        read->end.epoch < end_.epoch || read->chain_hash != ChainHash(before, read->content_hash)) {
-      return;
-    }
+    const ContentHash chain = index == 0 ? ContentHash{} : indexed_.back().chain_hash;
+    if (!read.ok() || !read->Follows(end_, chain)) return;
     starts_.push_back(end_);
     indexed_.push_back(*read);
-    end_ = read->end;
-    // It was durable to its end before it was indexed.
-    end_.evidence = read->seal.Plus(sizeof(FrameHeader));
-    end_.frames = 0;
+    end_ = read->EndCursor();
   }
 }
 
@@ -198,16 +192,8 @@ absl::StatusOr<std::optional<Recovery::Marks>> Recovery::ReadMarks(
   if (!mapping.ok()) return mapping.status();
   if ((*mapping)->size() < sizeof(HotMarks)) return std::nullopt;
   const HotMarks& marks = *reinterpret_cast<const HotMarks*>((*mapping)->data());
-  // Acquire: pairs with the release of the process that died; what it stored before is in this
-  // memory.
-  const bool is_open =
-      marks.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(MarksState::kOpen);
-  const bool is_current = marks.magic == kMarksMagic && marks.format_version == kFormatVersion &&
-                          marks.boot_id == *start_.boot_id;
-  if (!is_open || !is_current) return std::nullopt;
-  const bool is_ours = marks.log_id == start_.manifest.log_id &&
-                       marks.manifest_device == start_.manifest_identity.device &&
-                       marks.manifest_inode == start_.manifest_identity.inode;
+  if (!AreOpen(marks, *start_.boot_id)) return std::nullopt;
+  const bool is_ours = AreOf(marks, start_.manifest, start_.manifest_identity);
   // In the log directory they are the copy of marks that came with a copy of the log.
   if (!is_ours && directory == start_.images->log_directory()) return std::nullopt;
   if (!is_ours) {

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "content_hash.h"
 #include "frame_checksum.h"
 
 namespace pawl::inline v0 {
@@ -49,6 +50,19 @@ absl::StatusOr<std::unique_ptr<File>> OpenIndex(Storage& storage, const std::str
 }
 
 }  // namespace
+
+bool IndexedSegment::Follows(const ScanCursor& before,
+                             const ContentHash& chain_before) const noexcept {
+  return first_position == before.position.Next() && end.epoch >= before.epoch &&
+         chain_hash == ChainHash(chain_before, content_hash);
+}
+
+ScanCursor IndexedSegment::EndCursor() const noexcept {
+  ScanCursor cursor = end;
+  cursor.evidence = seal.Plus(sizeof(FrameHeader));
+  cursor.frames = 0;
+  return cursor;
+}
 
 IndexedSegment SegmentIndex::Summarise(const SegmentIndexHeader& header) noexcept {
   const SegmentGeometry geometry{header.segment_bytes};

@@ -29,6 +29,12 @@ struct IndexedSegment {
   ContentHash content_hash{};
   ContentHash chain_hash{};
 
+  // True if its segment comes right behind the one that ends at `before`, whose chain hash is
+  // `chain_before` (zeros before the first).
+  bool Follows(const ScanCursor& before, const ContentHash& chain_before) const noexcept;
+  // Where a scan goes on behind it. It was durable to its end before it was indexed.
+  ScanCursor EndCursor() const noexcept;
+
   Position last_position() const noexcept { return Position(first_position.value() + records - 1); }
 };
 

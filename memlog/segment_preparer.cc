@@ -133,7 +133,12 @@ absl::Status SegmentPreparer::TakeImage() {
     spare_.reset();
     wiped_ = 0;
     step_ = Step::kWipe;
-    return start_.images->MakeDraft(image_, index_);
+    const absl::Status taken = start_.images->MakeDraft(image_, index_);
+    if (!absl::IsFailedPrecondition(taken)) return taken;
+    // A reader elsewhere keeps it, as long as it likes: what it sees never changes.
+    static_cast<void>(start_.images->Drop(std::exchange(image_, {})));
+    step_ = Step::kImage;
+    return absl::OkStatus();
   }
   step_ = Step::kHandOver;
   absl::StatusOr<SegmentSet::Image> draft =

@@ -7,13 +7,10 @@
 namespace pawl::inline v0 {
 
 SegmentSet::SegmentSet(Storage* storage, std::string directory, std::uint64_t segment_bytes)
-    : storage_(storage),
-      directory_(std::move(directory)),
-      geometry_{segment_bytes},
-      indexes_(storage, directory_) {}
+    : ReadableSegments(storage, std::move(directory), segment_bytes) {}
 
 void SegmentSet::AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file) {
-  PAWL_CHECK(image.mapping != nullptr && image.mapping->size() == geometry_.segment_bytes);
+  PAWL_CHECK(image.mapping != nullptr && image.mapping->size() == geometry().segment_bytes);
   const std::lock_guard<std::mutex> lock(mutex_);
   const bool is_new =
       segments_.try_emplace(index, Segment{std::move(image), std::move(file), {}}).second;
@@ -28,11 +25,11 @@ void SegmentSet::AddSealed(std::uint64_t index, bool is_verified) {
   PAWL_CHECK(is_new);
 }
 
-absl::StatusOr<SegmentSet::Entered> SegmentSet::Enter(std::uint64_t index) {
+absl::StatusOr<ReadableSegments::Entered> SegmentSet::Enter(std::uint64_t index) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = segments_.find(index);
   if (found == segments_.end()) {
-    return absl::DataLossError("segment " + std::to_string(index) + " of " + directory_ +
+    return absl::DataLossError("segment " + std::to_string(index) + " of " + directory() +
                                " is missing");
   }
   Segment& segment = found->second;
@@ -40,13 +37,8 @@ absl::StatusOr<SegmentSet::Entered> SegmentSet::Enter(std::uint64_t index) {
   if (std::shared_ptr<const Mapping> mapped = segment.sealed.lock()) {
     return Entered{std::move(mapped), segment.is_verified};
   }
-  const std::string path = directory_ + "/" + SegmentName(index);
-  absl::StatusOr<std::shared_ptr<Mapping>> mapped = storage_->MapFile(path);
+  absl::StatusOr<std::shared_ptr<const Mapping>> mapped = MapSealed(index);
   if (!mapped.ok()) return mapped.status();
-  if ((*mapped)->size() != geometry_.segment_bytes) {
-    return absl::DataLossError(path + " has " + std::to_string((*mapped)->size()) +
-                               " bytes, expected " + std::to_string(geometry_.segment_bytes));
-  }
   segment.sealed = *mapped;
   return Entered{*std::move(mapped), segment.is_verified};
 }

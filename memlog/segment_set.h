@@ -12,15 +12,14 @@
 
 #include "pawl/format.h"
 #include "pawl/storage.h"
-#include "segment_geometry.h"
-#include "segment_indexes.h"
+#include "readable_segments.h"
 
 namespace pawl::inline v0 {
 
 // Which memory shows which segment: its hot image until it is sealed and durable, its file from
 // then on. The loop never comes here (ReadySegments is its way); the readers do at a segment's end.
 //   threads   any; one short lock, never held over a system call of the disk but one mmap
-class SegmentSet {
+class SegmentSet final : public ReadableSegments {
  public:
   struct Image {
     std::shared_ptr<Mapping> mapping;
@@ -37,28 +36,17 @@ class SegmentSet {
   };
 
   SegmentSet(Storage* storage, std::string directory, std::uint64_t segment_bytes);
-  SegmentSet(const SegmentSet&) = delete;
-  SegmentSet& operator=(const SegmentSet&) = delete;
-
-  const SegmentGeometry& geometry() const noexcept { return geometry_; }
 
   // Preparer, and Open. `file` is open for durable writes.
   void AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file);
   // Open: a segment that is sealed and durable. `is_verified`: its frames were checked just now.
   void AddSealed(std::uint64_t index, bool is_verified);
 
-  // What a reader needs of a segment.
-  struct Entered {
-    std::shared_ptr<const Mapping> memory;
-    bool is_verified = true;  // false: check each frame before it is handed out
-  };
-  // Readers: the memory to read segment `index` from.
-  //   errors    DATA_LOSS no such segment; what MapFile says
-  absl::StatusOr<Entered> Enter(std::uint64_t index);
+  // Readers.
+  absl::StatusOr<Entered> Enter(std::uint64_t index) override;
   // Indexer: all frames of a sealed segment were found right on the disk, or were not.
   void SetVerified(std::uint64_t index, bool is_verified);
   bool IsSealed(std::uint64_t index) const;
-  SegmentIndexes& indexes() noexcept { return indexes_; }
 
   // Sync agent.
   SyncTarget TakeForSync(std::uint64_t index);
@@ -79,11 +67,6 @@ class SegmentSet {
     bool is_sealed = false;
     bool is_verified = true;  // what this engine wrote it need not check
   };
-
-  Storage* const storage_;
-  const std::string directory_;
-  const SegmentGeometry geometry_;
-  SegmentIndexes indexes_;
 
   mutable std::mutex mutex_;
   // Under mutex_.

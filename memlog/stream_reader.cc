@@ -2,18 +2,18 @@
 
 #include <utility>
 
-#include "segment_set.h"
+#include "readable_segments.h"
 
 namespace pawl::inline v0 {
 namespace {
 
-LogReader ReaderOfAll(const std::shared_ptr<SegmentSet>& segments) {
+LogReader ReaderOfAll(const std::shared_ptr<ReadableSegments>& segments) {
   return LogReader(segments, Address(segments->geometry().FirstFrame(0)), Position());
 }
 
 }  // namespace
 
-StreamReader::StreamReader(std::shared_ptr<SegmentSet> segments, std::uint32_t stream)
+StreamReader::StreamReader(std::shared_ptr<ReadableSegments> segments, std::uint32_t stream)
     : segments_(std::move(segments)),
       stream_(stream),
       scout_(ReaderOfAll(segments_)),

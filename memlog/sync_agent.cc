@@ -20,6 +20,7 @@ SyncAgent::SyncAgent(const Start& start)
       segments_(start.segments),
       evidence_(start.evidence),
       health_(start.health),
+      readers_(start.readers),
       prepare_bell_(start.prepare_bell),
       epoch_(start.epoch),
       geometry_(start.segments->geometry()),
@@ -98,6 +99,7 @@ bool SyncAgent::WriteUpTo(std::uint64_t end) noexcept {
   // LogWriter, which passes it on as evidence.
   marks_->durable.store(end, std::memory_order_release);
   health_->RingBell();
+  readers_->WakeForDurable();
   return true;
 }
 

@@ -13,6 +13,7 @@
 #include "pawl/hot_marks.h"
 #include "pawl/position.h"
 #include "pawl/storage.h"
+#include "reader_slots.h"
 #include "segment_set.h"
 
 namespace pawl::inline v0 {
@@ -34,6 +35,7 @@ class SyncAgent {
     SegmentSet* segments = nullptr;
     Evidence* evidence = nullptr;
     HealthBoard* health = nullptr;
+    ReaderBoard* readers = nullptr;
     Doorbell* prepare_bell = nullptr;  // rung when an image was retired
     Epoch epoch;
     Address durable;
@@ -74,6 +76,7 @@ class SyncAgent {
   SegmentSet* const segments_;
   Evidence* const evidence_;
   HealthBoard* const health_;
+  ReaderBoard* const readers_;
   Doorbell* const prepare_bell_;
   const Epoch epoch_;
   const SegmentGeometry geometry_;

@@ -52,7 +52,7 @@ TEST(EvidenceSlotsTest, ASlotThatAKilledProcessWroteIsMadeDurableBeforeTheOtherO
       const std::unique_ptr<SimStorage> cut = machine->Cut(every, 4);
       const History now = second.Now();
       Life third(cut.get(), now, 5);
-      const Verdict verdict = third.Begin(now.owed.durable);
+      const Judgement verdict = third.Begin(now.owed.durable);
       EXPECT_TRUE(verdict.is_good()) << verdict.what;
       ++states;
     } while (second.has_begun() && every.Next());

@@ -47,8 +47,8 @@ const char* NameOf(Finding finding) noexcept {
   return "unknown";
 }
 
-Verdict ReadAll(LogReader reader, Address limit, std::vector<std::uint64_t>& records,
-                std::vector<bool>& is_epoch) {
+Judgement ReadAll(LogReader reader, Address limit, std::vector<std::uint64_t>& records,
+                  std::vector<bool>& is_epoch) {
   while (const FrameHeader* frame = reader.NextFrame(limit)) {
     if (frame->first_position != records.size() + 1) {
       return {Finding::kWrong,
@@ -69,8 +69,8 @@ Verdict ReadAll(LogReader reader, Address limit, std::vector<std::uint64_t>& rec
   return {Finding::kGood, {}, records.size()};
 }
 
-Verdict Judge(const History& given, std::uint64_t owed, const std::vector<std::uint64_t>& records,
-              const std::vector<bool>& is_epoch) {
+Judgement Judge(const History& given, std::uint64_t owed, const std::vector<std::uint64_t>& records,
+                const std::vector<bool>& is_epoch) {
   const auto differs =
       std::mismatch(given.records.begin(), given.records.end(), records.begin(), records.end());
   const auto kept = static_cast<std::uint64_t>(differs.second - records.begin());

@@ -48,7 +48,7 @@ enum class Finding : std::uint8_t {
 };
 const char* NameOf(Finding finding) noexcept;
 
-struct Verdict {
+struct Judgement {
   Finding finding = Finding::kGood;
   std::string what;
   std::uint64_t kept = 0;  // records of the history that are there
@@ -57,13 +57,13 @@ struct Verdict {
 };
 
 // Digests of all records from the first on, as the reader hands them out below `limit`.
-// A Verdict that is not good says what is out of order.
-Verdict ReadAll(LogReader reader, Address limit, std::vector<std::uint64_t>& records,
-                std::vector<bool>& is_epoch);
+// A Judgement that is not good says what is out of order.
+Judgement ReadAll(LogReader reader, Address limit, std::vector<std::uint64_t>& records,
+                  std::vector<bool>& is_epoch);
 
 // Compares what was recovered with what was given: a prefix of it that ends with a frame and has
 // at least `owed` records, then the epoch records of the lives since.
-Verdict Judge(const History& given, std::uint64_t owed, const std::vector<std::uint64_t>& records,
-              const std::vector<bool>& is_epoch);
+Judgement Judge(const History& given, std::uint64_t owed, const std::vector<std::uint64_t>& records,
+                const std::vector<bool>& is_epoch);
 
 }  // namespace pawl::inline v0

@@ -55,12 +55,12 @@ LogOptions Life::Options(SimStorage* machine) {
   return options;
 }
 
-Verdict Life::Begin(std::uint64_t owed) {
+Judgement Life::Begin(std::uint64_t owed) {
   absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(Options(machine_));
   if (!log.ok()) return {Finding::kRefused, log.status().ToString()};
   std::vector<std::uint64_t> records;
   std::vector<bool> is_epoch;
-  Verdict verdict = ReadAll((*log)->NewReader(), (*log)->published(), records, is_epoch);
+  Judgement verdict = ReadAll((*log)->NewReader(), (*log)->published(), records, is_epoch);
   if (!verdict.is_good()) return verdict;
   if ((*log)->durable() != (*log)->published()) {
     return {Finding::kWrong, "the epoch is not durable after Open()"};
@@ -148,7 +148,7 @@ void Life::RunDiskAgents(std::uint64_t dice, const Conduct& conduct) {
   if (random_.OneIn(8)) machine_->AdvanceClock(20'000'000);
 }
 
-Verdict Life::Work(const Conduct& conduct) {
+Judgement Life::Work(const Conduct& conduct) {
   for (std::uint32_t step = 0; step < conduct.steps; ++step) {
     const std::uint64_t dice = random_.Below(8);
     const bool is_full = log_->published() - log_->durable() > 2 * kSegmentBytesMin;
@@ -159,16 +159,16 @@ Verdict Life::Work(const Conduct& conduct) {
     }
     if (!log_->writer().CanBeginCommit()) log_->PrepareWork();
     if (conduct.reads_along && random_.OneIn(4)) {
-      const Verdict verdict = ReadAlong();
+      const Judgement verdict = ReadAlong();
       if (!verdict.is_good()) return verdict;
     }
-    const Verdict verdict = CheckMarks();
+    const Judgement verdict = CheckMarks();
     if (!verdict.is_good()) return verdict;
   }
-  return conduct.closes ? Close() : Verdict{};
+  return conduct.closes ? Close() : Judgement{};
 }
 
-Verdict Life::Close() {
+Judgement Life::Close() {
   const bool was_failed = log_->health() == LogHealth::kFailed;
   const Owed before = OwedNow();
   const absl::Status closed = log_->Close();
@@ -181,13 +181,13 @@ Verdict Life::Close() {
   return {};
 }
 
-Verdict Life::CheckMarks() const {
+Judgement Life::CheckMarks() const {
   if (log_->durable() > log_->published()) return {Finding::kWrong, "durable > published"};
   return {};
 }
 
 // A reader that follows the live log, over rolled segments and retired images.
-Verdict Life::ReadAlong() {
+Judgement Life::ReadAlong() {
   while (const FrameHeader* frame = follower_->NextFrame(log_->published())) {
     bool is_equal = true;
     ForEachRecord(*frame, [&](const RecordView& record) {

@@ -35,9 +35,9 @@ class Life {
   Life(SimStorage* machine, History given, std::uint64_t seed);
 
   // Opens the log and judges it. `owed` records must be there.
-  Verdict Begin(std::uint64_t owed);
+  Judgement Begin(std::uint64_t owed);
   // Goes on until the conduct is done, the log has failed, or the power is off.
-  Verdict Work(const Conduct& conduct);
+  Judgement Work(const Conduct& conduct);
 
   // Called by the machine's observer for every operation.
   void Watch(const SimOp& op);
@@ -57,9 +57,9 @@ class Life {
   void PublishSome(const Conduct& conduct);
   void AppendCommit(const Conduct& conduct);
   void RunDiskAgents(std::uint64_t dice, const Conduct& conduct);
-  Verdict Close();
-  Verdict ReadAlong();
-  Verdict CheckMarks() const;
+  Judgement Close();
+  Judgement ReadAlong();
+  Judgement CheckMarks() const;
   Owed OwedNow() const;
 
   SimStorage* const machine_;

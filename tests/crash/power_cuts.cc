@@ -38,7 +38,7 @@ void DrawTrouble(SimStorage& machine, SimRandom& random) {
 
 }  // namespace
 
-bool PowerCuts::Note(const Verdict& verdict, const Caught& caught, const std::string& name) {
+bool PowerCuts::Note(const Judgement& verdict, const Caught& caught, const std::string& name) {
   if (verdict.is_good()) return true;
   switch (verdict.finding) {
     case Finding::kLost: ++(caught.is_kill ? tally_->kill_lost : tally_->lost); break;
@@ -118,7 +118,7 @@ void PowerCuts::FirstLife(std::uint64_t number, std::vector<Sample>& samples) {
     for (Sample& sample : samples) Offer(machine, life, &op, sample);
   });
   const std::string name = absl::StrCat("case ", number, ", first life");
-  const Verdict begun = life.Begin(0);
+  const Judgement begun = life.Begin(0);
   // A disk that fails or is full may refuse a new log; nothing else may.
   if (begun.finding != Finding::kRefused || !machine.had_trouble()) {
     if (Note(begun, {}, name)) Note(life.Work(conduct), {}, name);
@@ -198,7 +198,7 @@ Caught PowerCuts::LiveAgain(Caught& caught, SimRandom& random, bool is_last,
   });
   const std::uint32_t steps = random.OneIn(4) ? 0 : kLaterSteps;
   const Conduct conduct = Conduct::Drawn(random, steps);
-  const Verdict begun = life.Begin(caught.owed);
+  const Judgement begun = life.Begin(caught.owed);
   const bool is_excused = begun.finding == Finding::kRefused && machine.had_trouble();
   if (is_excused) ++tally_->met["recovery_failed_by_disk"];
   bool is_good = is_excused || Note(begun, caught, name);
@@ -222,7 +222,7 @@ void PowerCuts::Rot(Caught caught, SimRandom random, const std::string& name) {
   ++tally_->flips;
   const std::uint64_t evidence = SurvivingEvidence(machine, caught.history);
   Life life(&machine, caught.history, random.Next());
-  const Verdict verdict = life.Begin(caught.owed);
+  const Judgement verdict = life.Begin(caught.owed);
   if (verdict.is_good()) {
     ++tally_->flips_harmless;
   } else if (verdict.finding == Finding::kRefused) {

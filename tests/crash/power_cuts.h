@@ -70,7 +70,7 @@ class PowerCuts {
   void Follow(Caught caught, std::uint64_t seed, const std::string& name);
   Caught LiveAgain(Caught& caught, SimRandom& random, bool is_last, const std::string& name);
   void Rot(Caught caught, SimRandom random, const std::string& name);
-  bool Note(const Verdict& verdict, const Caught& caught, const std::string& name);
+  bool Note(const Judgement& verdict, const Caught& caught, const std::string& name);
   void NoteViolations(const SimStorage& machine, const std::string& name);
   void NotePaths(const Life& life);
 

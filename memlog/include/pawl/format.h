@@ -14,6 +14,7 @@ inline constexpr std::uint64_t kManifestMagic = 0x314E414D4C574150;  // "PAWLMAN
 inline constexpr std::uint64_t kSegmentMagic = 0x314745534C574150;   // "PAWLSEG1"
 inline constexpr std::uint64_t kEvidenceMagic = 0x314956454C574150;  // "PAWLEVI1"
 inline constexpr std::uint64_t kMarksMagic = 0x314B524D4C574150;     // "PAWLMRK1"
+inline constexpr std::uint64_t kReadersMagic = 0x315244524C574150;   // "PAWLRDR1"
 
 // Unit of every write to a segment file: O_DIRECT wants aligned blocks, and a page is what the
 // page cache and most devices write whole.

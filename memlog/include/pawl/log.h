@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -29,6 +30,8 @@ struct LogOptions {
   std::uint32_t commit_bytes_max = 0;
   // Segments kept ready ahead of the one being written.
   std::uint32_t segments_ahead = 1;
+  // Reader processes that are listed and woken at once; more than that poll (pawl/attached_log.h).
+  std::uint32_t readers_max = 64;
   // How fast what Open() did not read is checked afterwards, in the background; 0: not at all.
   std::uint64_t scrub_bytes_per_second = std::uint64_t{32} << 20;
   Storage* storage = nullptr;  // borrowed; nullptr: PosixStorage()
@@ -54,6 +57,17 @@ struct RecoveryReport {
   std::uint64_t frames_scanned = 0;
   std::uint64_t segments_indexed = 0;  // sealed, checked before and not read again
   std::uint64_t time_ns = 0;  // engine time of the epoch's first frame; time goes on from here
+};
+
+// A process that reads along, as it tells itself: nothing here is decided upon.
+struct ReaderProcess {
+  std::uint32_t pid = 0;
+  std::string name;   // as given to AttachedLog::Attach(); never with control characters
+  Position position;  // up to which it has read
+  Address address;
+  std::uint64_t silent_ns = 0;  // since it last looked for more
+  bool is_waiting = false;      // sleeps until there is more
+  bool is_alive = false;        // there is such a process, in this namespace
 };
 
 class SyncAgent;
@@ -118,6 +132,9 @@ class Log {
   LogReader NewReader() const;  // from the first record on
   // Of the stream with that number (FORMAT.md, "stream bound").
   StreamReader NewStreamReader(std::uint32_t stream) const;
+  // Who reads along from other processes.
+  //   threads   any; reads /proc
+  std::vector<ReaderProcess> readers() const;
   const RecoveryReport& recovery() const noexcept;
   Epoch epoch() const noexcept;
   const LogId& id() const noexcept;

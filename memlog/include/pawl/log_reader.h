@@ -12,11 +12,11 @@
 
 namespace pawl::inline v0 {
 
-class SegmentSet;
+class ReadableSegments;
 
 // Walks the log frame by frame, forward and backward, in place. It stands between two frames. Zero
 // copy: frames stay valid until the next call that moves the reader, or while a Mapping from Hold()
-// is kept.
+// is kept. Of a Log, or of an AttachedLog that another process writes.
 //
 // NextFrame() is wait-free within a segment. At a segment's end it takes a short lock shared with
 // the preparer and the sync agent (never with the loop) and may map a file. Frames of a segment
@@ -28,7 +28,7 @@ class SegmentSet;
 class LogReader {
  public:
   // Starts behind `after` = the end of a frame, whose last record has position `position`.
-  LogReader(std::shared_ptr<SegmentSet> segments, Address after, Position position);
+  LogReader(std::shared_ptr<ReadableSegments> segments, Address after, Position position);
 
   LogReader(LogReader&&) noexcept = default;
   LogReader& operator=(LogReader&&) noexcept = default;
@@ -71,8 +71,8 @@ class LogReader {
   Address address() const noexcept { return address_; }
   // Position of the last record before.
   Position position() const noexcept { return position_; }
-  // DATA_LOSS no frame that follows stands at address(), or a segment is missing; UNKNOWN mapping a
-  // file failed. Final.
+  // DATA_LOSS no frame that follows stands at address(), or a segment is missing; ABORTED frames
+  // that were read are not in the log any more (AttachedLog); UNKNOWN mapping a file failed. Final.
   const absl::Status& status() const noexcept { return status_; }
   // Keeps the current segment's memory alive beyond this reader's next move.
   std::shared_ptr<const Mapping> Hold() const noexcept { return segment_; }
@@ -97,6 +97,7 @@ class LogReader {
   // The bytes at address() are no frame that follows: nothing more is read.
   const FrameHeader* Stop() noexcept;
   bool EnterSegment() noexcept;
+  bool Rejoin() noexcept;
   const FrameHeader* SkipToData(Address limit) noexcept;
   bool IsSound(const FrameHeader& frame) const noexcept;
   void StandAt(Address address, Position position) noexcept;
@@ -110,12 +111,16 @@ class LogReader {
   template <class IsReached>
   bool WalkUntil(Address limit, IsReached is_reached) noexcept;
 
-  std::shared_ptr<SegmentSet> segments_;
+  std::shared_ptr<ReadableSegments> segments_;
   std::shared_ptr<const Mapping> segment_;
-  std::uint64_t segment_start_ = 0;    // address of the segment's first byte
-  std::uint64_t segment_end_ = 0;      // address behind its last byte
-  std::uint32_t salt_ = 0;             // of the segment
-  bool is_verified_ = true;            // the segment's frames need not be checked
+  std::uint64_t segment_start_ = 0;  // address of the segment's first byte
+  std::uint64_t segment_end_ = 0;    // address behind its last byte
+  std::uint32_t salt_ = 0;           // of the segment
+  bool is_verified_ = true;          // the segment's frames need not be checked
+  std::uint64_t generation_ = 0;     // of the segments when segment_ was entered
+  // Of the frame handed out last, where frames are checked: what another writer must go on behind.
+  std::uint32_t last_checksum_ = 0;
+  Address last_frame_;                 // 0 = none
   std::uint32_t previous_length_ = 0;  // of the frame before address() in this segment, or 0
   Address address_;
   Position position_;

@@ -16,6 +16,8 @@
 
 namespace pawl::inline v0 {
 
+class ReaderBoard;
+
 // What a record says besides its payload; the writer adds length and position.
 struct RecordFields {
   RecordKind kind = RecordKind::kEvent;
@@ -47,6 +49,7 @@ class LogWriter {
     Storage* storage = nullptr;
     HotMarks* marks = nullptr;
     ReadySegments* ready = nullptr;
+    ReaderBoard* readers = nullptr;    // told after each publish
     Doorbell* sync_bell = nullptr;     // rung after each publish
     Doorbell* prepare_bell = nullptr;  // rung when a ready segment was taken
     ReadySegment segment;              // the unsealed segment
@@ -183,6 +186,7 @@ class LogWriter {
   Storage* const storage_;
   HotMarks* const marks_;
   ReadySegments* const ready_;
+  ReaderBoard* const readers_;
   Doorbell* const sync_bell_;
   Doorbell* const prepare_bell_;
   const Epoch epoch_;

@@ -110,6 +110,18 @@ class Storage {
   // Maps a whole file read-only.
   virtual absl::StatusOr<std::shared_ptr<Mapping>> MapFile(const std::string& path) = 0;
 
+  // Maps a hot image or marks of another process read-only and keeps it: as long as the mapping
+  // lives, in whichever process, RenameUnkept() refuses the file.
+  //   errors    NOT_FOUND there is none, or it is being taken away
+  virtual absl::StatusOr<std::shared_ptr<Mapping>> MapKept(const std::string& path) {
+    return MapFile(path);
+  }
+  // Renames a file that no MapKept() keeps; from then on nobody finds it under its old name.
+  //   errors    FAILED_PRECONDITION somebody keeps it
+  virtual absl::Status RenameUnkept(const std::string& from, const std::string& to) {
+    return Rename(from, to);
+  }
+
   // Copies a finished frame into a hot image: everything behind the first 8 bytes first, then
   // those (length and checksum) as one release store, so that a frame whose length can be read is
   // whole. The caller publishes it afterwards. Hot: no system call, no allocation.

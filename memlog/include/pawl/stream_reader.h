@@ -26,7 +26,7 @@ namespace pawl::inline v0 {
 class StreamReader {
  public:
   // Starts before the stream's first event. From Log::NewStreamReader().
-  StreamReader(std::shared_ptr<SegmentSet> segments, std::uint32_t stream);
+  StreamReader(std::shared_ptr<ReadableSegments> segments, std::uint32_t stream);
 
   StreamReader(StreamReader&&) noexcept = default;
   StreamReader& operator=(StreamReader&&) = delete;
@@ -57,7 +57,7 @@ class StreamReader {
   const RecordView* Fetch(const Place& place);
   std::uint64_t SegmentOfPrevious();
 
-  std::shared_ptr<SegmentSet> segments_;
+  std::shared_ptr<ReadableSegments> segments_;
   std::uint32_t stream_;
   std::uint64_t segment_ = 0;
   std::vector<Place> places_;  // of the stream's events in the segment, as far as it was walked

@@ -44,8 +44,8 @@ FullDiskCase::FullDiskCase(const FullDiskPoint& point, const FullDiskPlaces& pla
 
 void FullDiskCase::Run() { report_->Tell(Live()); }
 
-Verdict FullDiskCase::Live() {
-  Verdict verdict = LiveBefore();
+Judgement FullDiskCase::Live() {
+  Judgement verdict = LiveBefore();
   if (!verdict.is_good()) return verdict;
   room_.Squeeze();
   verdict = LiveUnderPressure();
@@ -55,14 +55,14 @@ Verdict FullDiskCase::Live() {
   return verdict.is_good() ? Conclude() : verdict;
 }
 
-Verdict FullDiskCase::Broken(const std::string& what) const {
+Judgement FullDiskCase::Broken(const std::string& what) const {
   return {Finding::kBrokenRule, absl::StrCat("life ", life_, ": ", what)};
 }
 
 // Up to the moment.
-Verdict FullDiskCase::LiveBefore() {
+Judgement FullDiskCase::LiveBefore() {
   if (point_.moment == FullMoment::kNewLog) return {};
-  Verdict verdict = Open(false);
+  Judgement verdict = Open(false);
   if (verdict.is_good()) verdict = Append(random_.Below(2 * point_.segment_bytes), true);
   if (!verdict.is_good()) return verdict;
   if (point_.moment == FullMoment::kReopen) return Die(static_cast<Death>(random_.Below(3)));
@@ -73,13 +73,13 @@ Verdict FullDiskCase::LiveBefore() {
   return {};
 }
 
-Verdict FullDiskCase::LiveUnderPressure() {
+Judgement FullDiskCase::LiveUnderPressure() {
   if (log_ == nullptr) {
-    const Verdict verdict = Open(true);
+    const Judgement verdict = Open(true);
     if (!verdict.is_good() || log_ == nullptr) return verdict;
   }
   if (point_.moment == FullMoment::kClose) return CloseUnderPressure();
-  Verdict verdict = PressOn();
+  Judgement verdict = PressOn();
   if (!verdict.is_good()) return verdict;
   const bool has_failed = log_->health() == LogHealth::kFailed;
   if (!has_failed && random_.Below(3) > 0) return {};  // lives on
@@ -87,8 +87,8 @@ Verdict FullDiskCase::LiveUnderPressure() {
   return verdict.is_good() ? Open(true) : verdict;
 }
 
-Verdict FullDiskCase::PressOn() {
-  Verdict verdict = Append(4 * point_.segment_bytes, true);
+Judgement FullDiskCase::PressOn() {
+  Judgement verdict = Append(4 * point_.segment_bytes, true);
   if (verdict.is_good()) verdict = SyncAll();
   if (!verdict.is_good()) return verdict;
   // A try that is under way comes to its end.
@@ -98,7 +98,7 @@ Verdict FullDiskCase::PressOn() {
 }
 
 // Everything that a clean stop writes has its room already.
-Verdict FullDiskCase::CloseUnderPressure() {
+Judgement FullDiskCase::CloseUnderPressure() {
   const absl::Status closed = log_->Close();
   if (!closed.ok() && !(MayFail() && absl::IsResourceExhausted(closed))) {
     return Broken(absl::StrCat("close: ", closed.ToString()));
@@ -109,18 +109,18 @@ Verdict FullDiskCase::CloseUnderPressure() {
   return {};
 }
 
-Verdict FullDiskCase::LiveAfter() {
+Judgement FullDiskCase::LiveAfter() {
   if (log_ == nullptr) {
-    const Verdict verdict = Open(false);
+    const Judgement verdict = Open(false);
     return verdict.is_good() ? Append(2 * point_.segment_bytes, true) : verdict;
   }
   if (log_->health() != LogHealth::kFailed) return Resume();
-  Verdict verdict = Die(Death::kKilled);
+  Judgement verdict = Die(Death::kKilled);
   return verdict.is_good() ? Open(false) : verdict;
 }
 
 // The log finds out by itself that there is room.
-Verdict FullDiskCase::Resume() {
+Judgement FullDiskCase::Resume() {
   const bool was_low = log_->health() == LogHealth::kDiskLow;
   const auto is_well = [&] {
     return log_->health() == LogHealth::kOpen && log_->writer().CanBeginCommit();
@@ -132,7 +132,7 @@ Verdict FullDiskCase::Resume() {
   if (!is_well()) return Broken(absl::StrCat("does not go on: ", log_->error().ToString()));
   report_->resumed.fetch_add(was_low ? 1 : 0, std::memory_order_relaxed);
   const Address before = log_->published();
-  const Verdict verdict = Append(2 * point_.segment_bytes, true);
+  const Judgement verdict = Append(2 * point_.segment_bytes, true);
   if (!verdict.is_good()) return verdict;
   if (log_->published() - before < 2 * point_.segment_bytes) {
     return Broken(absl::StrCat("goes on, and stops again: ", log_->error().ToString()));
@@ -140,14 +140,14 @@ Verdict FullDiskCase::Resume() {
   return {};
 }
 
-Verdict FullDiskCase::Conclude() {
+Judgement FullDiskCase::Conclude() {
   const Death death = static_cast<Death>(random_.Below(3));
-  Verdict verdict = Die(death);
+  Judgement verdict = Die(death);
   if (verdict.is_good()) verdict = Open(false);
   return verdict.is_good() ? Die(Death::kClosed) : verdict;
 }
 
-Verdict FullDiskCase::Open(bool may_refuse) {
+Judgement FullDiskCase::Open(bool may_refuse) {
   ++life_;
   storage_.emplace(lies_, BootOf(boot_));
   options_.storage = &*storage_;
@@ -161,7 +161,7 @@ Verdict FullDiskCase::Open(bool may_refuse) {
   }
   log_ = *std::move(opened);
   LogReader reader = log_->NewReader();
-  Verdict verdict = history_.Judge(reader, log_->published());
+  Judgement verdict = history_.Judge(reader, log_->published());
   if (!verdict.is_good()) return verdict;
   history_.Recovered(verdict.kept);
   writer_.emplace(log_.get(), RecordScript(history_.seed(), life_), verdict.kept);
@@ -169,7 +169,7 @@ Verdict FullDiskCase::Open(bool may_refuse) {
   return {};
 }
 
-Verdict FullDiskCase::Die(Death death) {
+Judgement FullDiskCase::Die(Death death) {
   if (death == Death::kClosed) {
     const absl::Status closed = log_->Close();
     if (!closed.ok()) return Broken(absl::StrCat("close: ", closed.ToString()));
@@ -193,7 +193,7 @@ bool FullDiskCase::CanAppend() const {
          log_->published() - log_->durable() < options_.undurable_bytes_max / 2;
 }
 
-Verdict FullDiskCase::Append(std::uint64_t bytes, bool prepares) {
+Judgement FullDiskCase::Append(std::uint64_t bytes, bool prepares) {
   const Address first = log_->published();
   for (int idle = 0; idle < kIdleTurns && log_->published() - first < bytes; ++idle) {
     if (CanAppend()) {
@@ -203,7 +203,7 @@ Verdict FullDiskCase::Append(std::uint64_t bytes, bool prepares) {
     }
     if (random_.OneIn(2)) log_->SyncWork();
     if (prepares) Prepare();
-    const Verdict verdict = CheckHealth();
+    const Judgement verdict = CheckHealth();
     if (!verdict.is_good()) return verdict;
   }
   return {};
@@ -215,7 +215,7 @@ void FullDiskCase::Prepare() {
       static_cast<std::uint64_t>(std::max<std::int64_t>(0, log_->prepare_delay_ns())));
 }
 
-Verdict FullDiskCase::SyncAll() {
+Judgement FullDiskCase::SyncAll() {
   while (log_->durable() < log_->published()) {
     if (log_->SyncWork() > 0) continue;
     return CheckHealth();
@@ -224,7 +224,7 @@ Verdict FullDiskCase::SyncAll() {
 }
 
 // A disk that is full is low, and nothing else.
-Verdict FullDiskCase::CheckHealth() {
+Judgement FullDiskCase::CheckHealth() {
   if (log_->health() == LogHealth::kOpen) return {};
   const absl::Status error = log_->error();
   if (!room_.is_squeezed() || !absl::IsResourceExhausted(error)) {
@@ -242,10 +242,10 @@ Verdict FullDiskCase::CheckHealth() {
 
 // Nothing half-made stays on a disk that has no room. (A log that is well may be making something,
 // and one that failed does nothing any more.)
-Verdict FullDiskCase::CheckLeftovers() const {
+Judgement FullDiskCase::CheckLeftovers() const {
   if (log_ != nullptr && log_->health() != LogHealth::kDiskLow) return {};
   const std::string found = room_.FindLeftovers();
-  return found.empty() ? Verdict{} : Broken(found);
+  return found.empty() ? Judgement{} : Broken(found);
 }
 
 }  // namespace pawl::inline v0

@@ -42,27 +42,27 @@ class FullDiskCase {
  private:
   enum class Death : std::uint8_t { kClosed, kKilled, kPowerLost };
 
-  Verdict Live();
-  Verdict LiveBefore();
-  Verdict LiveUnderPressure();
-  Verdict PressOn();
-  Verdict CloseUnderPressure();
-  Verdict LiveAfter();
-  Verdict Resume();
-  Verdict Conclude();
+  Judgement Live();
+  Judgement LiveBefore();
+  Judgement LiveUnderPressure();
+  Judgement PressOn();
+  Judgement CloseUnderPressure();
+  Judgement LiveAfter();
+  Judgement Resume();
+  Judgement Conclude();
 
   // Opens and judges. `may_refuse`: for want of room.
-  Verdict Open(bool may_refuse);
-  Verdict Die(Death death);
+  Judgement Open(bool may_refuse);
+  Judgement Die(Death death);
   void LosePower();
   // Appends until so much is published, or nothing goes on any more.
-  Verdict Append(std::uint64_t bytes, bool prepares);
-  Verdict SyncAll();
+  Judgement Append(std::uint64_t bytes, bool prepares);
+  Judgement SyncAll();
   bool CanAppend() const;
   void Prepare();
-  Verdict CheckHealth();
-  Verdict CheckLeftovers() const;
-  Verdict Broken(const std::string& what) const;
+  Judgement CheckHealth();
+  Judgement CheckLeftovers() const;
+  Judgement Broken(const std::string& what) const;
   bool MayFail() const noexcept {
     return point_.shortage == Shortage::kFileSize && room_.is_squeezed();
   }

@@ -32,16 +32,16 @@ LastLife::LastLife(const LogOptions& options, std::uint32_t life, std::uint64_t 
     : options_(options), life_(life), random_(seed), history_(*history), report_(report) {}
 
 void LastLife::Run() {
-  Verdict verdict = Live();
+  Judgement verdict = Live();
   if (verdict.is_good()) verdict = Reopen();
   report_->Tell(verdict);
 }
 
-Verdict LastLife::Live() {
+Judgement LastLife::Live() {
   absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(options_);
   if (!log.ok()) return {Finding::kRefused, log.status().ToString()};
   LogReader reader = (*log)->NewReader();
-  Verdict verdict = history_.Judge(reader, (*log)->published());
+  Judgement verdict = history_.Judge(reader, (*log)->published());
   if (!verdict.is_good()) return verdict;
   // Release: pairs with the acquire of the parent.
   if ((*log)->recovery().cut_bytes > 0) report_->was_torn.store(1, std::memory_order_release);
@@ -49,7 +49,7 @@ Verdict LastLife::Live() {
   return Append(**log);
 }
 
-Verdict LastLife::Append(Log& log) {
+Judgement LastLife::Append(Log& log) {
   const RecordScript script(history_.seed(), life_);
   std::uint64_t number = history_.given();
   for (std::uint64_t i = 0; i < kCommits; ++i) {
@@ -76,13 +76,13 @@ bool LastLife::FindsDamage(const Log& log) {
   return absl::IsDataLoss(reader.status());
 }
 
-Verdict LastLife::Reopen() {
+Judgement LastLife::Reopen() {
   {
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(options_);
     if (!log.ok()) return {Finding::kRefused, log.status().ToString()};
     LogReader reader = (*log)->NewReader();
     const Address limit = (*log)->published();
-    const Verdict verdict = history_.Judge(reader, limit);
+    const Judgement verdict = history_.Judge(reader, limit);
     if (!verdict.is_good()) return verdict;
     if ((*log)->recovery().reason != EpochReason::kReopened) {
       return {Finding::kBrokenRule, "a log that was closed was not clean"};
@@ -90,7 +90,7 @@ Verdict LastLife::Reopen() {
     if (const absl::Status closed = (*log)->Close(); !closed.ok()) {
       return {Finding::kBrokenRule, absl::StrCat("close: ", closed.ToString())};
     }
-    const Verdict flipped = FlipOneBit((*log)->NewReader(), limit);
+    const Judgement flipped = FlipOneBit((*log)->NewReader(), limit);
     if (!flipped.is_good()) return flipped;
   }
   const absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(options_);
@@ -101,7 +101,7 @@ Verdict LastLife::Reopen() {
 }
 
 // Any bit of any frame: each frame is as likely as the others.
-Verdict LastLife::FlipOneBit(LogReader reader, Address limit) {
+Judgement LastLife::FlipOneBit(LogReader reader, Address limit) {
   std::uint64_t address = 0;
   std::uint64_t frames = 0;
   while (const FrameHeader* frame = reader.NextFrame(limit)) {

@@ -23,11 +23,11 @@ class LastLife {
   void Run();
 
  private:
-  Verdict Live();
+  Judgement Live();
   static bool FindsDamage(const Log& log);
-  Verdict Reopen();
-  Verdict Append(Log& log);
-  Verdict FlipOneBit(LogReader reader, Address limit);
+  Judgement Reopen();
+  Judgement Append(Log& log);
+  Judgement FlipOneBit(LogReader reader, Address limit);
 
   const LogOptions options_;
   const std::uint32_t life_;

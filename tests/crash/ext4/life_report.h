@@ -1,31 +1,11 @@
 #pragma once
 
-#include <sys/mman.h>
-
-#include <algorithm>
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <new>
 
-#include "history.h"
-#include "pawl/check.h"
+#include "shared_report.h"
 
 namespace pawl::inline v0 {
-
-// A verdict as a child that ended leaves it behind.
-struct TellReport {
-  Finding finding = Finding::kGood;
-  char what[800] = {};
-
-  void Tell(const Verdict& verdict) {
-    finding = verdict.finding;
-    const std::size_t bytes = std::min(verdict.what.size(), sizeof what - 1);
-    std::memcpy(what, verdict.what.data(), bytes);
-    what[bytes] = 0;
-  }
-};
 
 // What a child that may die at any moment tells its parent.
 struct LifeReport : TellReport {
@@ -39,27 +19,6 @@ struct LifeReport : TellReport {
   std::atomic<std::uint32_t> has_recovered{0};
   std::atomic<std::uint32_t> saw_failure{0};  // an error, and then nothing more was accepted
   std::atomic<std::uint32_t> was_torn{0};     // recovery cut a torn tail
-};
-
-// A report in memory that a forked child shares.
-template <class Report>
-class SharedReport {
- public:
-  SharedReport() {
-    void* const memory =
-        ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    PAWL_CHECK(memory != MAP_FAILED);
-    report_ = new (memory) Report;
-  }
-  SharedReport(const SharedReport&) = delete;
-  SharedReport& operator=(const SharedReport&) = delete;
-  ~SharedReport() { ::munmap(report_, sizeof(Report)); }
-
-  Report& operator*() const noexcept { return *report_; }
-  Report* operator->() const noexcept { return report_; }
-
- private:
-  Report* report_;
 };
 
 }  // namespace pawl::inline v0

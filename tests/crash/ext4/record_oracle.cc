@@ -107,7 +107,7 @@ class RecordHistory::Reading {
     --left_in_commit_;
   }
 
-  Verdict Result(const absl::Status& reader) const {
+  Judgement Result(const absl::Status& reader) const {
     const std::string counts = absl::StrCat("recovered ", number_, " events of ", history_.given(),
                                             " given, ", history_.owed_, " owed");
     if (!reader.ok()) return {Finding::kWrong, absl::StrCat(counts, ": ", reader.ToString())};
@@ -130,7 +130,7 @@ class RecordHistory::Reading {
   std::string wrong_;
 };
 
-Verdict RecordHistory::Judge(LogReader& reader, Address limit) const {
+Judgement RecordHistory::Judge(LogReader& reader, Address limit) const {
   Reading reading(*this);
   while (const FrameHeader* frame = reader.NextFrame(limit)) {
     ForEachRecord(*frame, [&](const RecordView& record) { reading.Take(record); });

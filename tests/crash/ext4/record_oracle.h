@@ -50,7 +50,7 @@ class RecordHistory {
   // Reads the log from its first frame to `limit` and compares: whole commits, every event as it
   // was given, none missing that is owed, none that was not given. Errors of the reader stay in its
   // status().
-  Verdict Judge(LogReader& reader, Address limit) const;
+  Judgement Judge(LogReader& reader, Address limit) const;
 
  private:
   class Reading;

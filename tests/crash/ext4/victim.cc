@@ -78,7 +78,7 @@ void Victim::OpenFailed(const absl::Status& why) {
 // False: there is nothing to go on with.
 bool Victim::Recover() {
   LogReader reader = log_->NewReader();
-  const Verdict verdict = history_->Judge(reader, log_->published());
+  const Judgement verdict = history_->Judge(reader, log_->published());
   if (!verdict.is_good()) {
     // Sealed segments cannot be entered any more on a dead disk.
     if (IsCut() && absl::IsUnknown(reader.status())) {

@@ -67,7 +67,7 @@ std::string LiveWell(SimStorage& machine, std::vector<std::uint64_t>& records,
                      std::vector<bool>& is_epoch) {
   absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(Life::Options(&machine));
   if (!log.ok()) return absl::StrCat("refused: ", log.status().ToString());
-  const Verdict verdict = ReadAll((*log)->NewReader(), (*log)->published(), records, is_epoch);
+  const Judgement verdict = ReadAll((*log)->NewReader(), (*log)->published(), records, is_epoch);
   if (!verdict.is_good()) return absl::StrCat(NameOf(verdict.finding), ": ", verdict.what);
   LogWriter& writer = (*log)->writer();
   for (int i = 0; i < 64 && !writer.CanBeginCommit(); ++i) (*log)->PrepareWork();
@@ -87,7 +87,7 @@ std::string VerifyHealthy(SimStorage& machine, const History& given) {
   std::vector<bool> is_epoch;
   if (std::string broken = LiveWell(machine, before, is_epoch); !broken.empty()) return broken;
   const std::uint64_t owed = std::max(given.owed.durable, given.owed.published);
-  const Verdict verdict = Judge(given, owed, before, is_epoch);
+  const Judgement verdict = Judge(given, owed, before, is_epoch);
   if (!verdict.is_good()) return absl::StrCat(NameOf(verdict.finding), ": ", verdict.what);
   std::vector<std::uint64_t> after;
   is_epoch.clear();

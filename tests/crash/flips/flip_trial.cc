@@ -16,11 +16,11 @@ namespace {
 constexpr std::uint64_t kRefusalSample = 97;
 
 // Damage of a segment that has an index is found by who reads it, in a log that is open.
-bool IsFoundByReader(const Verdict& verdict) {
+bool IsFoundByReader(const Judgement& verdict) {
   return absl::StartsWith(verdict.what, "reader: DATA_LOSS");
 }
 
-bool IsRightRefusal(const Verdict& verdict) {
+bool IsRightRefusal(const Judgement& verdict) {
   return IsFoundByReader(verdict) || absl::StartsWith(verdict.what, "DATA_LOSS") ||
          absl::StartsWith(verdict.what, "FAILED_PRECONDITION");
 }
@@ -33,7 +33,7 @@ bool IsUntouched(const Damage& damage, const SimStorage& refused) {
       [&](const FileKept& file) { return before->Bytes(file.path) == refused.Bytes(file.path); });
 }
 
-std::string JudgeRefusal(const Damage& damage, const Verdict& verdict, const Expected& expected,
+std::string JudgeRefusal(const Damage& damage, const Judgement& verdict, const Expected& expected,
                          FlipTally& tally) {
   const bool may_refuse = expected.outcome != Expected::Outcome::kAccepted;
   if (may_refuse && IsRightRefusal(verdict)) {
@@ -44,7 +44,7 @@ std::string JudgeRefusal(const Damage& damage, const Verdict& verdict, const Exp
   return absl::StrCat("refused_torn: ", verdict.what);
 }
 
-std::string JudgeAccepted(const Damage& damage, const Verdict& verdict, const Expected& expected,
+std::string JudgeAccepted(const Damage& damage, const Judgement& verdict, const Expected& expected,
                           FlipTally& tally) {
   const bool is_exact = expected.outcome == Expected::Outcome::kAccepted;
   if (expected.outcome == Expected::Outcome::kRefused) {
@@ -76,7 +76,7 @@ std::string TryDamage(const Damage& damage, std::uint64_t number, FlipTally& tal
   const std::unique_ptr<SimStorage> machine = DamagedMachine(damage, 1);
   Life life(machine.get(), damage.subject->history, 1);
   const std::uint64_t owed = expected.outcome == Expected::Outcome::kRefused ? 0 : expected.kept;
-  const Verdict verdict = life.Begin(owed);
+  const Judgement verdict = life.Begin(owed);
   std::string wrong = verdict.finding == Finding::kRefused
                           ? JudgeRefusal(damage, verdict, expected, tally)
                           : JudgeAccepted(damage, verdict, expected, tally);

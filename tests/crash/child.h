@@ -22,6 +22,7 @@ class Child {
   Child& operator=(const Child&) = delete;
   ~Child();
 
+  bool HasEnded() const;
   // Waits for the end, for at most `deadline_ms`; then kills.
   ChildEnd Wait(int deadline_ms);
 

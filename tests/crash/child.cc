@@ -48,6 +48,8 @@ Child::~Child() {
   Reap(pid_);
 }
 
+bool Child::HasEnded() const { return EndsWithin(pid_, 0); }
+
 ChildEnd Child::Wait(int deadline_ms) {
   ChildEnd end;
   end.was_hung = !EndsWithin(pid_, deadline_ms);
