@@ -54,6 +54,7 @@ LogOptions LogOptionsOf(const EngineOptions& options) {
           .undurable_bytes_max = options.undurable_bytes_max,
           .commit_bytes_max = options.commit_bytes_max,
           .segments_ahead = options.segments_ahead,
+          .readers_max = options.readers_max,
           .scrub_bytes_per_second = options.scrub_bytes_per_second,
           .storage = options.storage,
           .on_notice = options.on_notice};

@@ -47,7 +47,8 @@ struct EngineOptions {
   std::uint32_t sessions_max = 64;
   std::uint32_t session_window = 4'096;  // resends remembered, and commands under way; ≤ 65,536
   std::uint32_t producers_max = 16;
-  std::uint32_t agents_max = 16;  // projectors and other agents attached
+  std::uint32_t agents_max = 16;   // projectors and other agents attached
+  std::uint32_t readers_max = 64;  // reader processes listed and woken (pawl/attached_log.h)
   Threads threads = Threads::kOwn;
   Idle idle = Idle::kBackOff;
   int loop_core = -1;          // pins the loop's thread; −1: not pinned

@@ -92,44 +92,38 @@ void KillCampaign::RunLife(bool stops) {
     KillVictim(orders, report).Run();
     return 0;
   });
+  bool is_seen = true;
   if (is_in_open) {
     Sleep(random_.Below(4'000'000));
   } else if (is_stop) {
     Await(victim, [] { return false; });
   } else {
-    const bool is_open = Await(victim, [&] {
+    is_seen = Await(victim, [&] {
       return report->lives.load(std::memory_order_acquire) > lives && HaveAllSeenMore();
     });
-    if (!is_open && !has_failed_)
-      Fail(tally_->hung, "readers do not see what the engine writes: " + Progress());
-    Sleep((std::uint64_t{1} << random_.Below(kDelayBits)) * 1000);
+    if (is_seen) Sleep((std::uint64_t{1} << random_.Below(kDelayBits)) * 1000);
   }
   const ChildEnd end = victim.Wait(is_stop ? 20'000 : 0);
   Count(end, *report, end.was_hung && !is_stop);
+  for (std::size_t i = 0; i < kReaders; ++i) {
+    // One that ended by itself has found something.
+    if ((*readers_[i].report)->finding != Finding::kGood) EndReader(i);
+  }
+  if (!is_seen && !has_failed_) {
+    Fail(tally_->hung, "readers do not see what the engine writes: " + Progress());
+  }
   if (is_stop && end.was_hung) Fail(tally_->hung, "an engine that was told to stop goes on");
   if (has_failed_) return;
   const std::uint64_t told = std::max(report->published.load(std::memory_order_acquire),
                                       report->durable.load(std::memory_order_acquire));
   if (is_stop) {
     ++tally_->clean_stops;
-    const auto have_all = [&] {
-      return std::all_of(readers_.begin(), readers_.end(), [&](const Reader& reader) {
-        return (*reader.report)->seen.load(std::memory_order_acquire) == told;
-      });
-    };
-    const auto deadline = std::chrono::steady_clock::now() + kDeadline;
-    while (!have_all() && std::chrono::steady_clock::now() < deadline) Sleep(kLookEveryNs);
-    if (!have_all())
-      Fail(tally_->hung, "readers do not reach the end of a log that was closed: " + Progress());
+    AwaitTheEnd(told);
   } else if (is_in_open) {
     ++tally_->kills_in_open;
   } else {
     ++tally_->kills;
     if (report->given.load(std::memory_order_acquire) > told) ++tally_->with_commands;
-  }
-  for (std::size_t i = 0; i < kReaders; ++i) {
-    // One that ended by itself has found something.
-    if ((*readers_[i].report)->finding != Finding::kGood) EndReader(i);
   }
   if (!has_failed_ && random_.OneIn(10)) {
     const std::size_t index = random_.Below(kReaders);
@@ -151,6 +145,21 @@ std::string KillCampaign::Progress() const {
     absl::StrAppend(&text, " ", (*reader.report)->seen.load(std::memory_order_acquire));
   }
   return text;
+}
+
+// All readers come to the end of a log that was closed.
+void KillCampaign::AwaitTheEnd(std::uint64_t number) {
+  const auto have_all = [&] {
+    return std::all_of(readers_.begin(), readers_.end(), [&](const Reader& reader) {
+      // Acquire: pairs with the release of the reader.
+      return (*reader.report)->seen.load(std::memory_order_acquire) == number;
+    });
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+  while (!have_all() && std::chrono::steady_clock::now() < deadline) Sleep(kLookEveryNs);
+  if (!have_all()) {
+    Fail(tally_->hung, "readers do not reach the end of a log that was closed: " + Progress());
+  }
 }
 
 // Records of the life that runs.

@@ -70,6 +70,7 @@ class KillCampaign {
   void RunLife(bool stops);
   void StartReader(std::size_t index);
   void EndReader(std::size_t index);
+  void AwaitTheEnd(std::uint64_t number);
   bool HaveAllSeenMore() const;
   std::string Progress() const;
   template <class IsDone>
