@@ -40,6 +40,8 @@ int CommandLoop::DoWork() noexcept {
   CheckHealth();
   work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn();
   work += ReleaseDurable();
+  if (writer_.is_poisoned() && !is_failed_) [[unlikely]]
+    TakeAnswersBack();
   PublishAnswers();
   if (closing_lanes_ != 0) CloseLanes();
   return work;
@@ -384,6 +386,13 @@ void CommandLoop::FailPending() noexcept {
     --entry.lane->loop.pending;
     Push(*entry.lane, entry.answers.AsUnknown());
   });
+}
+
+// The frame that this turn's answers rest on was not published.
+void CommandLoop::TakeAnswersBack() noexcept {
+  for (ProducerLane* lane : touched_) {
+    lane->answers.ChangeStaged([](AnswerRange& answers) { answers = answers.AsUnknown(); });
+  }
 }
 
 int CommandLoop::RefuseEverything() noexcept {

@@ -148,6 +148,7 @@ class CommandLoop final : public Agent {
 
   int ReleaseDurable() noexcept;
   void FailPending() noexcept;
+  void TakeAnswersBack() noexcept;
   int RefuseEverything() noexcept;
   void Push(ProducerLane& lane, const AnswerRange& answers) noexcept {
     lane.answers.Push(answers);

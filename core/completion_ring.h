@@ -77,6 +77,16 @@ class CompletionRing {
     ++writer_.staged_tail;
   }
 
+  // Calls change(T&) for the items that are staged and not shown yet.
+  //   threads   loop only
+  template <class Change>
+  void ChangeStaged(Change&& change) noexcept {
+    for (std::uint64_t at = writer_.published_tail; at != writer_.staged_tail; ++at) {
+      T& item = slots_[at & mask_];
+      change(item);
+    }
+  }
+
   // Shows all staged items to the producer; without any, stores nothing.
   //   returns   whether there were any: the producer may then need a ring of its bell
   //   threads   loop only

@@ -113,8 +113,9 @@ void AttachedSegments::ReadIndexes() {
 }
 
 absl::StatusOr<ReadableSegments::Entered> AttachedSegments::Enter(std::uint64_t index) {
-  if (std::shared_ptr<const Mapping> mapped = mapped_[index].lock()) {
-    return Entered{.memory = std::move(mapped), .is_verified = false};
+  std::shared_ptr<const Mapping> before = mapped_[index].lock();
+  if (before != nullptr && !before->is_damaged()) {
+    return Entered{.memory = std::move(before), .is_verified = false};
   }
   absl::StatusOr<std::shared_ptr<const Mapping>> mapped = Map(index);
   std::erase_if(mapped_, [](const auto& each) { return each.second.expired(); });

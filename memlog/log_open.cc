@@ -193,6 +193,7 @@ void Log::Parts::CreateAgents(const Recovery& recovery, const ReadySegment& tail
   const ScanCursor& end = recovery.end();
   sync_agent = std::make_unique<SyncAgent>(SyncAgent::Start{.storage = storage,
                                                             .marks = marks,
+                                                            .marks_memory = marks_mapping.get(),
                                                             .segments = segments.get(),
                                                             .evidence = evidence.get(),
                                                             .health = &health,
@@ -238,6 +239,7 @@ void Log::Parts::CreateAgents(const Recovery& recovery, const ReadySegment& tail
       LogWriter::Start{.storage = storage,
                        .marks = marks,
                        .ready = &ready,
+                       .health = &health,
                        .readers = readers.get(),
                        .sync_bell = &sync_bell,
                        .prepare_bell = &prepare_bell,

@@ -49,6 +49,18 @@ const FrameHeader* LogReader::Stop() noexcept {
   return nullptr;
 }
 
+const FrameHeader* LogReader::StopDamaged() noexcept {
+  status_ = absl::DataLossError(
+      "segment " + std::to_string(segments_->geometry().IndexOf(segment_start_)) +
+      ": its file was cut short, or could not be read, while it was mapped; what was read behind "
+      "address " +
+      std::to_string(segment_start_) +
+      " since may be wrong. Find out who changes the files of the log; restore the segment from a "
+      "backup, or run `pawl repair` into a new directory, which keeps what is before");
+  segment_ = nullptr;
+  return nullptr;
+}
+
 // Another writer goes on in other memory: there, what was read last must stand where it stood. A
 // frame's checksum covers that of the frame before, so then all before is the same.
 //   returns   false: not now, or status() tells
@@ -87,8 +99,11 @@ const FrameHeader* LogReader::SkipToData(Address limit) noexcept {
     if (generation_ != segments_->generation() && !Rejoin()) return nullptr;
     if (address_.value() >= segment_end_ && !EnterSegment()) return nullptr;
     const FrameHeader& frame = *At(address_);
+    const bool is_sound = is_verified_ || frame.length == 0 || IsSound(frame);
+    // Behind the reading of what is judged.
+    if (segment_->is_damaged()) return StopDamaged();
+    if (!is_sound) return Stop();
     if (!is_verified_ && frame.length != 0) {
-      if (!IsSound(frame)) return Stop();
       last_frame_ = address_;
       last_checksum_ = frame.checksum;
     }

@@ -191,6 +191,7 @@ const FrameHeader* LogReader::PreviousFrame() noexcept {
       if (!EnterSegment()) return nullptr;
     }
     const FrameHeader& frame = *At(address_);
+    if (segment_->is_damaged()) return StopDamaged();
     const bool is_before = frame.length == behind - address_ && frame.address == address_.value() &&
                            frame.first_position + frame.records == position_.value() + 1;
     if (!is_before || (!is_verified_ && !IsSound(frame))) return Stop();

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <new>
+#include <string>
 
 #include "frame_checksum.h"
+#include "health_board.h"
 #include "pawl/crc32c.h"
 #include "reader_slots.h"
 
@@ -36,6 +38,7 @@ LogWriter::LogWriter(const Start& start)
     : storage_(start.storage),
       marks_(start.marks),
       ready_(start.ready),
+      health_(start.health),
       readers_(start.readers),
       sync_bell_(start.sync_bell),
       prepare_bell_(start.prepare_bell),
@@ -123,11 +126,25 @@ void LogWriter::WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept
   SetAddress(address_.value() + length);
   previous_checksum_ = header.checksum;
   previous_length_ = length;
+  if (segment_.image->is_damaged()) [[unlikely]]
+    Poison();
+  if (is_poisoned_) [[unlikely]]
+    return;
   // Release: the whole frame before the mark. Pairs with the acquire in Log::published(), in
   // AttachedLog::published() and in the sync agent.
   marks_->published.store(address_.value(), std::memory_order_release);
   sync_bell_->Ring();
   readers_->WakeForPublished(time_ns_);
+}
+
+// What was stored may be nowhere. The marks stay where they are; the addresses given out from now
+// on are never reached, so nothing waits for them in vain but is failed with the log.
+void LogWriter::Poison() noexcept {
+  is_poisoned_ = true;
+  health_->SetFailed(absl::DataLossError(
+      "the hot image of segment " + std::to_string(segment_.index) +
+      " was cut short while it was written; nothing more is accepted: find out who changes the "
+      "files of the hot directory, then open the log again"));
 }
 
 void LogWriter::Roll() noexcept {

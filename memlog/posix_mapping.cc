@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "guarded_ranges.h"
 #include "posix_status.h"
 
 namespace pawl::inline v0 {
@@ -19,8 +20,13 @@ constexpr std::size_t kPopulateBytes = std::size_t{2} << 20;
 
 class PosixMapping final : public Mapping {
  public:
-  PosixMapping(std::byte* data, std::size_t size) noexcept : Mapping(data, size) {}
-  ~PosixMapping() override { ::munmap(data(), size()); }
+  PosixMapping(std::byte* data, std::size_t size) noexcept : Mapping(data, size) {
+    GuardedRanges::Get().Add(*this);
+  }
+  ~PosixMapping() override {
+    GuardedRanges::Get().Remove(*this);
+    ::munmap(data(), size());
+  }
 
   void Keep(OwnedDescriptor fd) noexcept { kept_ = std::move(fd); }
 

@@ -34,8 +34,9 @@ absl::StatusOr<ReadableSegments::Entered> SegmentSet::Enter(std::uint64_t index)
   }
   Segment& segment = found->second;
   if (!segment.is_sealed) return Entered{segment.image.mapping};
-  if (std::shared_ptr<const Mapping> mapped = segment.sealed.lock()) {
-    return Entered{std::move(mapped), segment.is_verified};
+  std::shared_ptr<const Mapping> mapped_before = segment.sealed.lock();
+  if (mapped_before != nullptr && !mapped_before->is_damaged()) {
+    return Entered{std::move(mapped_before), segment.is_verified};
   }
   absl::StatusOr<std::shared_ptr<const Mapping>> mapped = MapSealed(index);
   if (!mapped.ok()) return mapped.status();

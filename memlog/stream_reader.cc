@@ -86,7 +86,9 @@ const RecordView* StreamReader::Fetch(const Place& place) {
   ForEachRecord(*frame_, [&](const RecordView& record) {
     if (record.position == place.position) event_.emplace(record);
   });
-  return &*event_;
+  if (reader_.IsIntact() && event_.has_value()) return &*event_;
+  status_ = reader_.status();
+  return nullptr;
 }
 
 const RecordView* StreamReader::NextEvent(Address limit) {

@@ -17,6 +17,7 @@ constexpr std::uint64_t AlignDown(std::uint64_t bytes) noexcept {
 SyncAgent::SyncAgent(const Start& start)
     : storage_(start.storage),
       marks_(start.marks),
+      marks_memory_(start.marks_memory),
       segments_(start.segments),
       evidence_(start.evidence),
       health_(start.health),
@@ -43,6 +44,8 @@ int SyncAgent::DoWork() noexcept {
     return 1;
   }
   const std::uint64_t end = RoundEnd(published);
+  // Behind the walk: where memory was taken away it met zeros.
+  if (!Accept(MemoryIsThere())) return 0;
   const bool is_done = end == from_ ? LeaveSegment() : WriteUpTo(end);
   idle_since_ns_ = storage_->WallClockNs();
   return is_done ? 1 : 0;
@@ -94,6 +97,8 @@ bool SyncAgent::WriteUpTo(std::uint64_t end) noexcept {
   if (!Accept(target_.file->WriteAt(first, {target_.image->data() + first, whole - first}, tail))) {
     return false;
   }
+  // What was written may have been zeros.
+  if (!Accept(MemoryIsThere())) return false;
   from_ = end;
   // Release: the write returned before. Pairs with the acquire in Log::durable(), and with that in
   // LogWriter, which passes it on as evidence.
@@ -101,6 +106,15 @@ bool SyncAgent::WriteUpTo(std::uint64_t end) noexcept {
   health_->RingBell();
   readers_->WakeForDurable();
   return true;
+}
+
+absl::Status SyncAgent::MemoryIsThere() const {
+  const bool is_image = target_.image->is_damaged();
+  if (!is_image && !marks_memory_->is_damaged()) [[likely]]
+    return absl::OkStatus();
+  return absl::DataLossError(
+      (is_image ? "the hot image of segment " + std::to_string(index_) : std::string("the marks")) +
+      " in memory were cut short while the log was open");
 }
 
 // The next segment's file was made durable before the loop was given it.

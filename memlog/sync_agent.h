@@ -32,6 +32,7 @@ class SyncAgent {
   struct Start {
     Storage* storage = nullptr;
     HotMarks* marks = nullptr;
+    const Mapping* marks_memory = nullptr;
     SegmentSet* segments = nullptr;
     Evidence* evidence = nullptr;
     HealthBoard* health = nullptr;
@@ -68,11 +69,13 @@ class SyncAgent {
   void EnterSegment(std::uint64_t index) noexcept;
   bool WriteEvidence() noexcept;
   bool Accept(const absl::Status& status) noexcept;
+  absl::Status MemoryIsThere() const;
   std::uint64_t Published() const noexcept;
   bool HasFailed() const noexcept { return health_->health() == LogHealth::kFailed; }
 
   Storage* const storage_;
   HotMarks* const marks_;
+  const Mapping* const marks_memory_;
   SegmentSet* const segments_;
   Evidence* const evidence_;
   HealthBoard* const health_;

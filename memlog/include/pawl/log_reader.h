@@ -38,11 +38,22 @@ class LogReader {
   const FrameHeader* NextFrame(Address limit) noexcept {
     if (address_ >= limit) return nullptr;
     if (segment_ == nullptr || address_.value() >= segment_end_) {
-      if (!EnterSegment()) return nullptr;
+      if (!IsIntact() || !EnterSegment()) return nullptr;
     }
     const FrameHeader* frame = At(address_);
-    if (frame->kind == FrameKind::kData && is_verified_) return Step(*frame);
+    if (frame->kind == FrameKind::kData && is_verified_ && !segment_->is_damaged()) [[likely]]
+      return Step(*frame);
     return SkipToData(limit);
+  }
+
+  // False if the memory of the frame returned last was taken away while it was read (only with
+  // InstallFaultGuard(), else the process is gone): what was read of it may be zeros. status()
+  // tells. Ask after the last use of a frame, before acting on it.
+  bool IsIntact() noexcept {
+    if (segment_ == nullptr || !segment_->is_damaged()) [[likely]]
+      return true;
+    StopDamaged();
+    return false;
   }
 
   // The frame with commits before this place, or nullptr at the start of the log or if status() is
@@ -96,6 +107,8 @@ class LogReader {
   }
   // The bytes at address() are no frame that follows: nothing more is read.
   const FrameHeader* Stop() noexcept;
+  // The segment's memory was taken away.
+  const FrameHeader* StopDamaged() noexcept;
   bool EnterSegment() noexcept;
   bool Rejoin() noexcept;
   const FrameHeader* SkipToData(Address limit) noexcept;
@@ -156,17 +169,25 @@ void ForEachRecord(const FrameHeader& frame, OnRecord&& on_record) noexcept {
     __builtin_prefetch(at + kPrefetchBytes);
     __builtin_prefetch(at + kPrefetchBytes + 64);
     const CommitHeader& commit = *reinterpret_cast<const CommitHeader*>(at);
+    // Zeros, here and below: the frame's memory was taken away meanwhile (LogReader::IsIntact()).
+    if (commit.bytes == 0) [[unlikely]]
+      return;
     const std::byte* const end = at + commit.bytes;
     at += sizeof(CommitHeader);
     for (bool more = (commit.flags & kCommitHasExtensions) != 0; more;) {
       const ExtensionHeader& block = *reinterpret_cast<const ExtensionHeader*>(at);
       more = block.more != 0;
+      if (block.bytes == 0) [[unlikely]]
+        return;
       at += block.bytes;
     }
     for (; at < end; ++position) {
       const RecordHeader& header = *reinterpret_cast<const RecordHeader*>(at);
+      const std::size_t bytes = header.units * std::size_t{kRecordAlignBytes};
+      if (bytes == 0) [[unlikely]]
+        return;
       on_record(RecordView{frame, commit, header, Position(position)});
-      at += header.units * std::size_t{kRecordAlignBytes};
+      at += bytes;
     }
   }
 }

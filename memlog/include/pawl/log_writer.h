@@ -16,6 +16,7 @@
 
 namespace pawl::inline v0 {
 
+class HealthBoard;
 class ReaderBoard;
 
 // What a record says besides its payload; the writer adds length and position.
@@ -49,6 +50,7 @@ class LogWriter {
     Storage* storage = nullptr;
     HotMarks* marks = nullptr;
     ReadySegments* ready = nullptr;
+    HealthBoard* health = nullptr;     // told if an image was taken away
     ReaderBoard* readers = nullptr;    // told after each publish
     Doorbell* sync_bell = nullptr;     // rung after each publish
     Doorbell* prepare_bell = nullptr;  // rung when a ready segment was taken
@@ -160,6 +162,9 @@ class LogWriter {
   //   returns   the published mark: end of the newest frame
   Address Publish() noexcept;
 
+  // True once a hot image was taken away while it was written (pawl/fault_guard.h): the log has
+  // failed, and what Publish() returned since is not published.
+  bool is_poisoned() const noexcept { return is_poisoned_; }
   // True if commits ended but are not published.
   bool has_staged() const noexcept { return frame_commits_ > 0; }
   Address published() const noexcept { return address_; }
@@ -179,6 +184,7 @@ class LogWriter {
   void PublishBeforeOpenCommit() noexcept;
   void WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept;
   void Roll() noexcept;
+  void Poison() noexcept;
   void SetAddress(std::uint64_t address) noexcept;
   void EnterSegment(ReadySegment segment) noexcept;
 
@@ -186,6 +192,7 @@ class LogWriter {
   Storage* const storage_;
   HotMarks* const marks_;
   ReadySegments* const ready_;
+  HealthBoard* const health_;
   ReaderBoard* const readers_;
   Doorbell* const sync_bell_;
   Doorbell* const prepare_bell_;
@@ -203,6 +210,7 @@ class LogWriter {
   std::uint32_t staged_ = sizeof(FrameHeader);  // end of the commits that ended
   Position next_position_;                      // of the next record
   std::uint16_t frame_commits_ = 0;
+  bool is_poisoned_ = false;
   std::uint64_t time_ns_ = 0;
   Position commit_first_;  // of the open commit's first record
   Position frame_first_;   // of the frame's first record

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -57,9 +58,19 @@ class Mapping {
   std::byte* data() const noexcept { return data_; }
   std::size_t size() const noexcept { return size_; }
 
+  // True once bytes of it were taken away while it was mapped (pawl/fault_guard.h): it may read as
+  // zeros. Ask after the bytes were used, before acting on them.
+  bool is_damaged() const noexcept {
+    // Acquire: pairs with the release in SetDamaged(), which comes before the zeros.
+    return is_damaged_.load(std::memory_order_acquire);
+  }
+  void SetDamaged() noexcept { is_damaged_.store(true, std::memory_order_release); }
+
  private:
   std::byte* const data_;
   const std::size_t size_;
+  // Writer: the fault guard, in any thread. Readers: any. Only rises.
+  std::atomic<bool> is_damaged_{false};
 };
 
 enum class FileMode {

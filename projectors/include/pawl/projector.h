@@ -110,7 +110,10 @@ class Projector final : public ProjectorAgent {
       Apply(*model, *frame);
       ++frames;
     }
-    if (!reader.status().ok() && !is_stopped()) Stop(reader.status());
+    // Also of the frame applied last: a copy with zeros in it is not shown.
+    if (!reader.IsIntact() || !reader.status().ok()) {
+      if (!is_stopped()) Stop(reader.status());
+    }
     if (is_stopped() || reader.position() <= readers_[1 - hidden_].position()) return frames;
     model->position = reader.position();
     copies_.Flip();
