@@ -9,6 +9,7 @@
 #include "agent_runner.h"
 #include "command_loop.h"
 #include "command_queue.h"
+#include "epoch_starts.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
 #include "pawl/engine.h"
@@ -73,7 +74,7 @@ class EngineParts {
   std::vector<std::unique_ptr<StreamStore>> stores;
   std::vector<StreamStore*> store_list;
   SessionTable sessions;
-  EpochStarts epochs;
+  EpochStarts epochs;  // constant after Open
   TypeCatalog catalog;
   CommandQueue queue;
   Admission admission;

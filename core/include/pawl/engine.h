@@ -112,6 +112,20 @@ class Engine {
   const RecoveryReport& recovery() const noexcept;
   Epoch epoch() const noexcept;
 
+  // Whether the record that `receipt` names is in this log: the one that its command appended, not
+  // another one at the same position. Good for receipts of any age, across restarts, power loss,
+  // failed syncs (whose completions are kUnknown but carry a receipt) and Stop().
+  //   returns   kPresent; kLost: a power cut took it, and its position is given again or will be;
+  //             kUnknown: without position (refused, or accepted without events outside of a
+  //             session), of a later epoch than the log's, or nothing in the log that fits it.
+  //             Receipts do not tell log from log: if several are open, keep Log::id() with them.
+  //             A copy of a log, or one restored from a backup, goes on with the same id and the
+  //             next epoch: receipts that the other one gave from that epoch on mean nothing here
+  //   errors    DATA_LOSS the segment that should hold it is damaged; what reading says
+  //   cost      an index lookup, and at most a walk over the frames of one segment
+  //   threads   any
+  absl::StatusOr<Confirmation> Confirm(const Receipt& receipt) const;
+
   // Order-free state of an aggregate type for tests and examples: calls f(key, version, state) for
   // each, on the loop's thread while it does nothing else. Cold.
   template <class A, class F>
