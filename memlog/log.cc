@@ -67,6 +67,10 @@ StreamReader Log::NewStreamReader(std::uint32_t stream) const {
   return StreamReader(parts_->segments, stream);
 }
 
+FilteredReader Log::NewFilteredReader(RecordFilter filter) const {
+  return FilteredReader(parts_->segments, std::move(filter));
+}
+
 const RecoveryReport& Log::recovery() const noexcept { return parts_->report; }
 Epoch Log::epoch() const noexcept { return parts_->report.epoch; }
 const LogId& Log::id() const noexcept { return parts_->manifest.log_id; }

@@ -10,6 +10,7 @@
 #include <absl/status/statusor.h>
 
 #include "pawl/doorbell.h"
+#include "pawl/filtered_reader.h"
 #include "pawl/format.h"
 #include "pawl/log_reader.h"
 #include "pawl/log_writer.h"
@@ -118,6 +119,8 @@ class Log {
   LogReader NewReader() const;  // from the first record on
   // Of the stream with that number (FORMAT.md, "stream bound").
   StreamReader NewStreamReader(std::uint32_t stream) const;
+  // Of the events of some types or categories.
+  FilteredReader NewFilteredReader(RecordFilter filter) const;
   const RecoveryReport& recovery() const noexcept;
   Epoch epoch() const noexcept;
   const LogId& id() const noexcept;
