@@ -80,6 +80,23 @@ absl::Status EngineParts::Ask(ControlRequest& request) {
   return request.status;
 }
 
+absl::Status EngineParts::RunOnLoop(const std::function<void()>& work) {
+  const std::lock_guard lock(cold);
+  if (is_stopped) {
+    work();
+    return absl::OkStatus();
+  }
+  ControlRequest request{.kind = ControlRequest::Kind::kVisit, .visit = &work};
+  return Ask(request);
+}
+
+absl::StatusOr<const StreamStore*> EngineParts::StoreOf(TypeTag aggregate) const {
+  for (const StreamStore* store : store_list) {
+    if (store->traits().tag == aggregate) return store;
+  }
+  return absl::InvalidArgumentError("the engine was opened without this aggregate");
+}
+
 absl::Status EngineParts::StartThreads() {
   const auto start = [this](Agent& agent, int core, std::unique_ptr<AgentRunner>& runner) {
     auto started = AgentRunner::Start({.agent = &agent, .idle = options.idle, .core = core});
@@ -302,22 +319,11 @@ void Engine::Detach(const Agent* agent) {
 }
 
 absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
-  const std::lock_guard lock(parts_->cold);
-  const auto found =
-      std::find_if(parts_->store_list.begin(), parts_->store_list.end(),
-                   [aggregate](const auto* store) { return store->traits().tag == aggregate; });
-  if (found == parts_->store_list.end()) {
-    return absl::InvalidArgumentError("the engine was opened without this aggregate");
-  }
-  const std::function<void()> visit_all = [store = *found, &visit] {
-    for (std::uint32_t i = 0; i < store->size(); ++i) visit(*store->At(i));
-  };
-  if (parts_->is_stopped) {
-    visit_all();
-    return absl::OkStatus();
-  }
-  ControlRequest request{.kind = ControlRequest::Kind::kVisit, .visit = &visit_all};
-  return parts_->Ask(request);
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
+  return parts_->RunOnLoop([&] {
+    for (std::uint32_t i = 0; i < (*store)->size(); ++i) visit(*(*store)->At(i));
+  });
 }
 
 const Log& Engine::log() const noexcept { return *parts_->log; }

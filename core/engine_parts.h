@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -61,6 +62,10 @@ class EngineParts {
 
   // Hands `request` to the loop and waits until it is served. Cold mutex held.
   absl::Status Ask(ControlRequest& request);
+  // Calls `work` on the loop's thread between two turns. Takes the cold mutex.
+  absl::Status RunOnLoop(const std::function<void()>& work);
+  //   errors    INVALID_ARGUMENT the engine was opened without it
+  absl::StatusOr<const StreamStore*> StoreOf(TypeTag aggregate) const;
   absl::Status StartThreads();
   // Runs the agents that have no thread, once each.
   int Round() noexcept;

@@ -390,7 +390,7 @@ TEST_F(FilteredLogTest, StreamsBoundOutOfOrderEndTheReader) {
   ASSERT_NO_FATAL_FAILURE(Append(6, 1));
   writer.EndCommit({});
   Publish();
-  FilteredReader reader = log_->NewFilteredReader({.categories = {1}});
+  FilteredReader reader = log_->NewFilteredReader({.types = {1}});
   EXPECT_NE(reader.NextEvent(log_->published()), nullptr);
   EXPECT_EQ(reader.NextEvent(log_->published()), nullptr);
   EXPECT_EQ(reader.status().code(), absl::StatusCode::kDataLoss);

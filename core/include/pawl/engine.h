@@ -16,6 +16,9 @@
 #include "pawl/agent.h"
 #include "pawl/aggregate.h"
 #include "pawl/clock.h"
+#include "pawl/event_reader.h"
+#include "pawl/history.h"
+#include "pawl/key.h"
 #include "pawl/log.h"
 #include "pawl/producer.h"
 #include "pawl/receipt.h"
@@ -126,6 +129,26 @@ class Engine {
   //   threads   any
   absl::StatusOr<Confirmation> Confirm(const Receipt& receipt) const;
 
+  // The events of the aggregate `key` of type A, forward and backward.
+  //   errors    NOT_FOUND nothing happened to it; INVALID_ARGUMENT the engine was opened without A
+  //   threads   any; the history is for one thread at a time
+  template <class A>
+  absl::StatusOr<History<A>> NewHistory(const Key& key, const ReadOptions& options = {}) {
+    auto opened = OpenHistory(TagOf<A>(), key, options);
+    if (!opened.ok()) return opened.status();
+    return History<A>(*std::move(opened));
+  }
+  // The events of all aggregates of type A in the order of the log; of the types Es only, if any
+  // are named.
+  //   errors    INVALID_ARGUMENT the engine was opened without A
+  //   threads   any; the reader is for one thread at a time
+  template <class A, class... Es>
+  absl::StatusOr<EventReader<A, Es...>> NewEventReader(const ReadOptions& options = {}) {
+    auto opened = OpenCategory(TagOf<A>(), {A::Events::template IndexOf<Es>()...}, options);
+    if (!opened.ok()) return opened.status();
+    return EventReader<A, Es...>(*std::move(opened));
+  }
+
   // Order-free state of an aggregate type for tests and examples: calls f(key, version, state) for
   // each, on the loop's thread while it does nothing else. Cold.
   template <class A, class F>
@@ -139,6 +162,11 @@ class Engine {
   explicit Engine(std::unique_ptr<EngineParts> parts);
   static absl::StatusOr<std::unique_ptr<Engine>> OpenWith(
       const EngineOptions& options, std::vector<const AggregateTraits*> aggregates);
+  absl::StatusOr<HistoryReader> OpenHistory(TypeTag aggregate, const Key& key,
+                                            const ReadOptions& options);
+  //   events    indexes in the aggregate's Events; none: all
+  absl::StatusOr<CategoryReader> OpenCategory(TypeTag aggregate, std::vector<std::uint32_t> events,
+                                              const ReadOptions& options);
   absl::Status Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit);
 
   std::unique_ptr<EngineParts> parts_;
