@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "engine_parts.h"
 #include "pawl/parking.h"
@@ -42,6 +45,24 @@ absl::Status CheckAggregates(std::span<const AggregateTraits* const> aggregates)
         return absl::InvalidArgumentError("two aggregates have the category " +
                                           std::string(category));
       }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Types of one name and version are one type to the log, whatever aggregates list them.
+absl::Status CheckEvents(std::span<const AggregateTraits* const> aggregates) {
+  std::map<std::pair<std::string_view, std::uint16_t>, const EventDescriptor*> known;
+  for (const AggregateTraits* aggregate : aggregates) {
+    for (const EventTraits& event : aggregate->events) {
+      const EventDescriptor& type = *event.descriptor;
+      const EventDescriptor& first =
+          *known.try_emplace({type.name, type.version}, &type).first->second;
+      if (first.layout_text == type.layout_text) continue;
+      return absl::InvalidArgumentError(
+          "two events are " + std::string(type.name) + " version " + std::to_string(type.version) +
+          " and differ in their layout: {" + std::string(first.layout_text) + "} and {" +
+          std::string(type.layout_text) + "}; give one of them another name or version");
     }
   }
   return absl::OkStatus();
@@ -226,6 +247,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     const EngineOptions& options, std::vector<const AggregateTraits*> aggregates) {
   if (absl::Status checked = CheckOptions(options); !checked.ok()) return checked;
   if (absl::Status checked = CheckAggregates(aggregates); !checked.ok()) return checked;
+  if (absl::Status checked = CheckEvents(aggregates); !checked.ok()) return checked;
   try {
     auto parts = std::make_unique<EngineParts>(options);
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));

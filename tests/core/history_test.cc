@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -68,6 +69,18 @@ struct BankVisitor {
     EXPECT_NE(m.time_ns, 0U);
     seen.emplace_back(m.key, m.position.value(), m.version.value(), cents);
   }
+};
+
+struct Vault {  // has an event type in common with the bank's accounts
+  using Commands = pawl::Commands<Deposit>;
+  using Events = pawl::Events<Deposited>;
+  static constexpr std::string_view kCategory = "vault";
+  struct State {};
+  static Verdict Decide(const State&, const Deposit& c, Emit<Vault>& emit) noexcept {
+    emit(Deposited{c.cents});
+    return Accept();
+  }
+  static void Evolve(State&, const Deposited&) noexcept {}
 };
 
 struct Counter {
@@ -277,6 +290,23 @@ TEST_F(HistoryTest, OneTypeOfAnAggregatesEventsIsReadAlone) {
   BankVisitor withdrawals;
   EXPECT_EQ(reader->Forward(withdrawals), expected.size());
   EXPECT_EQ(withdrawals.seen, expected);
+}
+
+TEST_F(HistoryTest, EventsOfASharedTypeAreReadOfTheOneAggregateOnly) {
+  auto opened = Engine::Open(directory_.Options(), Aggregates<Account, Vault>{});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  engine_ = *std::move(opened);
+  Producer producer = NewProducer();
+  for (int i = 1; i <= 10; ++i) {
+    ASSERT_NO_FATAL_FAILURE(Run(producer, 1, Deposit{i}));
+    ASSERT_TRUE(producer.Execute<Vault>(Key(1), Deposit{-i}, kQuick).ok());
+  }
+  BankVisitor accounts;
+  EXPECT_EQ((engine_->NewEventReader<Account, Deposited>()->Forward(accounts)), 10U);
+  EXPECT_EQ(accounts.seen, Scan());
+  BankVisitor vault;
+  EXPECT_EQ(engine_->NewHistory<Vault>(Key(1))->Forward(vault), 10U);
+  EXPECT_EQ(std::get<3>(vault.seen.back()), -10);
 }
 
 TEST_F(HistoryTest, TheExampleOfTheReadmeGoesOnFromItsCheckpoint) {
