@@ -82,7 +82,7 @@ struct NewVersion {
   double euros;
 };
 
-class EngineTypesTest : public BankTest {
+class EngineLayoutsTest : public BankTest {
  protected:
   template <class... As>
   absl::Status Try() {
@@ -122,7 +122,7 @@ class EngineTypesTest : public BankTest {
   }
 };
 
-TEST_F(EngineTypesTest, TypesAndCategoriesAreRecordsOfTheLog) {
+TEST_F(EngineLayoutsTest, TypesAndCategoriesAreRecordsOfTheLog) {
   Open();
   struct Type {
     std::uint64_t hash;
@@ -150,7 +150,7 @@ TEST_F(EngineTypesTest, TypesAndCategoriesAreRecordsOfTheLog) {
   }
 }
 
-TEST_F(EngineTypesTest, EveryChangeOfALayoutIsRefusedAndBothAreNamed) {
+TEST_F(EngineLayoutsTest, EveryChangeOfALayoutIsRefusedAndBothAreNamed) {
   ASSERT_NO_FATAL_FAILURE(Fill());
   ExpectEveryChangeRefused();
   Open();  // the refusals took nothing away
@@ -158,13 +158,13 @@ TEST_F(EngineTypesTest, EveryChangeOfALayoutIsRefusedAndBothAreNamed) {
   EXPECT_EQ(Balances()[0].second, 99 * 100 / 2 + 100 * 1000 - 100);
 }
 
-TEST_F(EngineTypesTest, AChangedLayoutIsRefusedAlsoBeforeTheFirstEventOfIt) {
+TEST_F(EngineLayoutsTest, AChangedLayoutIsRefusedAlsoBeforeTheFirstEventOfIt) {
   Open();
   engine_.reset();
   ExpectEveryChangeRefused();
 }
 
-TEST_F(EngineTypesTest, ANewVersionStandsBesideTheOldOneWhichCannotBeLeftOut) {
+TEST_F(EngineLayoutsTest, ANewVersionStandsBesideTheOldOneWhichCannotBeLeftOut) {
   ASSERT_NO_FATAL_FAILURE(Fill());
   const absl::Status status = Try<Ledger<NewVersion, Withdrawn>>();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
@@ -184,7 +184,7 @@ TEST_F(EngineTypesTest, ANewVersionStandsBesideTheOldOneWhichCannotBeLeftOut) {
 }
 
 // A tool, or a program that has other aggregates: it learns from the log itself what is there.
-TEST_F(EngineTypesTest, EventsOfUnknownTypesAreReadAsBytes) {
+TEST_F(EngineLayoutsTest, EventsOfUnknownTypesAreReadAsBytes) {
   ASSERT_NO_FATAL_FAILURE(Fill());
   for (const bool has_probe : {false, true}) {
     auto opened = has_probe ? Engine::Open(directory_.Options(), Aggregates<Probe>{})
@@ -228,7 +228,7 @@ struct Vault : Ledger<E> {
   }
 };
 
-TEST_F(EngineTypesTest, TwoLayoutsOfOneNameAndVersionInAProgramAreRefused) {
+TEST_F(EngineLayoutsTest, TwoLayoutsOfOneNameAndVersionInAProgramAreRefused) {
   const absl::Status status = Try<Account, Vault<OtherDeposited>>();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
   const std::string message(status.message());
