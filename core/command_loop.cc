@@ -7,14 +7,6 @@
 
 namespace pawl::inline v0 {
 
-Epoch EpochStarts::Of(Position position) const noexcept {
-  Epoch epoch;
-  for (const Start& start : starts_) {
-    if (start.first <= position) epoch = start.epoch;
-  }
-  return epoch;
-}
-
 CommandLoop::CommandLoop(const Setup& setup)
     : log_(*setup.log),
       writer_(setup.log->writer()),

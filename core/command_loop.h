@@ -13,6 +13,7 @@
 
 #include "admission.h"
 #include "command_queue.h"
+#include "epoch_starts.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
 #include "pawl/commit_builder.h"
@@ -37,20 +38,6 @@ struct ControlRequest {
   absl::Status status{};                         // the answer
 };
 
-// First position of each incarnation, so that a resent command's receipt names the right one.
-class EpochStarts {
- public:
-  void Add(Position first, Epoch epoch) { starts_.push_back({first, epoch}); }
-  Epoch Of(Position position) const noexcept;
-
- private:
-  struct Start {
-    Position first;
-    Epoch epoch;
-  };
-  std::vector<Start> starts_;
-};
-
 // The event loop: takes commands in turns of up to 256, decides them, publishes each turn as one
 // frame and answers at the level each command asked for. It never waits: not for the disk, not for
 // readers, not for producers.
@@ -67,7 +54,7 @@ class CommandLoop final : public Agent {
     CommandQueue* queue;
     Admission* admission;
     SessionTable* sessions;
-    EpochStarts* epochs;
+    const EpochStarts* epochs;
     EngineClock* clock;
     std::span<StreamStore* const> stores;
     std::vector<std::unique_ptr<ProducerLane>>* lanes;  // sized once
@@ -168,7 +155,7 @@ class CommandLoop final : public Agent {
   CommandQueue& queue_;
   Admission& admission_;
   SessionTable& sessions_;
-  EpochStarts& epochs_;
+  const EpochStarts& epochs_;
   EngineClock& clock_;
   const std::span<StreamStore* const> stores_;
   std::vector<std::unique_ptr<ProducerLane>>& lanes_;

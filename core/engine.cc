@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "engine_parts.h"
 #include "pawl/parking.h"
@@ -47,6 +50,24 @@ absl::Status CheckAggregates(std::span<const AggregateTraits* const> aggregates)
   return absl::OkStatus();
 }
 
+// Types of one name and version are one type to the log, whatever aggregates list them.
+absl::Status CheckEvents(std::span<const AggregateTraits* const> aggregates) {
+  std::map<std::pair<std::string_view, std::uint16_t>, const EventDescriptor*> known;
+  for (const AggregateTraits* aggregate : aggregates) {
+    for (const EventTraits& event : aggregate->events) {
+      const EventDescriptor& type = *event.descriptor;
+      const EventDescriptor& first =
+          *known.try_emplace({type.name, type.version}, &type).first->second;
+      if (first.layout_text == type.layout_text) continue;
+      return absl::InvalidArgumentError(
+          "two events are " + std::string(type.name) + " version " + std::to_string(type.version) +
+          " and differ in their layout: {" + std::string(first.layout_text) + "} and {" +
+          std::string(type.layout_text) + "}; give one of them another name or version");
+    }
+  }
+  return absl::OkStatus();
+}
+
 LogOptions LogOptionsOf(const EngineOptions& options) {
   return {.directory = options.directory,
           .hot_directory = options.hot_directory,
@@ -79,6 +100,23 @@ absl::Status EngineParts::Ask(ControlRequest& request) {
     while (!loop->IsServed(ticket)) loop->DoWork();
   }
   return request.status;
+}
+
+absl::Status EngineParts::RunOnLoop(const std::function<void()>& work) {
+  const std::lock_guard lock(cold);
+  if (is_stopped) {
+    work();
+    return absl::OkStatus();
+  }
+  ControlRequest request{.kind = ControlRequest::Kind::kVisit, .visit = &work};
+  return Ask(request);
+}
+
+absl::StatusOr<const StreamStore*> EngineParts::StoreOf(TypeTag aggregate) const {
+  for (const StreamStore* store : store_list) {
+    if (store->traits().tag == aggregate) return store;
+  }
+  return absl::InvalidArgumentError("the engine was opened without this aggregate");
 }
 
 absl::Status EngineParts::StartThreads() {
@@ -210,6 +248,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     const EngineOptions& options, std::vector<const AggregateTraits*> aggregates) {
   if (absl::Status checked = CheckOptions(options); !checked.ok()) return checked;
   if (absl::Status checked = CheckAggregates(aggregates); !checked.ok()) return checked;
+  if (absl::Status checked = CheckEvents(aggregates); !checked.ok()) return checked;
   try {
     auto parts = std::make_unique<EngineParts>(options);
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));
@@ -303,22 +342,11 @@ void Engine::Detach(const Agent* agent) {
 }
 
 absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
-  const std::lock_guard lock(parts_->cold);
-  const auto found =
-      std::find_if(parts_->store_list.begin(), parts_->store_list.end(),
-                   [aggregate](const auto* store) { return store->traits().tag == aggregate; });
-  if (found == parts_->store_list.end()) {
-    return absl::InvalidArgumentError("the engine was opened without this aggregate");
-  }
-  const std::function<void()> visit_all = [store = *found, &visit] {
-    for (std::uint32_t i = 0; i < store->size(); ++i) visit(*store->At(i));
-  };
-  if (parts_->is_stopped) {
-    visit_all();
-    return absl::OkStatus();
-  }
-  ControlRequest request{.kind = ControlRequest::Kind::kVisit, .visit = &visit_all};
-  return parts_->Ask(request);
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
+  return parts_->RunOnLoop([&] {
+    for (std::uint32_t i = 0; i < (*store)->size(); ++i) visit(*(*store)->At(i));
+  });
 }
 
 const Log& Engine::log() const noexcept { return *parts_->log; }

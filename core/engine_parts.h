@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -9,6 +10,7 @@
 #include "agent_runner.h"
 #include "command_loop.h"
 #include "command_queue.h"
+#include "epoch_starts.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
 #include "pawl/engine.h"
@@ -60,6 +62,10 @@ class EngineParts {
 
   // Hands `request` to the loop and waits until it is served. Cold mutex held.
   absl::Status Ask(ControlRequest& request);
+  // Calls `work` on the loop's thread between two turns. Takes the cold mutex.
+  absl::Status RunOnLoop(const std::function<void()>& work);
+  //   errors    INVALID_ARGUMENT the engine was opened without it
+  absl::StatusOr<const StreamStore*> StoreOf(TypeTag aggregate) const;
   absl::Status StartThreads();
   // Runs the agents that have no thread, once each.
   int Round() noexcept;
@@ -73,7 +79,7 @@ class EngineParts {
   std::vector<std::unique_ptr<StreamStore>> stores;
   std::vector<StreamStore*> store_list;
   SessionTable sessions;
-  EpochStarts epochs;
+  EpochStarts epochs;  // constant after Open
   TypeCatalog catalog;
   CommandQueue queue;
   Admission admission;

@@ -48,8 +48,8 @@ absl::Status Replay::Take(const RecordView& record) {
         return Contradiction(record, "epoch record of a wrong size");
       }
       std::memcpy(&began, record.payload(), sizeof began);
-      epochs_.Add(record.position, Epoch(began.epoch));
-      return absl::OkStatus();
+      const bool follows = epochs_.Add(record.position, Epoch(began.epoch));
+      return follows ? absl::OkStatus() : Contradiction(record, "epoch out of order");
     }
     case RecordKind::kAccepted: return absl::OkStatus();
     default:

@@ -7,7 +7,7 @@
 
 #include <absl/status/status.h>
 
-#include "command_loop.h"
+#include "epoch_starts.h"
 #include "pawl/log.h"
 #include "pawl/stream_store.h"
 #include "session_table.h"

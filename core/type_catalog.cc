@@ -32,7 +32,9 @@ absl::Status TypeCatalog::Read(const RecordView& record) {
   const std::uint32_t payload_bytes = record.header.payload_bytes();
   if (record.header.kind == RecordKind::kCategoryBound) {
     if (number != categories_.size() + 1) return Damaged(record, "category number out of order");
-    categories_.emplace_back(TextAt(record, 0, payload_bytes));
+    const std::string_view name = TextAt(record, 0, payload_bytes);
+    if (FindCategory(name) != 0) return Damaged(record, "category bound twice");
+    categories_.emplace_back(name);
     return absl::OkStatus();
   }
   if (record.header.kind != RecordKind::kTypeBound) return absl::OkStatus();
@@ -43,7 +45,10 @@ absl::Status TypeCatalog::Read(const RecordView& record) {
   if (sizeof bound + bound.name_bytes + std::uint64_t{bound.layout_bytes} > payload_bytes) {
     return Damaged(record, "type record shorter than its texts");
   }
-  types_.push_back({.name = std::string(TextAt(record, sizeof bound, bound.name_bytes)),
+  const std::string_view name = TextAt(record, sizeof bound, bound.name_bytes);
+  // Two numbers for one type: the second one's layout would never be compared with the program's.
+  if (NumberOf(name, bound.type_version) != 0) return Damaged(record, "type bound twice");
+  types_.push_back({.name = std::string(name),
                     .version = bound.type_version,
                     .layout_hash = bound.layout_hash,
                     .layout_text = std::string(
@@ -52,17 +57,24 @@ absl::Status TypeCatalog::Read(const RecordView& record) {
   return absl::OkStatus();
 }
 
+std::uint16_t TypeCatalog::NumberOf(std::string_view name, std::uint16_t version) const noexcept {
+  const auto found = std::find_if(types_.begin(), types_.end(), [&](const Type& type) {
+    return type.name == name && type.version == version;
+  });
+  return found == types_.end() ? std::uint16_t{0}
+                               : static_cast<std::uint16_t>(found - types_.begin() + 1);
+}
+
 absl::StatusOr<std::uint16_t> TypeCatalog::Find(const EventDescriptor& event) const {
-  for (std::size_t i = 0; i < types_.size(); ++i) {
-    const Type& type = types_[i];
-    if (type.name != event.name || type.version != event.version) continue;
-    if (type.layout_hash == event.layout_hash) return static_cast<std::uint16_t>(i + 1);
-    return absl::FailedPreconditionError(
-        "event " + type.name + " version " + std::to_string(type.version) +
-        " has another layout than the log: log {" + type.layout_text + "}, program {" +
-        std::string(event.layout_text) + "}; give the changed event a new version");
-  }
-  return std::uint16_t{0};
+  const std::uint16_t number = NumberOf(event.name, event.version);
+  if (number == 0) return number;
+  const Type& type = types_[number - 1];
+  // The texts too: a hash of 64 bits without a key is no proof.
+  if (type.layout_hash == event.layout_hash && type.layout_text == event.layout_text) return number;
+  return absl::FailedPreconditionError(
+      "event " + type.name + " version " + std::to_string(type.version) +
+      " has another layout than the log: log {" + type.layout_text + "}, program {" +
+      std::string(event.layout_text) + "}; give the changed event a new version");
 }
 
 std::uint16_t TypeCatalog::FindCategory(std::string_view name) const noexcept {

@@ -28,7 +28,7 @@ class TypeCatalog {
   };
 
   // Takes a kTypeBound or kCategoryBound record in. Other kinds are ignored.
-  //   errors    DATA_LOSS a record that is too short or out of order
+  //   errors    DATA_LOSS a record that is too short or out of order, or binds what is bound
   absl::Status Read(const RecordView& record);
 
   // Number of a type; 0: not bound. Refuses a type that is bound with another layout.
@@ -42,6 +42,7 @@ class TypeCatalog {
   absl::Status Bind(std::span<StreamStore* const> stores, LogWriter& writer);
 
  private:
+  std::uint16_t NumberOf(std::string_view name, std::uint16_t version) const noexcept;
   std::uint16_t AddType(const EventDescriptor& event, LogWriter& writer);
   std::uint16_t AddCategory(std::string_view name, LogWriter& writer);
 

@@ -90,6 +90,10 @@ StreamReader AttachedLog::NewStreamReader(std::uint32_t stream) const {
   return StreamReader(segments_, stream);
 }
 
+FilteredReader AttachedLog::NewFilteredReader(RecordFilter filter) const {
+  return FilteredReader(segments_, std::move(filter));
+}
+
 absl::Status AttachedLog::Refresh() { return segments_->Refresh(); }
 
 absl::StatusOr<bool> AttachedLog::Wait(const LogReader& reader, LogMark mark,

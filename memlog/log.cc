@@ -67,6 +67,10 @@ StreamReader Log::NewStreamReader(std::uint32_t stream) const {
   return StreamReader(parts_->segments, stream);
 }
 
+FilteredReader Log::NewFilteredReader(RecordFilter filter) const {
+  return FilteredReader(parts_->segments, std::move(filter));
+}
+
 std::vector<ReaderProcess> Log::readers() const { return parts_->readers->List(); }
 
 const RecoveryReport& Log::recovery() const noexcept { return parts_->report; }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <tuple>
 #include <utility>
 
 #include "content_hash.h"
@@ -183,20 +182,6 @@ std::span<const IndexPosting> SegmentIndex::PostingsOf(std::uint32_t stream) con
   if (row == streams_.end() || row->stream != stream) return {};
   const std::size_t end = row + 1 == streams_.end() ? postings_.size() : (row + 1)->first_posting;
   return postings_.subspan(row->first_posting, end - row->first_posting);
-}
-
-std::optional<std::uint32_t> SegmentIndex::FindStream(std::uint16_t category,
-                                                      std::uint64_t key_high,
-                                                      std::uint64_t key_low) const noexcept {
-  const auto order = [](const IndexKey& row) {
-    return std::tuple(row.category, row.key_high, row.key_low);
-  };
-  const std::tuple wanted(category, key_high, key_low);
-  const auto row = std::lower_bound(
-      keys_.begin(), keys_.end(), wanted,
-      [&](const IndexKey& each, const auto& value) { return order(each) < value; });
-  if (row == keys_.end() || order(*row) != wanted) return std::nullopt;
-  return row->stream;
 }
 
 }  // namespace pawl::inline v0

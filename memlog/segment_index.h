@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -71,9 +70,6 @@ class SegmentIndex {
   std::span<const IndexKey> keys() const noexcept { return keys_; }
   // Events of a stream; empty if it has none here.
   std::span<const IndexPosting> PostingsOf(std::uint32_t stream) const noexcept;
-  // The stream of that category and key, if it was bound in this segment.
-  std::optional<std::uint32_t> FindStream(std::uint16_t category, std::uint64_t key_high,
-                                          std::uint64_t key_low) const noexcept;
 
  private:
   SegmentIndex() = default;

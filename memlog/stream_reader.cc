@@ -1,5 +1,6 @@
 #include "pawl/stream_reader.h"
 
+#include <string>
 #include <utility>
 
 #include "readable_segments.h"
@@ -123,16 +124,47 @@ std::uint64_t StreamReader::SegmentOfPrevious() {
   return segment < indexes.count() && segment < segment_ ? segment : segment_ - 1;
 }
 
+// Behind the last event of the segment that may hold the one before those here.
+//   returns   false: there is none, or status() is not Ok
+bool StreamReader::EnterPrevious() {
+  const std::uint64_t segment = SegmentOfPrevious();
+  if (segment == segment_ || !status_.ok()) return false;
+  EnterSegment(segment);
+  if (!is_complete_) Gather(Address(segments_->geometry().End(segment)));
+  next_ = places_.size();
+  return status_.ok();
+}
+
 const RecordView* StreamReader::PreviousEvent() {
   while (status_.ok()) {
     if (next_ > 0) return Fetch(places_[--next_]);
-    const std::uint64_t segment = SegmentOfPrevious();
-    if (segment == segment_) return nullptr;
-    EnterSegment(segment);
-    if (!is_complete_) Gather(Address(segments_->geometry().End(segment)));
-    next_ = places_.size();
+    if (!EnterPrevious()) return nullptr;
   }
   return nullptr;
+}
+
+absl::Status StreamReader::Seek(Version version, Address limit) {
+  if (version == Version()) return absl::InvalidArgumentError("versions begin with 1");
+  if (absl::Status sought = SeekEnd(limit); !sought.ok()) return sought;
+  // Versions are dense: the first one of a segment tells all of them.
+  std::uint64_t first = 1;
+  while (next_ > 0 || EnterPrevious()) {
+    if (next_ == 0) continue;
+    const RecordView* const event = Fetch(places_.front());
+    if (event == nullptr) return status_;
+    first = event->header.version();
+    if (first <= version.value()) break;
+    next_ = 0;
+  }
+  if (!status_.ok()) return status_;
+  const std::uint64_t wanted = version.value() - first;
+  if (version.value() >= first && wanted <= next_) {
+    next_ = wanted;
+    return absl::OkStatus();
+  }
+  return absl::OutOfRangeError("stream " + std::to_string(stream_) + " ends at version " +
+                               std::to_string(first + next_ - 1) + ", before " +
+                               std::to_string(version.value()));
 }
 
 absl::Status StreamReader::SeekEnd(Address limit) {
@@ -144,6 +176,11 @@ absl::Status StreamReader::SeekEnd(Address limit) {
   EnterSegment(segment);
   if (!is_complete_) Gather(limit);
   next_ = places_.size();
+  // An index knows more than an old mark.
+  while (next_ > 0 && Fetch(places_[next_ - 1]) != nullptr &&
+         frame_->address + frame_->length > limit.value()) {
+    --next_;
+  }
   return status_;
 }
 

@@ -53,6 +53,7 @@ absl::Status ProjectorAgent::LearnType(const RecordHeader& header) {
   std::memcpy(&bound, PayloadOf(header), sizeof bound);
   const char* const texts = reinterpret_cast<const char*>(PayloadOf(header)) + sizeof bound;
   const std::string_view name(texts, bound.name_bytes);
+  const std::string_view layout(texts + bound.name_bytes, bound.layout_bytes);
   if (index_by_type_.size() <= header.type) {
     index_by_type_.resize(header.type + std::size_t{1}, kNotMine);
     types_known_ = header.type + std::uint32_t{1};
@@ -60,11 +61,10 @@ absl::Status ProjectorAgent::LearnType(const RecordHeader& header) {
   for (std::size_t i = 0; i < events_.size(); ++i) {
     const EventDescriptor& event = *events_[i];
     if (event.name != name || event.version != bound.type_version) continue;
-    if (event.layout_hash != bound.layout_hash) {
+    if (event.layout_hash != bound.layout_hash || event.layout_text != layout) {
       return absl::FailedPreconditionError(
           "event " + std::string(name) + " version " + std::to_string(bound.type_version) +
-          " has another layout than the log: log {" +
-          std::string(texts + bound.name_bytes, bound.layout_bytes) + "}, projection {" +
+          " has another layout than the log: log {" + std::string(layout) + "}, projection {" +
           std::string(event.layout_text) + "}");
     }
     index_by_type_[header.type] = static_cast<std::uint16_t>(i);

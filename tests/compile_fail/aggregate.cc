@@ -11,6 +11,10 @@ struct Noted {
   static constexpr pawl::EventType kType{"test.noted", 1};
   std::int64_t value;
 };
+struct NotedAgain {
+  static constexpr pawl::EventType kType{"test.noted", 1};
+  std::int64_t value;
+};
 struct Unlisted {
   static constexpr pawl::EventType kType{"test.unlisted", 1};
   std::int64_t value;
@@ -39,8 +43,14 @@ struct Note {
 #endif
 
 struct Subject {
+  struct State;
   using Commands = pawl::Commands<Note>;
+#if defined(PAWL_CASE_EVENTS_NOT_DISTINCT)
+  using Events = pawl::Events<Noted, NotedAgain>;
+  static void Evolve(State& s, const NotedAgain& e) noexcept { s.sum += e.value; }
+#else
   using Events = pawl::Events<Noted>;
+#endif
   static constexpr std::string_view kCategory = "subject";
 
   struct State {

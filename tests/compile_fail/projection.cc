@@ -9,8 +9,18 @@ struct Noted {
   std::int64_t value;
 };
 
+struct NotedAgain {
+  static constexpr pawl::EventType kType{"test.noted", 1};
+  std::int64_t value;
+};
+
 struct Subject {
+#if defined(PAWL_CASE_EVENTS_NOT_DISTINCT)
+  using Events = pawl::Events<Noted, NotedAgain>;
+  void On(const NotedAgain& e, const pawl::Meta&) noexcept { sum += e.value; }
+#else
   using Events = pawl::Events<Noted>;
+#endif
 #if !defined(PAWL_CASE_NO_VERSION)
   static constexpr int kVersion = 1;
 #endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""README's example says what README says, compiles, and does what it says.
+"""README's examples say what README says, compile, and do what they say.
 
-    readme_example_test.py text README.md readme_example.cc    the block of README.md is the marked part, byte for byte
+    readme_example_test.py text README.md SOURCE               the block of README.md is the part marked there, byte for byte
     readme_example_test.py run PROGRAM                         run twice on one log, its output is as expected
 """
 
@@ -11,17 +11,18 @@ import subprocess
 import sys
 import tempfile
 
-BLOCK = re.compile(r"<!-- readme-example: \S+ -->\n```cpp\n(.*?)```\n", re.DOTALL)
+BLOCK = r"<!-- readme-example: \S*/{} -->\n```cpp\n(.*?)```\n"
 MARKED = re.compile(r"^// \[readme\]\n(.*?)^// \[/readme\]\n", re.DOTALL | re.MULTILINE)
 
 
 def compare_text(readme, source):
-    block = BLOCK.search(pathlib.Path(readme).read_text(encoding="utf-8"))
+    pattern = BLOCK.format(re.escape(pathlib.Path(source).name))
+    block = re.search(pattern, pathlib.Path(readme).read_text(encoding="utf-8"), re.DOTALL)
     marked = MARKED.search(pathlib.Path(source).read_text(encoding="utf-8"))
     if not marked:
         return f"{source}: no part between '// [readme]' and '// [/readme]'"
     if not block:
-        return f"{readme}: no ```cpp block after '<!-- readme-example: … -->'"
+        return f"{readme}: no ```cpp block after '<!-- readme-example: … -->' with the name of {source}"
     shown, compiled = block.group(1).splitlines(), marked.group(1).splitlines()
     for number, (left, right) in enumerate(zip(shown + [None], compiled + [None]), 1):
         if left != right:

@@ -354,6 +354,11 @@ TEST_F(AttachedLogTest, SeeksAndReadsStreamsLikeTheEnginesOwnReaders) {
       EXPECT_EQ(event->header.version(), ++events);
     }
     EXPECT_GE(events, 500U);
+    FilteredReader filtered = attached->NewFilteredReader({.types = {1}});
+    std::uint64_t of_type = 0;
+    while (filtered.NextEvent(limit) != nullptr) ++of_type;
+    EXPECT_EQ(of_type, events);
+
     while (stream.PreviousEvent() != nullptr) --events;
     EXPECT_EQ(events, 0U);
     ASSERT_OK(stream.status());

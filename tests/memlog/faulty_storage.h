@@ -26,6 +26,7 @@ class FaultyStorage final : public Storage {
   std::function<absl::Status(const std::string&)> on_sync_directory;
   std::function<absl::Status(const std::string&)> on_new_image;
   std::function<absl::Status(const std::string&)> on_create_directory;
+  std::function<absl::Status(const std::string&)> on_map_file;
   std::function<void(const std::byte*)> on_store_frame;
   std::uint64_t durable_writes = 0;
   std::uint64_t new_images = 0;
@@ -69,7 +70,8 @@ class FaultyStorage final : public Storage {
     return os_.MapImage(path, bytes);
   }
   absl::StatusOr<std::shared_ptr<Mapping>> MapFile(const std::string& path) override {
-    return os_.MapFile(path);
+    const absl::Status hooked = Ask(on_map_file, path);
+    return hooked.ok() ? os_.MapFile(path) : hooked;
   }
   void StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
                   std::uint32_t bytes) noexcept override {

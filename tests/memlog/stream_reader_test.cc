@@ -142,6 +142,57 @@ TEST_P(StreamReaderTest, AReaderFollowsAStreamThatGrowsAndTurnsAnywhere) {
   EXPECT_GT(log_->published().value(), 6 * kSegmentBytesMin) << "it went over a seam";
 }
 
+TEST_P(StreamReaderTest, EveryVersionIsFound) {
+  const Address limit = log_->published();
+  for (const std::uint32_t stream : {1U, 2U, 7U, 60U, 150U}) {
+    const std::size_t count = given_[stream].size();
+    ASSERT_GT(count, 0U);
+    StreamReader reader = log_->NewStreamReader(stream);
+    for (int step = 0; step < 100; ++step) {
+      const std::size_t number = 1 + random_() % (count + 1);
+      ASSERT_OK(reader.Seek(Version(number), limit));
+      if (number <= count) {
+        ASSERT_NO_FATAL_FAILURE(ExpectEvent(reader.NextEvent(limit), stream, number));
+        ASSERT_NO_FATAL_FAILURE(ExpectEvent(reader.PreviousEvent(), stream, number));
+      } else {
+        EXPECT_EQ(reader.NextEvent(limit), nullptr);
+      }
+      if (number > 1) {
+        ASSERT_NO_FATAL_FAILURE(ExpectEvent(reader.PreviousEvent(), stream, number - 1));
+      } else {
+        EXPECT_EQ(reader.PreviousEvent(), nullptr);
+      }
+    }
+    EXPECT_EQ(reader.Seek(Version(count + 2), limit).code(), absl::StatusCode::kOutOfRange);
+    EXPECT_EQ(reader.Seek(Version(), limit).code(), absl::StatusCode::kInvalidArgument);
+  }
+  StreamReader none = log_->NewStreamReader(kStreams + 1);
+  ASSERT_OK(none.Seek(Version(1), limit));
+  EXPECT_EQ(none.Seek(Version(2), limit).code(), absl::StatusCode::kOutOfRange);
+}
+
+TEST_P(StreamReaderTest, BehindAnOldMarkNothingIsStoodOn) {
+  StreamReader reader = log_->NewStreamReader(1);
+  LogReader walker = log_->NewReader();
+  std::size_t seen = 0;
+  for (int frames = 0; const FrameHeader* const frame = walker.NextFrame(log_->published());
+       ++frames) {
+    ForEachRecord(*frame, [&](const RecordView& record) {
+      if (record.header.stream == 1 && record.header.kind == RecordKind::kEvent) ++seen;
+    });
+    if (frames % 7 != 0) continue;
+    ASSERT_OK(reader.SeekEnd(walker.address()));
+    if (seen == 0) {
+      ASSERT_EQ(reader.PreviousEvent(), nullptr);
+    } else {
+      ASSERT_NO_FATAL_FAILURE(ExpectEvent(reader.PreviousEvent(), 1, seen));
+    }
+    ASSERT_OK(reader.Seek(Version(seen + 1), walker.address()));
+    ASSERT_EQ(reader.Seek(Version(seen + 2), walker.address()).code(),
+              absl::StatusCode::kOutOfRange);
+  }
+}
+
 TEST_P(StreamReaderTest, NothingBehindAnOldMarkIsHandedOut) {
   StreamReader reader = log_->NewStreamReader(1);
   LogReader walker = log_->NewReader();

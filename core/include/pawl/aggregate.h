@@ -52,6 +52,18 @@ struct Events {
     (void)((std::same_as<E, Es> ? true : (++index, false)) || ...);
     return index;
   }
+  // False: two of them have one name and version, and the log could not tell which is which.
+  static consteval bool AreDistinct() {
+    if constexpr ((HasEventType<Es> && ...)) {
+      const std::array<const EventType*, kSize> types{&Es::kType...};
+      for (std::size_t i = 0; i < kSize; ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+          if (*types[i] == *types[j]) return false;
+        }
+      }
+    }
+    return true;
+  }
 };
 
 // An aggregate's slot in a StreamStore. A small one has a cache line to itself.
@@ -283,6 +295,8 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
                   "pawl: State must be default constructible without throwing");
     (CheckCommand<A, Cs>(), ...);
     (CheckEvolve<A, Es>(), ...);
+    static_assert(Events<Es...>::AreDistinct(),
+                  "pawl: two events in Events have the same name and version");
     return true;
   }
   static_assert(Check());

@@ -16,6 +16,9 @@
 #include "pawl/agent.h"
 #include "pawl/aggregate.h"
 #include "pawl/clock.h"
+#include "pawl/event_reader.h"
+#include "pawl/history.h"
+#include "pawl/key.h"
 #include "pawl/log.h"
 #include "pawl/producer.h"
 #include "pawl/receipt.h"
@@ -68,7 +71,8 @@ class Engine {
   // Opens the log, recovers it, rebuilds the aggregates and starts the agents.
   //   errors    as Log::Open; FAILED_PRECONDITION also if an event's layout differs from the one
   //             the log was written with (both are named), or the log holds events of a
-  //             registered aggregate that it no longer lists; RESOURCE_EXHAUSTED more streams or
+  //             registered aggregate that it no longer lists; INVALID_ARGUMENT also if two events
+  //             of one name and version have different layouts; RESOURCE_EXHAUSTED more streams or
   //             sessions in the log than streams_max or sessions_max
   template <class... As>
   static absl::StatusOr<std::unique_ptr<Engine>> Open(const EngineOptions& options,
@@ -113,6 +117,40 @@ class Engine {
   const RecoveryReport& recovery() const noexcept;
   Epoch epoch() const noexcept;
 
+  // Whether the record that `receipt` names is in this log: the one that its command appended, not
+  // another one at the same position. Good for receipts of any age, across restarts, power loss,
+  // failed syncs (whose completions are kUnknown but carry a receipt) and Stop().
+  //   returns   kPresent; kLost: a power cut took it, and its position is given again or will be;
+  //             kUnknown: without position (refused, or accepted without events outside of a
+  //             session), of a later epoch than the log's, or nothing in the log that fits it.
+  //             Receipts do not tell log from log: if several are open, keep Log::id() with them.
+  //             A copy of a log, or one restored from a backup, goes on with the same id and the
+  //             next epoch: receipts that the other one gave from that epoch on mean nothing here
+  //   errors    DATA_LOSS the segment that should hold it is damaged; what reading says
+  //   cost      an index lookup, and at most a walk over the frames of one segment
+  //   threads   any
+  absl::StatusOr<Confirmation> Confirm(const Receipt& receipt) const;
+
+  // The events of the aggregate `key` of type A, forward and backward.
+  //   errors    NOT_FOUND nothing happened to it; INVALID_ARGUMENT the engine was opened without A
+  //   threads   any; the history is for one thread at a time
+  template <class A>
+  absl::StatusOr<History<A>> NewHistory(const Key& key, const ReadOptions& options = {}) {
+    auto opened = OpenHistory(TagOf<A>(), key, options);
+    if (!opened.ok()) return opened.status();
+    return History<A>(*std::move(opened));
+  }
+  // The events of all aggregates of type A in the order of the log; of the types Es only, if any
+  // are named.
+  //   errors    INVALID_ARGUMENT the engine was opened without A
+  //   threads   any; the reader is for one thread at a time
+  template <class A, class... Es>
+  absl::StatusOr<EventReader<A, Es...>> NewEventReader(const ReadOptions& options = {}) {
+    auto opened = OpenCategory(TagOf<A>(), {A::Events::template IndexOf<Es>()...}, options);
+    if (!opened.ok()) return opened.status();
+    return EventReader<A, Es...>(*std::move(opened));
+  }
+
   // Order-free state of an aggregate type for tests and examples: calls f(key, version, state) for
   // each, on the loop's thread while it does nothing else. Cold.
   template <class A, class F>
@@ -126,6 +164,11 @@ class Engine {
   explicit Engine(std::unique_ptr<EngineParts> parts);
   static absl::StatusOr<std::unique_ptr<Engine>> OpenWith(
       const EngineOptions& options, std::vector<const AggregateTraits*> aggregates);
+  absl::StatusOr<HistoryReader> OpenHistory(TypeTag aggregate, const Key& key,
+                                            const ReadOptions& options);
+  //   events    indexes in the aggregate's Events; none: all
+  absl::StatusOr<CategoryReader> OpenCategory(TypeTag aggregate, std::vector<std::uint32_t> events,
+                                              const ReadOptions& options);
   absl::Status Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit);
 
   std::unique_ptr<EngineParts> parts_;

@@ -50,6 +50,8 @@ class EventType {
   constexpr std::string_view name() const noexcept { return name_; }
   constexpr std::uint16_t version() const noexcept { return version_; }
 
+  friend constexpr bool operator==(const EventType&, const EventType&) noexcept = default;
+
  private:
   std::string_view name_;
   std::uint16_t version_;

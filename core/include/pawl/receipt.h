@@ -82,6 +82,30 @@ struct Receipt {
   friend bool operator==(const Receipt&, const Receipt&) noexcept = default;
 };
 
+// Whether the record that a receipt names is in the log.
+enum class Presence : std::uint8_t {
+  kPresent,
+  kLost,     // a power cut took it before it was durable: the command has had no effect
+  kUnknown,  // the log never gave this receipt, or it names no record
+};
+
+constexpr std::string_view ToString(Presence presence) noexcept {
+  switch (presence) {
+    case Presence::kPresent: return "present";
+    case Presence::kLost: return "lost";
+    case Presence::kUnknown: return "unknown";
+  }
+  return "?";
+}
+
+// What the log says of a receipt when it is asked.
+struct Confirmation {
+  Presence presence = Presence::kUnknown;
+  bool is_durable = false;  // of kPresent: it survives power loss by now
+
+  friend bool operator==(const Confirmation&, const Confirmation&) noexcept = default;
+};
+
 // What the receipts of one range do not share: two words, so that it is built in registers and
 // stored at once.
 struct PackedReceipt {

@@ -10,6 +10,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "pawl/filtered_reader.h"
 #include "pawl/format.h"
 #include "pawl/log_reader.h"
 #include "pawl/position.h"
@@ -73,6 +74,8 @@ class AttachedLog {
   LogReader NewReader() const;  // from the first record on
   // Of the stream with that number (FORMAT.md, "stream bound").
   StreamReader NewStreamReader(std::uint32_t stream) const;
+  // Of the events of some types or categories.
+  FilteredReader NewFilteredReader(RecordFilter filter) const;
 
   // Sleeps until the mark is beyond the reader's place, or `timeout` is over; looks for another
   // writer meanwhile. Tells the engine how far the reader is.

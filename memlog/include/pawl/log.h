@@ -11,6 +11,7 @@
 #include <absl/status/statusor.h>
 
 #include "pawl/doorbell.h"
+#include "pawl/filtered_reader.h"
 #include "pawl/format.h"
 #include "pawl/log_reader.h"
 #include "pawl/log_writer.h"
@@ -135,6 +136,8 @@ class Log {
   // Who reads along from other processes.
   //   threads   any; reads /proc
   std::vector<ReaderProcess> readers() const;
+  // Of the events of some types or categories.
+  FilteredReader NewFilteredReader(RecordFilter filter) const;
   const RecoveryReport& recovery() const noexcept;
   Epoch epoch() const noexcept;
   const LogId& id() const noexcept;

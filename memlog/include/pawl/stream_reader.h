@@ -37,6 +37,12 @@ class StreamReader {
   // The event before this place, or nullptr at the stream's start or if status() is not Ok. The
   // reader then stands before it.
   const RecordView* PreviousEvent();
+  // Moves so that NextEvent(limit) returns the event with that version; right behind the last one
+  // that is there, so that it will return what comes next.
+  //   returns   OUT_OF_RANGE further on than that; INVALID_ARGUMENT version 0; as status()
+  //   cost      from the end backward, the segments that hold newer events of the stream: an index
+  //             and one frame each
+  absl::Status Seek(Version version, Address limit);
   // Moves behind the stream's last event below `limit`, to read backward from there.
   absl::Status SeekEnd(Address limit);
 
@@ -56,6 +62,7 @@ class StreamReader {
   void Gather(Address limit);
   const RecordView* Fetch(const Place& place);
   std::uint64_t SegmentOfPrevious();
+  bool EnterPrevious();
 
   std::shared_ptr<ReadableSegments> segments_;
   std::uint32_t stream_;

@@ -50,6 +50,8 @@ struct ProjectionTypes<P, Events<Es...>> {
   static_assert((Projects<P, Es> && ...),
                 "pawl: no void (or Outcome) On(const Event&, const Meta&) noexcept for an event in "
                 "Events");
+  static_assert(Events<Es...>::AreDistinct(),
+                "pawl: two events in Events have the same name and version");
   static constexpr bool kCanFail = (!std::is_void_v<decltype(std::declval<P&>().On(
                                         std::declval<const Es&>(), std::declval<const Meta&>()))> ||
                                     ...);
