@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sched.h>
 #include <sys/mount.h>
 
 #include <cstdint>
@@ -80,9 +81,17 @@ class FallbackGround {
  private:
   static constexpr std::uint64_t kSegmentBytes = std::uint64_t{1} << 20;
 
+  // From now on mounts are this process's own, so that none stays behind a test that crashes.
+  static bool HasOwnMounts() {
+    static const bool has =
+        ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, "") == 0;
+    return has;
+  }
+
   void Mount(const char* kind, unsigned long flags, const std::string& how) {
     wants_mount_ = true;
-    is_mounted_ = ::mount(kind, mount_point_.c_str(), kind, flags, how.c_str()) == 0;
+    is_mounted_ =
+        HasOwnMounts() && ::mount(kind, mount_point_.c_str(), kind, flags, how.c_str()) == 0;
   }
 
   const Fallback fallback_;

@@ -47,6 +47,7 @@ class FallbacksTest : public BankTest, public ::testing::WithParamInterface<Fall
 TEST_P(FallbacksTest, IsToldOfOnceAndLosesNothingOverSegmentsAndAStop) {
   const EngineOptions options = Options();
   Open(options);
+  ASSERT_NE(engine_, nullptr);
   {
     Producer producer = NewProducer("teller");
     MixedTraffic traffic(producer);
@@ -65,6 +66,7 @@ TEST_P(FallbacksTest, IsToldOfOnceAndLosesNothingOverSegmentsAndAStop) {
   EXPECT_EQ(WasTold("images live in"), ground_.HasImagesWithLog());
   EXPECT_EQ(WasTold("no boot id"), GetParam() == Fallback::kNoBootId);
   Open(options);
+  ASSERT_NE(engine_, nullptr);
   EXPECT_EQ(Balances(), before);
 }
 
@@ -98,6 +100,7 @@ TEST_P(FallbacksTest, ADeathOfTheProcessLosesNothingThatWasPublishedWhereImagesC
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFSIGNALED(status)) << "exit status " << WEXITSTATUS(status);
   Open(options);
+  ASSERT_NE(engine_, nullptr);
   ASSERT_EQ(Balances().size(), 1U);
   const std::int64_t cents = Balances()[0].second;
   if (GetParam() == Fallback::kNoBootId) {
