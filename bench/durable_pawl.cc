@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -132,6 +133,7 @@ class Load {
     });
     producer.join();
     LoadResult result = Result();
+    producer_.reset();
     result.is_verified = log_.StopAndCount(number_) && accepted_ == number_ && bare_.is_verified();
     return result;
   }
@@ -193,8 +195,8 @@ class Load {
     const std::uint64_t begin_bytes = log.published().value();
     const std::int64_t begin_ns = SteadyNowNs();
     for (const std::uint64_t end = number_ + commands; number_ < end;) SendBatch(ack, end);
-    while (producer_.in_flight() != 0) {
-      if (Poll(ack) == 0) producer_.Wait(kWaitMax);
+    while (producer_->in_flight() != 0) {
+      if (Poll(ack) == 0) producer_->Wait(kWaitMax);
     }
     return {.commands = commands,
             .bytes = static_cast<double>(log.published().value() - begin_bytes),
@@ -207,17 +209,17 @@ class Load {
       note = NoteOf(number_ + i + 1);
       key = KeyOf(note.number);
     };
-    const SentBatch sent = producer_.SubmitBatch<Notebook, Note>(count, fill, {.ack = ack});
+    const SentBatch sent = producer_->SubmitBatch<Notebook, Note>(count, fill, {.ack = ack});
     number_ += sent.count;
     const bool is_back_pressure = sent.fault == SendFault::kNone ||
                                   sent.fault == SendFault::kWindowFull ||
                                   sent.fault == SendFault::kUndurable;
     if (!is_back_pressure) Fail(std::string(Sent(sent.fault).reason()));
-    if (Poll(ack) == 0 && sent.fault != SendFault::kNone) producer_.Wait(kWaitMax);
+    if (Poll(ack) == 0 && sent.fault != SendFault::kNone) producer_->Wait(kWaitMax);
   }
 
   std::size_t Poll(Ack ack) {
-    return producer_.PollRanges([this, ack](const CompletionRange& range) noexcept {
+    return producer_->PollRanges([this, ack](const CompletionRange& range) noexcept {
       const bool is_right = range.verdict().is_accepted() && range.receipt(0).level >= ack;
       accepted_ += is_right ? range.count() : 0;
     });
@@ -226,7 +228,7 @@ class Load {
   const DurableOptions& options_;
   NoteLog log_;
   SyncedWrites bare_;
-  Producer producer_;
+  std::optional<Producer> producer_;  // Ends before the engine.
   // The producer's thread only, until it is joined.
   std::uint64_t number_ = 0;  // Of the last note sent.
   std::uint64_t accepted_ = 0;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,9 @@ inline std::string_view NameOf(Fallback fallback) {
   }
   return "";
 }
+
+// How gtest prints it.
+inline void PrintTo(Fallback fallback, std::ostream* out) { *out << NameOf(fallback); }
 
 // A machine with one of these for as long as it lives, of real file systems where it takes one.
 class FallbackGround {
