@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
-#include <thread>
 
 #include "bank_fixture.h"
 #include "mixed_traffic.h"
@@ -47,10 +46,9 @@ int main(int argc, char** argv) {
   traffic.Run(5'000, wait);
   Say("BEGIN\n");
   const std::uint64_t begin = (*engine)->log().published().value();
+  // In portions: at the end of each the disk agents and the sender have nothing to do and sleep.
   while ((*engine)->log().published().value() < begin + 3 * options.segment_bytes) {
     traffic.Run(2'000, wait);
-    // Everybody falls asleep, to be woken again.
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   Say("END\n");
   std::printf("%d\n", pawl::ThreadNamed("pawl-loop"));

