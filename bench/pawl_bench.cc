@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "bank_scenario.h"
+#include "durable_scenario.h"
 #include "open_scenario.h"
 #include "wake_scenario.h"
 
@@ -13,7 +14,9 @@ int main(int argc, char** argv) {
   const std::string scenario = arguments.Word("");
   if (scenario == "bank") return pawl::bench::RunBankScenario(arguments);
   if (scenario == "wake") return pawl::bench::RunWakeScenario(arguments);
+  if (scenario == "durable") return pawl::bench::RunDurableScenario(arguments);
   if (scenario == "open") return pawl::bench::RunOpenScenario(arguments);
-  std::fprintf(stderr, "usage: pawl_bench SCENARIO [options]\nscenarios: bank, wake, open\n");
+  std::fprintf(stderr,
+               "usage: pawl_bench SCENARIO [options]\nscenarios: bank, wake, durable, open\n");
   return 2;
 }

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <thread>
 
 #include "wake_schedule.h"
 #include "wake_subject.h"
+#include "wake_word.h"
 
 namespace pawl::inline v0::bench {
 
@@ -30,26 +30,10 @@ class WakeChain {
   static constexpr std::uint32_t kEnd = UINT32_MAX;
   static constexpr std::size_t kRelays = 2;
 
-  struct alignas(64) Word {
-    // Writer: the thread before. Reader: the thread behind. Guards nothing but itself.
-    std::atomic<std::uint32_t> number{0};
-
-    void Send(std::uint32_t next) {
-      // Release: what a sender did before. Pairs with the acquire in Await().
-      number.store(next, std::memory_order_release);
-      number.notify_one();
-    }
-    std::uint32_t Await(std::uint32_t after) const {
-      // Acquire: pairs with the release in Send().
-      number.wait(after, std::memory_order_acquire);
-      return number.load(std::memory_order_acquire);  // Acquire: as above.
-    }
-  };
-
   void Relay(std::size_t index, int core);
 
   const WakeOptions& options_;
-  std::array<Word, kRelays + 1> words_;
+  std::array<WakeWord, kRelays + 1> words_;
   std::array<std::thread, kRelays> relays_;
   std::uint32_t sent_ = 0;
   bool is_verified_ = true;

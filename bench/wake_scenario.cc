@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "histogram_json.h"
 #include "json_writer.h"
 #include "machine_facts.h"
 #include "spread_json.h"
@@ -131,20 +132,6 @@ Findings RunAll(const Plan& plan) {
     findings.did_sleep = findings.did_sleep && has_slept;
   }
   return findings;
-}
-
-void WriteTimes(JsonWriter& json, std::string_view key, const Histogram& times) {
-  if (times.count() == 0) return;
-  const auto at = [&times](double percentile) {
-    return static_cast<std::uint64_t>(times.ValueAtPercentile(percentile));
-  };
-  json.BeginObject(key);
-  json.Integer("p50", at(50));
-  json.Integer("p99", at(99));
-  json.Integer("p999", at(99.9));
-  json.Integer("max", static_cast<std::uint64_t>(times.max()));
-  json.Integer("samples", times.count());
-  json.EndObject();
 }
 
 void WriteRow(JsonWriter& json, const Row& row) {

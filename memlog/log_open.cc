@@ -130,6 +130,10 @@ absl::Status Log::Parts::Open() {
       absl::IsNotFound(boot.status()) || absl::IsFailedPrecondition(boot.status());
   if (!boot.ok() && !has_none) return boot.status();
   if (boot.ok()) boot_id = *boot;
+  if (has_none) {
+    Tell("no boot id, so that what is published and not durable is lost with this process: " +
+         std::string(boot.status().message()));
+  }
 
   const std::string hot =
       options.hot_directory.empty() ? DefaultHotDirectory(manifest.log_id) : options.hot_directory;

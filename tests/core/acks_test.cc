@@ -1,12 +1,14 @@
 // P3: no answer at kDurable, refusals and duplicates included, comes before the sync it rests on.
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "bank_fixture.h"
+#include "fallback.h"
 #include "gate_storage.h"
 #include "log_records.h"
 #include "probe_aggregate.h"
@@ -17,11 +19,19 @@ namespace {
 constexpr SubmitOptions kPublished{.ack = Ack::kPublished};
 constexpr SubmitOptions kDurable{.ack = Ack::kDurable};
 
-class AcksTest : public BankTest {
+class AcksTest : public BankTest, public ::testing::WithParamInterface<Fallback> {
  protected:
-  void OpenGated(std::uint64_t undurable_bytes_max = std::uint64_t{4} << 20) {
-    EngineOptions options = directory_.Options();
+  void SetUp() override {
+    if (!ground_.is_there()) GTEST_SKIP() << "mounting a file system needs root";
+    ground_.Apply(gate_);
+  }
+  EngineOptions Options() {
+    EngineOptions options = ground_.Options();
     options.storage = &gate_;
+    return options;
+  }
+  void OpenGated(std::uint64_t undurable_bytes_max = std::uint64_t{4} << 20) {
+    EngineOptions options = Options();
     options.undurable_bytes_max = undurable_bytes_max;
     Open(options);
   }
@@ -45,10 +55,11 @@ class AcksTest : public BankTest {
     EXPECT_TRUE(published <= durable || published - durable <= undurable_bytes_max);
   }
 
+  const FallbackGround ground_{GetParam()};
   GateStorage gate_;
 };
 
-TEST_F(AcksTest, NothingDurableIsAnsweredBeforeTheSyncAndPublishedIsAtOnce) {
+TEST_P(AcksTest, NothingDurableIsAnsweredBeforeTheSyncAndPublishedIsAtOnce) {
   OpenGated();
   const GateOpener opener(gate_);
   Producer teller = NewProducer("teller");
@@ -85,7 +96,7 @@ TEST_F(AcksTest, NothingDurableIsAnsweredBeforeTheSyncAndPublishedIsAtOnce) {
   EXPECT_TRUE(Await([&] { return engine_->log().durable() >= published; }));
 }
 
-TEST_F(AcksTest, ADurableRefusalWaitsForWhatItIsBasedOnAlthoughItIsAlone) {
+TEST_P(AcksTest, ADurableRefusalWaitsForWhatItIsBasedOnAlthoughItIsAlone) {
   OpenGated();
   const GateOpener opener(gate_);
   Producer teller = NewProducer("teller");
@@ -99,7 +110,7 @@ TEST_F(AcksTest, ADurableRefusalWaitsForWhatItIsBasedOnAlthoughItIsAlone) {
   EXPECT_EQ(Collect(anonymous, 1)[0].verdict, Refuse(Account::kInsufficientFunds));
 }
 
-TEST_F(AcksTest, AnswersOfALevelComeInOrder) {
+TEST_P(AcksTest, AnswersOfALevelComeInOrder) {
   OpenGated();
   Producer teller = NewProducer("teller");
   std::uint64_t published = 0;
@@ -124,11 +135,10 @@ TEST_F(AcksTest, AnswersOfALevelComeInOrder) {
 }
 
 // One look at the room is enough for many commands: they end when a frame is full.
-TEST_F(AcksTest, UndurableBytesAreBoundedForCommandsThatFillFrames) {
+TEST_P(AcksTest, UndurableBytesAreBoundedForCommandsThatFillFrames) {
   constexpr std::uint64_t kUndurableMax = std::uint64_t{2} << 20;
   constexpr std::uint32_t kEvents = 500;  // 16 KB: a frame is full long before 256 commits
-  EngineOptions options = directory_.Options();
-  options.storage = &gate_;
+  EngineOptions options = Options();
   options.undurable_bytes_max = kUndurableMax;
   auto opened = Engine::Open(options, Aggregates<Probe>{});
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -171,7 +181,7 @@ TEST_F(AcksTest, UndurableBytesAreBoundedForCommandsThatFillFrames) {
 }
 
 // Also when the disk was behind before, whose reason is told first.
-TEST_F(AcksTest, ALowDiskIsToldAndTheLogGoesOnByItselfWhenThereIsRoom) {
+TEST_P(AcksTest, ALowDiskIsToldAndTheLogGoesOnByItselfWhenThereIsRoom) {
   OpenGated(std::uint64_t{2} << 20);  // reached before the segment that is ready is full
   const GateOpener opener(gate_);
   Producer teller = NewProducer("teller");
@@ -205,7 +215,7 @@ TEST_F(AcksTest, ALowDiskIsToldAndTheLogGoesOnByItselfWhenThereIsRoom) {
   EXPECT_EQ(engine_->health(), LogHealth::kOpen);
 }
 
-TEST_F(AcksTest, UndurableBytesAreBoundedAndNothingIsLostWhenTheDiskComesBack) {
+TEST_P(AcksTest, UndurableBytesAreBoundedAndNothingIsLostWhenTheDiskComesBack) {
   constexpr std::uint64_t kUndurableMax = std::uint64_t{2} << 20;
   OpenGated(kUndurableMax);
   const GateOpener opener(gate_);
@@ -248,6 +258,12 @@ TEST_F(AcksTest, UndurableBytesAreBoundedAndNothingIsLostWhenTheDiskComesBack) {
   EXPECT_EQ(accepted, sent);
   EXPECT_EQ(Balances()[0].second, sent);
 }
+
+INSTANTIATE_TEST_SUITE_P(On, AcksTest,
+                         ::testing::Values(Fallback::kNone, Fallback::kNoDirectWrites,
+                                           Fallback::kNoRoom, Fallback::kRoomForSome,
+                                           Fallback::kNoPermission, Fallback::kNoBootId),
+                         [](const auto& param) { return std::string(NameOf(param.param)); });
 
 }  // namespace
 }  // namespace pawl

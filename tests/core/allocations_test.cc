@@ -4,19 +4,16 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
 #include <new>
-#include <span>
 #include <thread>
-#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "allocation_counter.h"
 #include "bank_fixture.h"
+#include "mixed_traffic.h"
 
 namespace pawl {
 namespace {
@@ -67,52 +64,6 @@ TEST_F(AllocationsTest, TheCounterSeesEveryWayAndEveryThread) {
   }
 }
 
-// Sends `commands` in every way and polls all their answers.
-class Traffic {
- public:
-  explicit Traffic(Producer& producer) : producer_(producer), batch_(200) {}
-
-  void Run(std::uint64_t commands) {
-    std::uint64_t sent = 0;
-    answered_ = 0;
-    while (answered_ < commands) {
-      if (sent < commands) sent += Send(sent, commands - sent);
-      producer_.Poll([this](const Completion& c) noexcept {
-        ++answered_;
-        is_sound_ =
-            is_sound_ && (c.verdict.is_accepted() || c.verdict.kind() == VerdictKind::kRefused);
-      });
-    }
-  }
-  bool is_sound() const { return is_sound_; }
-
- private:
-  std::uint64_t Send(std::uint64_t sent, std::uint64_t left) {
-    const Ack ack = turn_++ % 2 == 0 ? Ack::kPublished : Ack::kDurable;
-    const Key key(1 + turn_ % 1000);
-    switch (turn_ % 8) {
-      case 0: return producer_.Submit<Account>(key, Withdraw{1'000'000'000}, {.ack = ack}) ? 1 : 0;
-      case 1: return producer_.Submit<Account>(key, Transfer{Key(7), 1}, {.ack = ack}) ? 1 : 0;
-      case 2: return producer_.Submit<Account>(key, Look{}, {.ack = ack}) ? 1 : 0;
-      case 3: return producer_.Submit<Account>(key, Deposit{1}, {.ack = ack}) ? 1 : 0;
-      default: break;
-    }
-    for (std::size_t i = 0; i < batch_.size(); ++i) {
-      batch_[i] = {Key(1 + (sent + i) % 1000), {1}};
-    }
-    const std::span<const Addressed<Deposit>> all(batch_);
-    return producer_
-        .SubmitBatch<Account>(all.first(std::min<std::size_t>(left, all.size())), {.ack = ack})
-        .count;
-  }
-
-  Producer& producer_;
-  std::vector<Addressed<Deposit>> batch_;
-  std::uint64_t turn_ = 0;
-  std::uint64_t answered_ = 0;
-  bool is_sound_ = true;
-};
-
 TEST_F(AllocationsTest, ProducerLoopAndSyncThreadAllocateNothing) {
   if (!CanCountAllocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
   constexpr std::uint64_t kWarmUp = 200'000;
@@ -126,7 +77,7 @@ TEST_F(AllocationsTest, ProducerLoopAndSyncThreadAllocateNothing) {
     Producer producer = NewProducer(has_session ? "teller" : "");
     std::thread([&producer] {
       RegisterProducerThread();
-      Traffic traffic(producer);
+      MixedTraffic traffic(producer);
       traffic.Run(kWarmUp);
       StartCounting();
       traffic.Run(kCommands / 2);

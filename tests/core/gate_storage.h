@@ -39,6 +39,9 @@ class GateStorage final : public Storage {
     return images_waiting_;
   }
 
+  // Before the engine opens: nothing tells one boot from another.
+  void ForgetBootId() { has_boot_id_ = false; }
+
   // Durable writes that wait at the gate now.
   int waiting() const {
     const std::lock_guard lock(mutex_);
@@ -108,7 +111,10 @@ class GateStorage final : public Storage {
                   std::span<const std::byte> bytes) noexcept override {
     below_.StoreBytes(image, offset, bytes);
   }
-  absl::StatusOr<BootId> ReadBootId() override { return below_.ReadBootId(); }
+  absl::StatusOr<BootId> ReadBootId() override {
+    if (!has_boot_id_) return absl::NotFoundError("boot_id: No such file or directory (errno 2)");
+    return below_.ReadBootId();
+  }
   std::uint64_t Random() override { return below_.Random(); }
   std::uint64_t WallClockNs() override { return below_.WallClockNs(); }
 
@@ -175,6 +181,7 @@ class GateStorage final : public Storage {
   }
 
   Storage& below_ = PosixStorage();
+  bool has_boot_id_ = true;
   mutable std::mutex mutex_;
   std::condition_variable moved_;
   State state_;

@@ -140,7 +140,8 @@ std::string UnmetPaths(const Tally& tally) {
   std::string unmet;
   for (const char* path :
        {"torn_tail_cut", "hot_images_used", "clean_reopen", "several_segments", "caught_in_open",
-        "caught_at_work", "exhaustive_operation", "recovery_failed_by_disk"}) {
+        "caught_at_work", "exhaustive_operation", "recovery_failed_by_disk", "buffered_writes",
+        "memory_forbidden", "memory_full", "no_boot_id"}) {
     if (!tally.met.contains(path)) absl::StrAppend(&unmet, unmet.empty() ? "" : ", ", path);
   }
   return unmet;

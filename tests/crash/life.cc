@@ -73,6 +73,7 @@ Judgement Life::Begin(std::uint64_t owed) {
   history_.unseen_epochs = 0;
   log_ = *std::move(log);
   recovery_ = log_->recovery();
+  has_images_with_log_ = log_->hot_directory() == kDirectory;
   has_begun_ = true;
   follower_.emplace(log_->NewReader());
   return verdict;

@@ -45,6 +45,8 @@ class Life {
   // After Begin() did not refuse.
   bool has_begun() const noexcept { return has_begun_; }
   const RecoveryReport& recovery() const noexcept { return recovery_; }
+  // Some images found no place in memory when the log opened.
+  bool has_images_with_log() const noexcept { return has_images_with_log_; }
   // The history as of now, an operation under way included, and what is owed right now.
   History Now() const;
   // Records whose acknowledgement counts as soon as they are published: a planted fault.
@@ -67,6 +69,7 @@ class Life {
   SimRandom random_;
   bool acks_published_ = false;
   bool has_begun_ = false;
+  bool has_images_with_log_ = false;
   RecoveryReport recovery_;
   std::unique_ptr<Log> log_;
   std::optional<LogReader> follower_;

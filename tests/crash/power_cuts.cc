@@ -9,7 +9,16 @@ namespace pawl::inline v0 {
 namespace {
 
 // Streams of random numbers of a case.
-enum Purpose : std::uint64_t { kMachine, kConduct, kWorkload, kCuts, kKills, kRots, kFollow };
+enum Purpose : std::uint64_t {
+  kMachine,
+  kConduct,
+  kWorkload,
+  kCuts,
+  kKills,
+  kRots,
+  kFollow,
+  kFallbacks
+};
 
 constexpr std::uint32_t kLives = 3;        // after the first
 constexpr std::uint32_t kLaterSteps = 24;  // of a later life, at most
@@ -34,6 +43,12 @@ void DrawTrouble(SimStorage& machine, SimRandom& random) {
   if (random.OneIn(12)) machine.set_disk_bytes_max((1 + random.Below(5)) * kSegmentBytesMin);
   // For all lives: images that find no room in memory live in the log's directory.
   if (random.OneIn(12)) machine.set_memory_bytes_max(random.Below(4 * kSegmentBytesMin));
+}
+
+// For all lives, on top of buffered writes and a memory without room.
+void DrawFallbacks(SimOptions& options, SimRandom random) {
+  options.is_memory_forbidden = random.OneIn(12);
+  options.has_boot_id = !random.OneIn(12);
 }
 
 }  // namespace
@@ -66,6 +81,16 @@ void PowerCuts::NotePaths(const Life& life) {
   if (report.end.value() > kSegmentBytesMin) ++tally_->met["several_segments"];
 }
 
+void PowerCuts::NoteFallbacks(const SimStorage& machine, const Life& life) {
+  if (machine.options().is_buffered) ++tally_->met["buffered_writes"];
+  if (!machine.options().has_boot_id) ++tally_->met["no_boot_id"];
+  if (machine.options().is_memory_forbidden) {
+    ++tally_->met["memory_forbidden"];
+  } else if (life.has_images_with_log()) {
+    ++tally_->met["memory_full"];
+  }
+}
+
 Caught PowerCuts::CatchNow(const SimStorage& machine, const Life& life, const SimOp* op,
                            Sample& sample) {
   const bool is_kill =
@@ -76,7 +101,9 @@ Caught PowerCuts::CatchNow(const SimStorage& machine, const Life& life, const Si
   Caught caught;
   caught.machine = is_kill ? machine.Kill(choices, seed) : machine.Cut(choices, seed);
   caught.history = life.Now();
-  caught.owed = is_kill ? caught.history.owed.published : caught.history.owed.durable;
+  // Without a boot id images count as lost with the process.
+  const bool has_images = is_kill && machine.options().has_boot_id;
+  caught.owed = has_images ? caught.history.owed.published : caught.history.owed.durable;
   // A power cut takes what a process's death would have left.
   caught.history.owed.published = caught.owed;
   caught.is_kill = is_kill;
@@ -104,6 +131,7 @@ void PowerCuts::FirstLife(std::uint64_t number, std::vector<Sample>& samples) {
   SimOptions machine_options;
   machine_options.seed = SimRandom::For(options_.seed, number, kMachine).Next();
   machine_options.is_buffered = random.OneIn(4);
+  DrawFallbacks(machine_options, SimRandom::For(options_.seed, number, kFallbacks));
   SimStorage machine(machine_options);
   Life::Prepare(machine);
   machine.set_lies(options_.lies);
@@ -204,6 +232,7 @@ Caught PowerCuts::LiveAgain(Caught& caught, SimRandom& random, bool is_last,
   bool is_good = is_excused || Note(begun, caught, name);
   if (life.has_begun() && is_good) {
     NotePaths(life);
+    NoteFallbacks(machine, life);
     is_good = is_last || Note(life.Work(conduct), caught, name);
   }
   machine.set_observer({});

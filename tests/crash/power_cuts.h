@@ -73,6 +73,7 @@ class PowerCuts {
   bool Note(const Judgement& verdict, const Caught& caught, const std::string& name);
   void NoteViolations(const SimStorage& machine, const std::string& name);
   void NotePaths(const Life& life);
+  void NoteFallbacks(const SimStorage& machine, const Life& life);
 
   const PowerCutOptions options_;
   Tally* const tally_;

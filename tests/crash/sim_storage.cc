@@ -234,6 +234,9 @@ void SimStorage::FlipBit(const std::string& path, std::uint64_t bit) {
 
 absl::Status SimStorage::CreateDirectory(const std::string& path) {
   if (!is_off_ && disk_.Find(path).ok()) return disk_.CreateDirectory(path);
+  if (options_.is_memory_forbidden && disk_.IsInMemory(path)) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": permission denied (errno 13)"));
+  }
   SimOp op;
   op.kind = SimOpKind::kCreateDirectory;
   op.path = path;
@@ -366,6 +369,7 @@ void SimStorage::StoreBytes(Mapping& image, std::uint64_t offset,
 
 absl::StatusOr<BootId> SimStorage::ReadBootId() {
   if (is_off_) return Off();
+  if (!options_.has_boot_id) return absl::NotFoundError("boot_id: no such file (errno 2)");
   BootId id{};
   std::memcpy(id.data(), &boot_, sizeof boot_);
   id[15] = 0x50;  // never all zeros

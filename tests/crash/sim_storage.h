@@ -36,6 +36,10 @@ struct SimOptions {
   // Direct I/O is refused: durable writes go through the page cache and are synced one by one, and
   // reads come from it whatever the platter holds.
   bool is_buffered = false;
+  // No directory may be made in memory: hot images live with the log.
+  bool is_memory_forbidden = false;
+  // Nothing tells one boot from another (no /proc), so that no image of an earlier life counts.
+  bool has_boot_id = true;
   SimLies lies;
 };
 
@@ -66,6 +70,8 @@ class SimStorage final : public Storage {
   // True if a call was refused by an injected error or for lack of room.
   bool had_trouble() const noexcept { return had_trouble_; }
   void set_memory_bytes_max(std::uint64_t bytes) noexcept { disk_.set_memory_bytes_max(bytes); }
+
+  const SimOptions& options() const noexcept { return options_; }
 
   std::unique_ptr<SimStorage> Cut(CutChoices& choices, std::uint64_t seed) const;
   std::unique_ptr<SimStorage> Kill(CutChoices& choices, std::uint64_t seed) const;

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+namespace pawl {
+
+// The number of this process's thread with that name; 0: there is none.
+inline int ThreadNamed(std::string_view wanted) {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    if (name == wanted) return std::atoi(task.path().filename().c_str());
+  }
+  return 0;
+}
+
+// Page faults that a thread of this process took since it began, with and without the disk.
+inline std::uint64_t FaultsOf(int thread) {
+  std::string line;
+  std::getline(std::ifstream("/proc/self/task/" + std::to_string(thread) + "/stat"), line);
+  // number (name) state parent group session terminal owner flags minflt cminflt majflt
+  const std::size_t behind_name = line.rfind(')');
+  if (behind_name == std::string::npos) std::abort();
+  std::istringstream fields(line.substr(behind_name + 1));
+  std::string skipped;
+  for (int i = 0; i < 7; ++i) fields >> skipped;
+  std::uint64_t minor = 0;
+  std::uint64_t major = 0;
+  fields >> minor >> skipped >> major;
+  if (!fields) std::abort();
+  return minor + major;
+}
+
+}  // namespace pawl
