@@ -26,7 +26,7 @@ TEST(EvidenceSlotsTest, ASlotThatAKilledProcessWroteIsMadeDurableBeforeTheOtherO
   Life::Prepare(first_machine);
   Life first(&first_machine, {}, 1);
   std::unique_ptr<SimStorage> machine;
-  History given;
+  LogHistory given;
   std::uint64_t writes = 0;
   first_machine.set_observer([&](const SimOp& op) {
     first.Watch(op);
@@ -50,7 +50,7 @@ TEST(EvidenceSlotsTest, ASlotThatAKilledProcessWroteIsMadeDurableBeforeTheOtherO
     EveryCut every;
     do {
       const std::unique_ptr<SimStorage> cut = machine->Cut(every, 4);
-      const History now = second.Now();
+      const LogHistory now = second.Now();
       Life third(cut.get(), now, 5);
       const Judgement verdict = third.Begin(now.owed.durable);
       EXPECT_TRUE(verdict.is_good()) << verdict.what;

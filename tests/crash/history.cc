@@ -69,8 +69,8 @@ Judgement ReadAll(LogReader reader, Address limit, std::vector<std::uint64_t>& r
   return {Finding::kGood, {}, records.size()};
 }
 
-Judgement Judge(const History& given, std::uint64_t owed, const std::vector<std::uint64_t>& records,
-                const std::vector<bool>& is_epoch) {
+Judgement Judge(const LogHistory& given, std::uint64_t owed,
+                const std::vector<std::uint64_t>& records, const std::vector<bool>& is_epoch) {
   const auto differs =
       std::mismatch(given.records.begin(), given.records.end(), records.begin(), records.end());
   const auto kept = static_cast<std::uint64_t>(differs.second - records.begin());

@@ -32,7 +32,7 @@ struct Owed {
 };
 
 // What a log was given, kept outside of it: record i has position i + 1.
-struct History {
+struct LogHistory {
   std::vector<std::uint64_t> records;  // digests
   std::vector<FrameSeen> frames;       // of this life
   Owed owed;                           // when this life began
@@ -63,7 +63,7 @@ Judgement ReadAll(LogReader reader, Address limit, std::vector<std::uint64_t>& r
 
 // Compares what was recovered with what was given: a prefix of it that ends with a frame and has
 // at least `owed` records, then the epoch records of the lives since.
-Judgement Judge(const History& given, std::uint64_t owed, const std::vector<std::uint64_t>& records,
-                const std::vector<bool>& is_epoch);
+Judgement Judge(const LogHistory& given, std::uint64_t owed,
+                const std::vector<std::uint64_t>& records, const std::vector<bool>& is_epoch);
 
 }  // namespace pawl::inline v0

@@ -38,7 +38,7 @@ Conduct Conduct::Drawn(SimRandom& random, std::uint32_t steps_max) {
   return conduct;
 }
 
-Life::Life(SimStorage* machine, History given, std::uint64_t seed)
+Life::Life(SimStorage* machine, LogHistory given, std::uint64_t seed)
     : machine_(machine), history_(std::move(given)), random_(seed) {}
 
 void Life::Prepare(SimStorage& machine) {
@@ -97,8 +97,8 @@ Owed Life::OwedNow() const {
   return owed;
 }
 
-History Life::Now() const {
-  History now = history_;
+LogHistory Life::Now() const {
+  LogHistory now = history_;
   now.owed = OwedNow();
   if (!has_begun_) ++now.unseen_epochs;
   return now;

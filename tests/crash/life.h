@@ -32,7 +32,7 @@ struct Conduct {
 class Life {
  public:
   // `machine` is borrowed. `given`: what the machine's log was given in earlier lives.
-  Life(SimStorage* machine, History given, std::uint64_t seed);
+  Life(SimStorage* machine, LogHistory given, std::uint64_t seed);
 
   // Opens the log and judges it. `owed` records must be there.
   Judgement Begin(std::uint64_t owed);
@@ -48,7 +48,7 @@ class Life {
   // Some images found no place in memory when the log opened.
   bool has_images_with_log() const noexcept { return has_images_with_log_; }
   // The history as of now, an operation under way included, and what is owed right now.
-  History Now() const;
+  LogHistory Now() const;
   // Records whose acknowledgement counts as soon as they are published: a planted fault.
   void set_acks_published(bool acks) noexcept { acks_published_ = acks; }
 
@@ -65,7 +65,7 @@ class Life {
   Owed OwedNow() const;
 
   SimStorage* const machine_;
-  History history_;
+  LogHistory history_;
   SimRandom random_;
   bool acks_published_ = false;
   bool has_begun_ = false;

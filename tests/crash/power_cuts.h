@@ -30,7 +30,7 @@ struct PowerCutOptions {
 // A crash image, with all that is needed to judge it.
 struct Caught {
   std::unique_ptr<SimStorage> machine;
-  History history;
+  LogHistory history;
   std::uint64_t owed = 0;
   bool is_kill = false;
   bool is_within_open = false;  // before the log was open
@@ -82,9 +82,9 @@ class PowerCuts {
 
 // Flips a bit of something durable: a frame, a header, the manifest, the evidence.
 //   returns   what was flipped; empty if there was nothing to flip
-std::string FlipDurableBit(SimStorage& machine, const History& history, SimRandom& random);
+std::string FlipDurableBit(SimStorage& machine, const LogHistory& history, SimRandom& random);
 
 // The highest address that something on the disk still says was durable.
-std::uint64_t SurvivingEvidence(SimStorage& machine, const History& history);
+std::uint64_t SurvivingEvidence(SimStorage& machine, const LogHistory& history);
 
 }  // namespace pawl::inline v0

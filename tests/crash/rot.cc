@@ -31,7 +31,7 @@ bool IsWhole(const FrameSeen& frame, const std::vector<std::byte>& segment) {
 
 }  // namespace
 
-std::string FlipDurableBit(SimStorage& machine, const History& history, SimRandom& random) {
+std::string FlipDurableBit(SimStorage& machine, const LogHistory& history, SimRandom& random) {
   std::vector<const FrameSeen*> durable;
   for (const FrameSeen& frame : history.frames) {
     if (frame.end_position <= history.owed.durable) durable.push_back(&frame);
@@ -58,7 +58,7 @@ std::string FlipDurableBit(SimStorage& machine, const History& history, SimRando
   return absl::StrCat("bit ", bit % 8, " of byte ", bit / 8, " of ", path);
 }
 
-std::uint64_t SurvivingEvidence(SimStorage& machine, const History& history) {
+std::uint64_t SurvivingEvidence(SimStorage& machine, const LogHistory& history) {
   std::uint64_t evidence = 0;
   std::uint64_t index = ~std::uint64_t{0};
   std::vector<std::byte> segment;

@@ -82,7 +82,7 @@ std::string LiveWell(SimStorage& machine, std::vector<std::uint64_t>& records,
 
 // Opens the log on a disk that works: all that is owed must be there, the log goes on, and a clean
 // stop leaves nothing behind.
-std::string VerifyHealthy(SimStorage& machine, const History& given) {
+std::string VerifyHealthy(SimStorage& machine, const LogHistory& given) {
   std::vector<std::uint64_t> before;
   std::vector<bool> is_epoch;
   if (std::string broken = LiveWell(machine, before, is_epoch); !broken.empty()) return broken;

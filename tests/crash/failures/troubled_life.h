@@ -21,12 +21,12 @@ class FrameBook {
   // The machine goes down: what was only published is owed no more.
   void LosePower() { history_.owed.published = history_.owed.durable; }
 
-  const History& history() const noexcept { return history_; }
+  const LogHistory& history() const noexcept { return history_; }
   // Owed records that a later life wrote over. Empty if none were.
   const std::string& loss() const noexcept { return loss_; }
 
  private:
-  History history_;
+  LogHistory history_;
   std::string loss_;
 };
 

@@ -91,7 +91,7 @@ void Making::FirstLife() {
   options.seed = seed_;
   machine_ = std::make_unique<SimStorage>(options);
   Life::Prepare(*machine_);
-  life_ = std::make_unique<Life>(machine_.get(), History{}, seed_ + 1);
+  life_ = std::make_unique<Life>(machine_.get(), LogHistory{}, seed_ + 1);
   machine_->set_observer([&](const SimOp& op) {
     life_->Watch(op);
     if (op.kind != SimOpKind::kStoreFrame) return;
@@ -104,7 +104,7 @@ void Making::FirstLife() {
   machine_->set_observer({});
   RandomCut choices(seed_, CutMode::kCoin);
   std::unique_ptr<SimStorage> next = machine_->Cut(choices, seed_ + 2);
-  History history = life_->Now();
+  LogHistory history = life_->Now();
   history.owed.published = history.owed.durable;
   life_ = nullptr;
   machine_ = std::move(next);

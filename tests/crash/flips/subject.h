@@ -41,7 +41,7 @@ struct FileKept {
 struct Subject {
   const char* name = "";
   std::unique_ptr<SimStorage> machine;
-  History history;                    // as Judge() wants it
+  LogHistory history;                 // as Judge() wants it
   std::uint64_t owed = 0;             // records that must be there
   std::uint64_t durable_records = 0;  // of those, the ones that a power cut may not take either
   bool has_marks = false;             // of this boot: the process died, the machine did not
