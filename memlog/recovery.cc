@@ -1,6 +1,7 @@
 #include "recovery.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -190,12 +191,20 @@ absl::StatusOr<std::optional<Recovery::Marks>> Recovery::ReadMarks(
   const std::string path = directory + "/" + kMarksName;
   const absl::StatusOr<std::shared_ptr<Mapping>> mapping = start_.storage->MapImage(path, 0);
   // Only what is not there is none. Marks that cannot be read may be all that tells of published
-  // records: whoever goes on without them removes those.
-  const bool is_usable = directory == start_.images->directory();
+  // records: whoever goes on without them removes those. A hot directory that is done without
+  // cannot be read.
+  const bool is_done_without =
+      directory != start_.images->directory() && directory != start_.images->log_directory();
   const bool is_none = absl::IsNotFound(mapping.status()) ||
-                       (absl::IsFailedPrecondition(mapping.status()) && !is_usable);
+                       (absl::IsFailedPrecondition(mapping.status()) && is_done_without);
   if (is_none) return std::nullopt;
   if (!mapping.ok()) return mapping.status();
+  std::uint64_t magic = 0;
+  std::memcpy(&magic, (*mapping)->data(), std::min(sizeof magic, (*mapping)->size()));
+  // 0: an engine died when it had just made them.
+  if (magic != kMarksMagic && magic != 0) {
+    return absl::FailedPreconditionError(path + " is not the marks of a log: move it away");
+  }
   if ((*mapping)->size() < sizeof(HotMarks)) return std::nullopt;
   const HotMarks& marks = *reinterpret_cast<const HotMarks*>((*mapping)->data());
   // Acquire: pairs with the release of the process that died; what it stored before is in this
