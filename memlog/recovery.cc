@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "content_hash.h"
+#include "frame_checksum.h"
 #include "manifest.h"
 
 namespace pawl::inline v0 {
@@ -77,7 +78,8 @@ void Recovery::ReadIndexes() {
         SegmentIndex::ReadHeader(*start_.storage, start_.directory, source_.header(index));
     const ContentHash before = index == 0 ? ContentHash{} : indexed_.back().chain_hash;
     if (!read.ok() || read->first_position != end_.position.Next() ||
-        read->end.epoch < end_.epoch || read->chain_hash != ChainHash(before, read->content_hash)) {
+        read->end.epoch < end_.epoch || read->chain_hash != ChainHash(before, read->content_hash) ||
+        !HoldsSeal(index, *read)) {
       return;
     }
     starts_.push_back(end_);
@@ -87,6 +89,21 @@ void Recovery::ReadIndexes() {
     end_.evidence = read->seal.Plus(sizeof(FrameHeader));
     end_.frames = 0;
   }
+}
+
+// The segment's last frame is the one that its index ends with; chained to all before, it tells a
+// segment of a copy of the log that went on by itself, or of an older copy, from this one.
+bool Recovery::HoldsSeal(std::uint64_t index, const IndexedSegment& indexed) const {
+  absl::StatusOr<std::unique_ptr<File>> file = start_.storage->Open(FileOf(index), FileMode::kRead);
+  if (!file.ok()) return false;
+  FrameHeader seal{};
+  const absl::Status read =
+      (*file)->ReadAt(indexed.seal.value() - geometry_.Start(index),
+                      std::as_writable_bytes(std::span<FrameHeader, 1>(&seal, 1)));
+  return read.ok() && seal.kind == FrameKind::kSeal && seal.address == indexed.seal.value() &&
+         seal.length == sizeof seal && seal.checksum == indexed.end.previous_checksum &&
+         seal.checksum == FrameChecksum(source_.header(index).salt,
+                                        reinterpret_cast<const std::byte*>(&seal), sizeof seal);
 }
 
 // Of the frames scanned last, of those behind them, and of the segments.
@@ -160,7 +177,17 @@ absl::Status Recovery::LookBehind(From from) {
     const std::uint64_t start = geometry_.Start(index);
     const std::uint64_t offset = end_.next.value() > start ? end_.next.value() - start : 0;
     FindWitnesses(*segment, geometry_, offset, end_.epoch, log_end, witnesses);
-    facts_.has_bytes_behind = facts_.has_bytes_behind || !BytesBehind(*segment).empty();
+    if (BytesBehind(*segment).empty()) continue;
+    facts_.has_bytes_behind = true;
+    // Open removes what it does not go on with before it begins an epoch.
+    const bool is_behind_seal = end_.next.value() <= geometry_.FirstFrame(index);
+    if (is_behind_seal && source_.header(index).epoch < end_.epoch.value()) {
+      return absl::DataLossError(
+          FileOf(index) + " was written from epoch " + std::to_string(source_.header(index).epoch) +
+          " on, but what is before it in epoch " + std::to_string(end_.epoch.value()) +
+          ": the files are of several copies of this log; put the right "
+          "file in its place");
+    }
   }
   return absl::OkStatus();
 }
