@@ -32,18 +32,18 @@ bool IsCut(const std::string& name) {
                      [](char c) { return (c >= '0' && c <= '9') || c == '-'; });
 }
 
-std::string_view NameOf(FileKind kind) noexcept {
+std::string_view NameOf(FileIdentity::Kind kind) noexcept {
   switch (kind) {
-    case FileKind::kRegular: return "a regular file";
-    case FileKind::kDirectory: return "a directory";
-    case FileKind::kLink: return "a symbolic link";
-    case FileKind::kOther: break;
+    case FileIdentity::Kind::kRegular: return "a regular file";
+    case FileIdentity::Kind::kDirectory: return "a directory";
+    case FileIdentity::Kind::kLink: return "a symbolic link";
+    case FileIdentity::Kind::kOther: break;
   }
   return "a FIFO, socket or device";
 }
 
 absl::Status CheckFile(const FileIdentity& found, const std::string& path) {
-  if (found.kind != FileKind::kRegular) {
+  if (found.kind != FileIdentity::Kind::kRegular) {
     return absl::FailedPreconditionError(path + " is " + std::string(NameOf(found.kind)) +
                                          ", not a file of the log: move it away");
   }
@@ -74,11 +74,11 @@ absl::Status CheckDirectory(Storage& storage, const std::string& path, bool allo
                             bool is_ours_only) {
   const absl::StatusOr<FileIdentity> found = storage.Identify(path);
   if (!found.ok()) return found.status();
-  if (found->kind == FileKind::kLink) {
+  if (found->kind == FileIdentity::Kind::kLink) {
     return absl::FailedPreconditionError(path +
                                          " is a symbolic link: name the directory it leads to");
   }
-  if (found->kind != FileKind::kDirectory) {
+  if (found->kind != FileIdentity::Kind::kDirectory) {
     return absl::FailedPreconditionError(path + " is " + std::string(NameOf(found->kind)) +
                                          ", not a directory: move it away");
   }

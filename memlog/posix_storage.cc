@@ -25,10 +25,10 @@ struct ClosedDirectory {
   void operator()(DIR* directory) const noexcept { ::closedir(directory); }
 };
 
-FileKind KindOf(mode_t mode) noexcept {
-  if (S_ISREG(mode)) return FileKind::kRegular;
-  if (S_ISDIR(mode)) return FileKind::kDirectory;
-  return S_ISLNK(mode) ? FileKind::kLink : FileKind::kOther;
+FileIdentity::Kind KindOf(mode_t mode) noexcept {
+  if (S_ISREG(mode)) return FileIdentity::Kind::kRegular;
+  if (S_ISDIR(mode)) return FileIdentity::Kind::kDirectory;
+  return S_ISLNK(mode) ? FileIdentity::Kind::kLink : FileIdentity::Kind::kOther;
 }
 
 class PosixStorageFiles final : public Storage {

@@ -299,7 +299,7 @@ absl::StatusOr<FileIdentity> SimStorage::Identify(const std::string& path) {
   FileIdentity identity;
   identity.device = disk_.IsInMemory(path) ? 2U : 1U;
   identity.inode = entry->inode;
-  if (entry->is_directory) identity.kind = FileKind::kDirectory;
+  if (entry->is_directory) identity.kind = FileIdentity::Kind::kDirectory;
   return identity;
 }
 

@@ -68,13 +68,13 @@ enum class FileMode {
   kDurable,  // must exist; aligned writes, each durable when it returns
 };
 
-enum class FileKind : std::uint8_t { kRegular, kDirectory, kLink, kOther };
-
 // What a name stands for. A link is itself, not what it leads to.
 struct FileIdentity {
+  enum class Kind : std::uint8_t { kRegular, kDirectory, kLink, kOther };
+
   std::uint64_t device = 0;  // with the inode: the same file whatever it is called
   std::uint64_t inode = 0;
-  FileKind kind = FileKind::kRegular;
+  Kind kind = Kind::kRegular;
   std::uint32_t owner = 0;  // number of a user
   bool is_ours = true;      // the owner is the user of this process
   bool is_writable_by_all = false;
