@@ -71,6 +71,7 @@ absl::Status CheckEvents(std::span<const AggregateTraits* const> aggregates) {
 LogOptions LogOptionsOf(const EngineOptions& options) {
   return {.directory = options.directory,
           .hot_directory = options.hot_directory,
+          .allow_shared_directory = options.allow_shared_directory,
           .segment_bytes = options.segment_bytes,
           .undurable_bytes_max = options.undurable_bytes_max,
           .commit_bytes_max = options.commit_bytes_max,

@@ -70,6 +70,9 @@ absl::Status Replay::TakeStream(const RecordView& record) {
   if (record.header.stream != next_stream()) {
     return Contradiction(record, "stream number out of order");
   }
+  if (!catalog_.HasCategory(record.header.type)) {
+    return Contradiction(record, "stream of a category that was never bound");
+  }
   Stream stream;
   for (StreamStore* store : stores_) {
     if (catalog_.FindCategory(store->traits().category) != record.header.type) continue;

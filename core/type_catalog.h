@@ -35,6 +35,9 @@ class TypeCatalog {
   //   errors    FAILED_PRECONDITION names both layouts
   absl::StatusOr<std::uint16_t> Find(const EventDescriptor& event) const;
   std::uint16_t FindCategory(std::string_view name) const noexcept;
+  bool HasCategory(std::uint16_t number) const noexcept {
+    return number >= 1 && number <= categories_.size();
+  }
   const Type* TypeOf(std::uint16_t number) const noexcept;
 
   // Gives every event type and category of `stores` its number, appending records to `writer` for

@@ -24,6 +24,16 @@ bool IsValid(const Slots& slots, std::size_t index, const LogId& log_id) noexcep
          BlockChecksum(slot) == slot.checksum;
 }
 
+// A file cut short has slots that are not valid.
+absl::Status ReadSlots(File& file, Slots& slots) {
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    absl::Status read = file.ReadAt(
+        i * kBlockBytes, std::as_writable_bytes(std::span<EvidenceSlot, 1>(&slots[i], 1)));
+    if (!read.ok() && !absl::IsOutOfRange(read)) return read;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Evidence::Create(Storage& storage, const std::string& directory, const LogId& log_id) {
@@ -34,6 +44,26 @@ absl::Status Evidence::Create(Storage& storage, const std::string& directory, co
   slots[0].checksum = BlockChecksum(slots[0]);
   return ReplaceFile(storage, directory, kEvidenceName,
                      std::as_bytes(std::span<const EvidenceSlot>(slots)));
+}
+
+absl::Status Evidence::CheckLeftover(Storage& storage, const std::string& directory) {
+  const std::string path = directory + "/" + kEvidenceName;
+  const absl::StatusOr<std::unique_ptr<File>> file = storage.Open(path, FileMode::kRead);
+  if (!file.ok()) return file.status();
+  const auto slots = std::make_unique<Slots>();
+  if (absl::Status read = ReadSlots(**file, *slots); !read.ok()) return read;
+  const EvidenceSlot& first = slots->front();
+  const bool is_new =
+      IsValid(*slots, 0, first.log_id) && first.round == 0 && slots->back().magic == 0;
+  if (is_new) return absl::OkStatus();
+  for (std::size_t i = 0; i < slots->size(); ++i) {
+    if (!IsValid(*slots, i, (*slots)[i].log_id)) continue;
+    return absl::DataLossError(path + " tells of a log that was durable up to address " +
+                               std::to_string((*slots)[i].durable_address) +
+                               ", but its manifest and segments are gone: restore them from a "
+                               "backup, or move the file away to begin a new log");
+  }
+  return absl::FailedPreconditionError(path + " is not the evidence of a log: move it away");
 }
 
 absl::StatusOr<EvidenceFound> Evidence::Read(Storage& storage, const std::string& directory,
@@ -47,12 +77,7 @@ absl::StatusOr<EvidenceFound> Evidence::Read(Storage& storage, const std::string
   }
   if (!file.ok()) return file.status();
   auto slots = std::make_unique<Slots>();
-  for (std::size_t i = 0; i < slots->size(); ++i) {
-    const absl::Status read = (*file)->ReadAt(
-        i * kBlockBytes, std::as_writable_bytes(std::span<EvidenceSlot, 1>(&(*slots)[i], 1)));
-    // A file cut short has slots that are not valid.
-    if (!read.ok() && read.code() != absl::StatusCode::kOutOfRange) return read;
-  }
+  if (absl::Status read = ReadSlots(**file, *slots); !read.ok()) return read;
   const EvidenceSlot* newest = nullptr;
   Address durable;
   for (std::size_t i = 0; i < slots->size(); ++i) {

@@ -31,6 +31,11 @@ class Evidence {
   // For a new log, before its manifest: nothing is durable yet.
   static absl::Status Create(Storage& storage, const std::string& directory, const LogId& log_id);
 
+  // In a directory without manifest, before Create() replaces the file: it is what an interrupted
+  // creation left.
+  //   errors    DATA_LOSS the evidence of a log that is gone; FAILED_PRECONDITION of no log
+  static absl::Status CheckLeftover(Storage& storage, const std::string& directory);
+
   //   errors    DATA_LOSS file missing, or no valid slot: both cannot come from a power cut
   static absl::StatusOr<EvidenceFound> Read(Storage& storage, const std::string& directory,
                                             const LogId& log_id);

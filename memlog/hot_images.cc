@@ -3,14 +3,11 @@
 #include <utility>
 
 #include "block_file.h"
+#include "log_names.h"
 #include "manifest.h"
 
 namespace pawl::inline v0 {
 namespace {
-
-bool EndsWith(const std::string& name, const std::string& end) {
-  return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
-}
 
 std::string DraftName(std::uint64_t index) { return ImageName(index) + ".tmp"; }
 
@@ -43,12 +40,29 @@ HotImages::HotImages(Storage* storage, std::string hot_directory, std::string lo
       notice_(std::move(notice)),
       directory_(hot_directory_) {}
 
-absl::Status HotImages::Prepare() {
+HotImages::~HotImages() {
+  // Who removed nothing leaves an empty directory behind; it is used again or harms nobody.
+  if (is_unused_) static_cast<void>(RemoveDirectory());
+}
+
+absl::Status HotImages::Prepare(bool allow_shared) {
   if (hot_directory_ == log_directory_) return absl::OkStatus();
-  if (const absl::Status made = storage_->CreateDirectory(hot_directory_); !made.ok()) {
-    FallBack(made);
-    return absl::OkStatus();
+  const absl::StatusOr<FileIdentity> found = storage_->Identify(hot_directory_);
+  if (!found.ok()) {
+    // Not there, or not to be reached.
+    const bool is_absent = absl::IsNotFound(found.status());
+    if (!is_absent && !absl::IsFailedPrecondition(found.status())) return found.status();
+    const absl::Status made =
+        is_absent ? storage_->CreateDirectory(hot_directory_) : found.status();
+    if (!made.ok()) {
+      FallBack(made);
+      return absl::OkStatus();
+    }
+    is_unused_ = true;
   }
+  absl::Status own = CheckDirectory(*storage_, hot_directory_, allow_shared, true);
+  if (own.ok()) own = CheckNames(*storage_, hot_directory_, &IsHotName);
+  if (!own.ok()) return own;
   absl::StatusOr<std::unique_ptr<File>> locked = storage_->Lock(hot_directory_);
   if (!locked.ok()) {
     return Explained(locked.status(), "this log needs another hot_directory");
@@ -69,6 +83,7 @@ void HotImages::FallBack(const absl::Status& why) {
 absl::StatusOr<std::shared_ptr<Mapping>> HotImages::MapNew(const std::string& name,
                                                            std::uint64_t bytes, std::string& path) {
   path = directory_ + "/" + name;
+  is_unused_ = false;
   absl::StatusOr<std::shared_ptr<Mapping>> image = storage_->MapImage(path, bytes);
   if (image.ok() || directory_ == log_directory_) return image;
   FallBack(image.status());
@@ -118,9 +133,7 @@ absl::Status HotImages::RemoveAll() {
     const absl::Status no_marks = UnlinkIfThere(*storage_, directory + "/" + kMarksName);
     if (!no_marks.ok()) return no_marks;
     for (const std::string& name : *names) {
-      const bool is_ours =
-          EndsWith(name, ".img") || EndsWith(name, ".img.tmp") || name == kReadersName;
-      if (!is_ours) continue;
+      if (!IsImageName(name) && name != kReadersName) continue;
       const absl::Status gone = UnlinkIfThere(*storage_, directory + "/" + name);
       if (!gone.ok()) return gone;
     }
@@ -130,11 +143,14 @@ absl::Status HotImages::RemoveAll() {
 
 absl::Status HotImages::RemoveDirectory() {
   if (lock_ == nullptr) return absl::OkStatus();
+  is_unused_ = false;
   const absl::Status unlocked = UnlinkIfThere(*storage_, hot_directory_ + "/lock");
   if (!unlocked.ok()) return unlocked;
   lock_ = nullptr;
   const absl::Status removed = storage_->RemoveDirectory(hot_directory_);
-  return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
+  // Files of others are in it, or it is a volume of its own: it stays.
+  const bool is_done = absl::IsNotFound(removed) || absl::IsFailedPrecondition(removed);
+  return is_done ? absl::OkStatus() : removed;
 }
 
 std::vector<std::string> HotImages::Directories() const {

@@ -40,11 +40,15 @@ class HotImages {
   using Notice = std::function<void(std::string_view)>;
 
   HotImages(Storage* storage, std::string hot_directory, std::string log_directory, Notice notice);
+  HotImages(const HotImages&) = delete;
+  HotImages& operator=(const HotImages&) = delete;
+  ~HotImages();  // removes a directory that Prepare() made and nothing was put into
 
   // Creates the hot directory if it can be, and locks it: two logs in one would remove each
-  // other's images.
+  // other's images. One that cannot be made is done without; but what stands in its place may
+  // hide images of the life before.
   //   errors    FAILED_PRECONDITION another engine uses it, or it is not ours
-  absl::Status Prepare();
+  absl::Status Prepare(bool allow_shared);
 
   // A zeroed image for segment `index` under its draft name.
   //   errors    RESOURCE_EXHAUSTED neither directory has room
@@ -64,7 +68,8 @@ class HotImages {
   // Removes images, drafts, marks and slots of earlier lives, marks first: without marks no image
   // is believed, here or in a reader process.
   absl::Status RemoveAll();
-  // After RemoveAll(): the hot directory and its lock too.
+  // After RemoveAll(): the lock too, and the hot directory, if it can be (files of others in it, a
+  // mount).
   absl::Status RemoveDirectory();
 
   // Where images and marks may be; the first one is preferred.
@@ -82,6 +87,7 @@ class HotImages {
   const std::string log_directory_;
   const Notice notice_;
   std::unique_ptr<File> lock_;  // of the hot directory
+  bool is_unused_ = false;      // Prepare() made it, and nothing is in it
   std::string directory_;       // hot_directory_, or log_directory_ after the fallback
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "block_file.h"
+#include "log_names.h"
 #include "log_parts.h"
 #include "manifest.h"
 #include "pawl/check.h"
@@ -75,9 +76,13 @@ absl::Status CreateLogIfNew(Storage& storage, const LogOptions& options) {
   };
   if (is_named(kManifestName)) return absl::OkStatus();
   for (const std::string& name : *names) {
-    if (!SegmentIndexOf(name).has_value()) continue;
-    return absl::DataLossError(options.directory + " has segments (" + name +
-                               ") but no manifest: restore the manifest from a backup of this log");
+    if (!IsSegmentName(name)) continue;
+    return absl::DataLossError(options.directory + "/" + kManifestName + " is missing, but " +
+                               name + " is there: restore it from a backup of this log");
+  }
+  if (is_named(kEvidenceName)) {
+    absl::Status leftover = Evidence::CheckLeftover(storage, options.directory);
+    if (!leftover.ok()) return leftover;
   }
   return CreateLog(storage, options);
 }
@@ -105,9 +110,23 @@ absl::StatusOr<std::unique_ptr<Log>> Log::Open(const LogOptions& options) {
   }
 }
 
+absl::Status Log::Parts::EnterDirectory() {
+  const std::string& directory = options.directory;
+  // Not CreateDirectory() at once: what stands in its place is told by name.
+  absl::Status own = CheckDirectory(*storage, directory, options.allow_shared_directory, false);
+  if (absl::IsNotFound(own)) {
+    if (absl::Status made = storage->CreateDirectory(directory); !made.ok()) {
+      return AsRefusal(made);
+    }
+    own = CheckDirectory(*storage, directory, options.allow_shared_directory, false);
+  }
+  if (!own.ok()) return own;
+  return CheckNames(*storage, directory, &IsLogName);
+}
+
 absl::Status Log::Parts::Open() {
   const std::string& directory = options.directory;
-  if (absl::Status made = storage->CreateDirectory(directory); !made.ok()) return AsRefusal(made);
+  if (absl::Status entered = EnterDirectory(); !entered.ok()) return entered;
   absl::StatusOr<std::unique_ptr<File>> locked = storage->Lock(directory);
   if (!locked.ok()) return locked.status();
   lock = *std::move(locked);
@@ -138,7 +157,8 @@ absl::Status Log::Parts::Open() {
   const std::string hot =
       options.hot_directory.empty() ? DefaultHotDirectory(manifest.log_id) : options.hot_directory;
   images = std::make_unique<HotImages>(storage, hot, directory, options.on_notice);
-  if (absl::Status prepared = images->Prepare(); !prepared.ok()) return prepared;
+  if (absl::Status prepared = images->Prepare(options.allow_shared_directory); !prepared.ok())
+    return prepared;
   Recovery recovery({.storage = storage,
                      .directory = directory,
                      .manifest = manifest,

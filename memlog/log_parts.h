@@ -58,6 +58,7 @@ struct Log::Parts {
     if (options.on_notice) options.on_notice(text);
   }
   absl::Status Open();
+  absl::Status EnterDirectory();
   absl::Status Recover(Recovery& recovery);
   absl::Status Assemble(const Recovery& recovery);
   void CreateAgents(const Recovery& recovery, const ReadySegment& tail);

@@ -76,6 +76,10 @@ absl::StatusOr<std::unique_ptr<File>> PosixFile::Open(const std::string& path, F
   if (!S_ISREG(facts.st_mode)) {
     return absl::FailedPreconditionError(path + " is not a regular file: move it away");
   }
+  // Whatever the umask took away.
+  if (mode == FileMode::kCreate && !GrantOwner(fd.get(), 0600)) {
+    return ErrnoStatus("chmod", path, errno);
+  }
   return std::unique_ptr<File>(new PosixFile(path, std::move(fd), mode, is_direct));
 }
 
@@ -243,6 +247,14 @@ std::string HolderOf(int fd) {
   return is_number ? " (process " + pid + ")" : std::string();
 }
 
+// What another program wrote is not overwritten. (A power cut may have left zeros of ours.)
+bool HoldsNumber(int fd) noexcept {
+  char text[32] = {};
+  const ssize_t n = ::pread(fd, text, sizeof text, 0);
+  return n >= 0 && n < static_cast<ssize_t>(sizeof text) &&
+         std::all_of(text, text + n, [](char c) { return c == 0 || (c >= '0' && c <= '9'); });
+}
+
 // A hint for the message below; nothing depends on it, so its failure (full disk) is no error.
 void NoteHolder(int fd) {
   const FileSizeSignalBlock no_signal;
@@ -261,7 +273,7 @@ absl::Status HeldByAnother(const std::string& directory, const std::string& hold
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<File>> LockDirectory(const std::string& directory) {
-  OwnedDescriptor folder(OpenRetried(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  OwnedDescriptor folder(OpenRetried(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!folder.is_open()) return ErrnoStatus("open", directory, errno);
   const std::string path = directory + "/lock";
   OwnedDescriptor file(OpenRetried(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -271,6 +283,7 @@ absl::StatusOr<std::unique_ptr<File>> LockDirectory(const std::string& directory
   if (!S_ISREG(facts.st_mode)) {
     return absl::FailedPreconditionError(path + " is not a regular file: move it away");
   }
+  if (!GrantOwner(file.get(), 0600)) return ErrnoStatus("chmod", path, errno);
   struct flock whole {};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
@@ -281,6 +294,9 @@ absl::StatusOr<std::unique_ptr<File>> LockDirectory(const std::string& directory
   if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return ErrnoStatus("lock", directory, errno);
     return HeldByAnother(directory, std::string());
+  }
+  if (!HoldsNumber(file.get())) {
+    return absl::FailedPreconditionError(path + " is not the lock of a log: move it away");
   }
   NoteHolder(file.get());
   return std::unique_ptr<File>(new DirectoryLock(std::move(folder), std::move(file)));

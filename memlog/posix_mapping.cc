@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 
 #include "guarded_ranges.h"
 #include "posix_status.h"
@@ -73,11 +74,17 @@ absl::StatusOr<std::shared_ptr<PosixMapping>> MapOpenFile(const std::string& pat
   if (size == 0) return absl::NotFoundError(path + " is empty");
   void* memory = ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return ErrnoStatus("mmap", path, errno);
-  return std::make_shared<PosixMapping>(static_cast<std::byte*>(memory), size);
+  try {
+    return std::make_shared<PosixMapping>(static_cast<std::byte*>(memory), size);
+  } catch (const std::bad_alloc&) {
+    ::munmap(memory, size);
+    return ErrnoStatus("mmap", path, ENOMEM);
+  }
 }
 
 absl::StatusOr<std::shared_ptr<PosixMapping>> MapNewImage(const std::string& path, int fd,
                                                           std::uint64_t bytes) {
+  if (!GrantOwner(fd, 0600)) return ErrnoStatus("chmod", path, errno);
   const FileSizeSignalBlock no_signal;
   int rc = 0;
   do {
@@ -98,26 +105,27 @@ absl::StatusOr<std::shared_ptr<PosixMapping>> MapNewImage(const std::string& pat
 
 absl::StatusOr<std::shared_ptr<Mapping>> MapPosixImage(const std::string& path,
                                                        std::uint64_t bytes) {
-  if (bytes > 0 && ::unlink(path.c_str()) != 0 && errno != ENOENT) {
+  const bool is_new = bytes > 0;
+  if (is_new && ::unlink(path.c_str()) != 0 && errno != ENOENT) {
     return ErrnoStatus("unlink", path, errno);
   }
   absl::StatusOr<OwnedDescriptor> fd =
-      OpenOwnFile(path, bytes > 0 ? O_RDWR | O_CREAT | O_EXCL : O_RDWR);
+      OpenOwnFile(path, is_new ? O_RDWR | O_CREAT | O_EXCL : O_RDWR);
   if (!fd.ok()) return fd.status();
   absl::StatusOr<std::shared_ptr<PosixMapping>> image =
-      bytes > 0 ? MapNewImage(path, fd->get(), bytes)
-                : MapOpenFile(path, fd->get(), PROT_READ | PROT_WRITE);
+      is_new ? MapNewImage(path, fd->get(), bytes)
+             : MapOpenFile(path, fd->get(), PROT_READ | PROT_WRITE);
+  // A forked child shall not be able to write into the log.
+  if (image.ok() && ::madvise((*image)->data(), (*image)->size(), MADV_DONTFORK) != 0) {
+    image = ErrnoStatus("madvise", path, errno);
+  }
   if (!image.ok()) {
-    if (bytes > 0) ::unlink(path.c_str());
+    if (is_new) ::unlink(path.c_str());
     return image.status();
   }
   // Who maps an old image reads it: one call instead of a fault per page. A hint.
-  if (bytes == 0) {
+  if (!is_new) {
     static_cast<void>(::madvise((*image)->data(), (*image)->size(), MADV_POPULATE_READ));
-  }
-  // A forked child shall not be able to write into the log.
-  if (::madvise((*image)->data(), (*image)->size(), MADV_DONTFORK) != 0) {
-    return ErrnoStatus("madvise", path, errno);
   }
   return *std::move(image);
 }
@@ -138,8 +146,9 @@ absl::StatusOr<std::shared_ptr<Mapping>> MapPosixKept(const std::string& path) {
   if (!fd.is_open()) return ErrnoStatus("open", path, errno);
   struct stat opened {};
   if (::fstat(fd.get(), &opened) != 0) return ErrnoStatus("fstat", path, errno);
-  if (!S_ISREG(opened.st_mode)) {
-    return absl::FailedPreconditionError(path + " is not a regular file: move it away");
+  // Anybody may make a directory in a memory file system before the engine does.
+  if (!S_ISREG(opened.st_mode) || opened.st_uid != ::geteuid()) {
+    return absl::FailedPreconditionError(path + " is not a file of ours: move it away");
   }
   // Locked alone it is on its way to another name.
   if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,22 @@ absl::StatusCode CodeOf(int error) {
   }
 }
 
+const char* WayOut(int error) noexcept {
+  switch (error) {
+    case EACCES:
+    case EPERM: return ": give this user the permission";
+    case EROFS: return ": mount it for writing";
+    case EFBIG: return ": raise the limit of file sizes (ulimit -f)";
+    case EMFILE:
+    case ENFILE: return ": raise the limit of open files (ulimit -n)";
+    case ENOMEM: return ": give it more memory (ulimit -v, vm.max_map_count)";
+    case ELOOP:
+    case EISDIR:
+    case ENXIO: return ": move it away";
+    default: return "";
+  }
+}
+
 sigset_t OnlyFileSize() noexcept {
   sigset_t set;
   sigemptyset(&set);
@@ -51,6 +68,7 @@ absl::Status ErrnoStatus(std::string_view call, const std::string& path, int err
   text += " (errno ";
   text += std::to_string(error);
   text += ")";
+  text += WayOut(error);
   return absl::Status(CodeOf(error), text);
 }
 
@@ -65,6 +83,12 @@ OwnedDescriptor& OwnedDescriptor::operator=(OwnedDescriptor&& other) noexcept {
 OwnedDescriptor::~OwnedDescriptor() {
   // The result says nothing that a sync before did not say.
   if (is_open()) ::close(fd_);
+}
+
+bool GrantOwner(int fd, mode_t mode) noexcept {
+  struct stat facts {};
+  if (::fstat(fd, &facts) != 0) return false;
+  return (facts.st_mode & mode) == mode || ::fchmod(fd, mode) == 0;
 }
 
 FileSizeSignalBlock::FileSizeSignalBlock() noexcept {

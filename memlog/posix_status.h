@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 
@@ -9,7 +11,8 @@ namespace pawl::inline v0 {
 
 // Status of a failed system call: names call, path and errno, and says what it means.
 //   returns   NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED (no space, no memory, file too large),
-//             FAILED_PRECONDITION (permission, read-only, not the kind of file we make), UNKNOWN
+//             FAILED_PRECONDITION (permission, read-only, not the kind of file we make), UNKNOWN;
+//             with what to do, where the call alone tells it
 absl::Status ErrnoStatus(std::string_view call, const std::string& path, int error);
 
 // A file descriptor that is closed with its owner.
@@ -32,6 +35,10 @@ class OwnedDescriptor {
  private:
   int fd_ = -1;
 };
+
+// Gives the owner of a file or directory that was just made what the umask took away.
+//   returns   false: errno says why
+bool GrantOwner(int fd, mode_t mode) noexcept;
 
 // Keeps SIGXFSZ (file size limit) away from the calling thread while it lives, so that the limit
 // is an EFBIG of the call and not the end of the host. Takes back what it caused itself.

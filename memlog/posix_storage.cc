@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 #include "pawl/check.h"
 #include "pawl/storage.h"
@@ -20,33 +21,48 @@
 namespace pawl::inline v0 {
 namespace {
 
+struct ClosedDirectory {
+  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+};
+
+FileIdentity::Kind KindOf(mode_t mode) noexcept {
+  if (S_ISREG(mode)) return FileIdentity::Kind::kRegular;
+  if (S_ISDIR(mode)) return FileIdentity::Kind::kDirectory;
+  return S_ISLNK(mode) ? FileIdentity::Kind::kLink : FileIdentity::Kind::kOther;
+}
+
 class PosixStorageFiles final : public Storage {
  public:
   absl::Status CreateDirectory(const std::string& path) override {
-    if (::mkdir(path.c_str(), 0700) == 0) return absl::OkStatus();
-    if (errno != EEXIST) return ErrnoStatus("mkdir", path, errno);
+    const bool is_new = ::mkdir(path.c_str(), 0700) == 0;
+    if (!is_new && errno != EEXIST) return ErrnoStatus("mkdir", path, errno);
     struct stat facts {};
-    if (::stat(path.c_str(), &facts) != 0) return ErrnoStatus("stat", path, errno);
-    if (S_ISDIR(facts.st_mode)) return absl::OkStatus();
-    return absl::FailedPreconditionError(path + " is not a directory: move it away");
-  }
-
-  absl::Status RemoveDirectory(const std::string& path) override {
-    if (::rmdir(path.c_str()) != 0) return ErrnoStatus("rmdir", path, errno);
+    if (::lstat(path.c_str(), &facts) != 0) return ErrnoStatus("stat", path, errno);
+    if (!S_ISDIR(facts.st_mode)) {
+      return absl::FailedPreconditionError(path + " is not a directory: move it away");
+    }
+    // Whatever the umask took away.
+    const bool is_narrow = is_new && (facts.st_mode & 0700U) != 0700U;
+    if (is_narrow && ::chmod(path.c_str(), 0700) != 0) return ErrnoStatus("chmod", path, errno);
     return absl::OkStatus();
   }
 
+  absl::Status RemoveDirectory(const std::string& path) override {
+    if (::rmdir(path.c_str()) == 0) return absl::OkStatus();
+    const bool is_used = errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY;
+    const absl::Status failed = ErrnoStatus("rmdir", path, errno);
+    return is_used ? absl::FailedPreconditionError(failed.message()) : failed;
+  }
+
   absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override {
-    DIR* const open = ::opendir(directory.c_str());
+    const std::unique_ptr<DIR, ClosedDirectory> open(::opendir(directory.c_str()));
     if (open == nullptr) return ErrnoStatus("opendir", directory, errno);
     std::vector<std::string> names;
-    for (errno = 0; const dirent* entry = ::readdir(open); errno = 0) {
+    for (errno = 0; const dirent* entry = ::readdir(open.get()); errno = 0) {
       const std::string name = entry->d_name;
       if (name != "." && name != "..") names.push_back(name);
     }
-    const int error = errno;
-    ::closedir(open);
-    if (error != 0) return ErrnoStatus("readdir", directory, error);
+    if (errno != 0) return ErrnoStatus("readdir", directory, errno);
     std::sort(names.begin(), names.end());
     return names;
   }
@@ -75,7 +91,12 @@ class PosixStorageFiles final : public Storage {
   absl::StatusOr<FileIdentity> Identify(const std::string& path) override {
     struct stat facts {};
     if (::lstat(path.c_str(), &facts) != 0) return ErrnoStatus("stat", path, errno);
-    return FileIdentity{.device = facts.st_dev, .inode = facts.st_ino};
+    return FileIdentity{.device = facts.st_dev,
+                        .inode = facts.st_ino,
+                        .kind = KindOf(facts.st_mode),
+                        .owner = facts.st_uid,
+                        .is_ours = facts.st_uid == ::geteuid(),
+                        .is_writable_by_all = (facts.st_mode & S_IWOTH) != 0};
   }
 
   absl::StatusOr<std::unique_ptr<File>> Lock(const std::string& directory) override {

@@ -1,10 +1,12 @@
 #include "recovery.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "content_hash.h"
+#include "frame_checksum.h"
 #include "manifest.h"
 
 namespace pawl::inline v0 {
@@ -75,11 +77,26 @@ void Recovery::ReadIndexes() {
     const absl::StatusOr<IndexedSegment> read =
         SegmentIndex::ReadHeader(*start_.storage, start_.directory, source_.header(index));
     const ContentHash chain = index == 0 ? ContentHash{} : indexed_.back().chain_hash;
-    if (!read.ok() || !read->Follows(end_, chain)) return;
+    if (!read.ok() || !read->Follows(end_, chain) || !HoldsSeal(index, *read)) return;
     starts_.push_back(end_);
     indexed_.push_back(*read);
     end_ = read->EndCursor();
   }
+}
+
+// The segment's last frame is the one that its index ends with; chained to all before, it tells a
+// segment of a copy of the log that went on by itself, or of an older copy, from this one.
+bool Recovery::HoldsSeal(std::uint64_t index, const IndexedSegment& indexed) const {
+  absl::StatusOr<std::unique_ptr<File>> file = start_.storage->Open(FileOf(index), FileMode::kRead);
+  if (!file.ok()) return false;
+  FrameHeader seal{};
+  const absl::Status read =
+      (*file)->ReadAt(indexed.seal.value() - geometry_.Start(index),
+                      std::as_writable_bytes(std::span<FrameHeader, 1>(&seal, 1)));
+  return read.ok() && seal.kind == FrameKind::kSeal && seal.address == indexed.seal.value() &&
+         seal.length == sizeof seal && seal.checksum == indexed.end.previous_checksum &&
+         seal.checksum == FrameChecksum(source_.header(index).salt,
+                                        reinterpret_cast<const std::byte*>(&seal), sizeof seal);
 }
 
 // Of the frames scanned last, of those behind them, and of the segments.
@@ -153,7 +170,17 @@ absl::Status Recovery::LookBehind(From from) {
     const std::uint64_t start = geometry_.Start(index);
     const std::uint64_t offset = end_.next.value() > start ? end_.next.value() - start : 0;
     FindWitnesses(*segment, geometry_, offset, end_.epoch, log_end, witnesses);
-    facts_.has_bytes_behind = facts_.has_bytes_behind || !BytesBehind(*segment).empty();
+    if (BytesBehind(*segment).empty()) continue;
+    facts_.has_bytes_behind = true;
+    // Open removes what it does not go on with before it begins an epoch.
+    const bool is_behind_seal = end_.next.value() <= geometry_.FirstFrame(index);
+    if (is_behind_seal && source_.header(index).epoch < end_.epoch.value()) {
+      return absl::DataLossError(
+          FileOf(index) + " was written from epoch " + std::to_string(source_.header(index).epoch) +
+          " on, but what is before it in epoch " + std::to_string(end_.epoch.value()) +
+          ": the files are of several copies of this log; put the right "
+          "file in its place");
+    }
   }
   return absl::OkStatus();
 }
@@ -184,12 +211,20 @@ absl::StatusOr<std::optional<Recovery::Marks>> Recovery::ReadMarks(
   const std::string path = directory + "/" + kMarksName;
   const absl::StatusOr<std::shared_ptr<Mapping>> mapping = start_.storage->MapImage(path, 0);
   // Only what is not there is none. Marks that cannot be read may be all that tells of published
-  // records: whoever goes on without them removes those.
-  const bool is_usable = directory == start_.images->directory();
+  // records: whoever goes on without them removes those. A hot directory that is done without
+  // cannot be read.
+  const bool is_done_without =
+      directory != start_.images->directory() && directory != start_.images->log_directory();
   const bool is_none = absl::IsNotFound(mapping.status()) ||
-                       (absl::IsFailedPrecondition(mapping.status()) && !is_usable);
+                       (absl::IsFailedPrecondition(mapping.status()) && is_done_without);
   if (is_none) return std::nullopt;
   if (!mapping.ok()) return mapping.status();
+  std::uint64_t magic = 0;
+  std::memcpy(&magic, (*mapping)->data(), std::min(sizeof magic, (*mapping)->size()));
+  // 0: an engine died when it had just made them.
+  if (magic != kMarksMagic && magic != 0) {
+    return absl::FailedPreconditionError(path + " is not the marks of a log: move it away");
+  }
   if ((*mapping)->size() < sizeof(HotMarks)) return std::nullopt;
   const HotMarks& marks = *reinterpret_cast<const HotMarks*>((*mapping)->data());
   if (!AreOpen(marks, *start_.boot_id)) return std::nullopt;

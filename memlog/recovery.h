@@ -74,6 +74,7 @@ class Recovery {
   absl::Status ExamineFiles();
   absl::Status ExamineImages();
   void ReadIndexes();
+  bool HoldsSeal(std::uint64_t index, const IndexedSegment& indexed) const;
   absl::Status Scan(std::uint64_t index, From from);
   absl::Status LookBehind(From from);
   Epoch NewestEpochIn(const Witnesses& behind) const;

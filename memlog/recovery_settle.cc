@@ -3,20 +3,12 @@
 #include <utility>
 
 #include "block_file.h"
+#include "log_names.h"
 #include "manifest.h"
 #include "recovery.h"
 #include "segment_file.h"
 
 namespace pawl::inline v0 {
-namespace {
-
-// A segment's name, or that of its index.
-bool IsOfSegment(std::string name) {
-  if (name.ends_with(".idx")) name.replace(name.size() - 3, 3, "seg");
-  return SegmentIndexOf(name).has_value();
-}
-
-}  // namespace
 
 absl::Status Recovery::Settle() {
   if (absl::Status removed = RemoveDrafts(); !removed.ok()) return removed;
@@ -141,7 +133,7 @@ absl::Status Recovery::RemoveDrafts() {
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
     const std::size_t end = name.rfind(".tmp");
-    if (end == std::string::npos || !IsOfSegment(name.substr(0, end))) continue;
+    if (end == std::string::npos || !IsSegmentName(name.substr(0, end))) continue;
     if (absl::Status gone = UnlinkIfThere(*start_.storage, start_.directory + "/" + name);
         !gone.ok()) {
       return gone;

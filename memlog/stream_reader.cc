@@ -12,6 +12,11 @@ LogReader ReaderOfAll(const std::shared_ptr<ReadableSegments>& segments) {
   return LogReader(segments, Address(segments->geometry().FirstFrame(0)), Position());
 }
 
+absl::Status ContradictedIndex(std::uint64_t segment) {
+  return absl::DataLossError("the index of segment " + std::to_string(segment) +
+                             " tells of an event that is not there: remove the index");
+}
+
 }  // namespace
 
 StreamReader::StreamReader(std::shared_ptr<ReadableSegments> segments, std::uint32_t stream)
@@ -76,19 +81,18 @@ const RecordView* StreamReader::Fetch(const Place& place) {
     frame_ = status_.ok() ? reader_.NextFrame(end) : nullptr;
     if (frame_ == nullptr || !holds(*frame_)) {
       if (status_.ok()) status_ = reader_.status();
-      if (status_.ok()) {
-        status_ = absl::DataLossError("the index of segment " + std::to_string(segment_) +
-                                      " tells of an event that is not there: remove the index");
-      }
+      if (status_.ok()) status_ = ContradictedIndex(segment_);
       return nullptr;
     }
   }
   event_.reset();
   ForEachRecord(*frame_, [&](const RecordView& record) {
-    if (record.position == place.position) event_.emplace(record);
+    const bool is_ours =
+        record.header.stream == stream_ && record.header.kind == RecordKind::kEvent;
+    if (record.position == place.position && is_ours) event_.emplace(record);
   });
   if (reader_.IsIntact() && event_.has_value()) return &*event_;
-  status_ = reader_.status();
+  status_ = reader_.status().ok() ? ContradictedIndex(segment_) : reader_.status();
   return nullptr;
 }
 

@@ -299,7 +299,11 @@ absl::StatusOr<FileIdentity> SimStorage::Identify(const std::string& path) {
   if (is_off_) return Off();
   const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(path);
   if (!entry.ok()) return entry.status();
-  return FileIdentity{.device = disk_.IsInMemory(path) ? 2U : 1U, .inode = entry->inode};
+  FileIdentity identity;
+  identity.device = disk_.IsInMemory(path) ? 2U : 1U;
+  identity.inode = entry->inode;
+  if (entry->is_directory) identity.kind = FileIdentity::Kind::kDirectory;
+  return identity;
 }
 
 absl::StatusOr<std::unique_ptr<File>> SimStorage::Lock(const std::string& directory) {

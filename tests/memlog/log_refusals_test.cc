@@ -1,4 +1,6 @@
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +19,28 @@ class LogRefusalsTest : public LogTest {
     const absl::Status status = OpenStatus(options);
     EXPECT_EQ(status.code(), code) << status.ToString();
     EXPECT_NE(std::string(status.message()).find(part), std::string::npos) << status.ToString();
+  }
+
+  // The exit status of a child that does `act`; 100 if it did not end so.
+  template <class Act>
+  int InChild(const Act& act) {
+    const pid_t child = ::fork();
+    EXPECT_GE(child, 0);
+    if (child == 0) ::_exit(act());
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 100;
+  }
+  // As a user whom permissions bind: root may do everything.
+  template <class Act>
+  int InChildOfNobody(const Act& act) {
+    constexpr ::uid_t kNobody = 65534;
+    const bool is_root = ::geteuid() == 0;
+    EXPECT_TRUE(!is_root || ::chown(scratch_.path().c_str(), kNobody, kNobody) == 0);
+    return InChild([&] {
+      if (is_root && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) return 99;
+      return act();
+    });
   }
 };
 
@@ -135,20 +159,171 @@ TEST_F(LogRefusalsTest, OptionsOutOfRangeAreRefusedBeforeAnythingIsMade) {
   refuse(options);
 }
 
-TEST_F(LogRefusalsTest, FilesAreForTheOwnerOnly) {
-  auto log = OpenLog();
-  ASSERT_NE(log, nullptr);
-  AppendEvents(*log, 1, 3);
-  ASSERT_TRUE(DriveToRest(*log));
-  for (const char* const directory : {"log", "hot"}) {
-    struct stat facts {};
-    ASSERT_EQ(::stat(scratch_.Sub(directory).c_str(), &facts), 0);
-    EXPECT_EQ(facts.st_mode & 0777U, 0700U);
-    for (const auto& entry : std::filesystem::directory_iterator(scratch_.Sub(directory))) {
-      ASSERT_EQ(::stat(entry.path().c_str(), &facts), 0);
-      EXPECT_EQ(facts.st_mode & 0777U, 0600U) << entry.path();
+// A umask that takes everything away made files that their own engine could not open again.
+TEST_F(LogRefusalsTest, FilesAreForTheOwnerOnlyWhateverTheUmaskIs) {
+  for (const ::mode_t mask : {0000U, 0022U, 0077U, 0277U, 0477U, 0777U}) {
+    SCOPED_TRACE(mask);
+    std::filesystem::remove_all(scratch_.Sub("log"));
+    EXPECT_EQ(InChildOfNobody([&] {
+                ::umask(mask);
+                auto log = Log::Open(Options());
+                if (!log.ok()) return 1;
+                AppendEvents(**log, 1, 200, 1000);
+                if (!DriveToRest(**log)) return 2;
+                log->reset();
+                log = Log::Open(Options());
+                return log.ok() && CountEvents(**log) == 200U ? 0 : 3;
+              }),
+              0);
+    for (const char* const directory : {"log", "hot"}) {
+      struct stat facts {};
+      ASSERT_EQ(::stat(scratch_.Sub(directory).c_str(), &facts), 0);
+      EXPECT_EQ(facts.st_mode & 0777U, 0700U);
+      for (const auto& entry : std::filesystem::directory_iterator(scratch_.Sub(directory))) {
+        ASSERT_EQ(::stat(entry.path().c_str(), &facts), 0);
+        EXPECT_EQ(facts.st_mode & 0777U, 0600U) << entry.path();
+      }
+    }
+    std::filesystem::remove_all(scratch_.Sub("hot"));
+  }
+}
+
+TEST_F(LogRefusalsTest, ADirectoryThatEverybodyMayWriteIsRefusedUnlessTold) {
+  for (const char* const name : {"log", "hot"}) {
+    for (const ::mode_t mode : {0777U, 01777U, 0702U}) {
+      SCOPED_TRACE(std::string(name) + " " + std::to_string(mode));
+      std::filesystem::create_directory(scratch_.Sub(name));
+      ASSERT_EQ(::chmod(scratch_.Sub(name).c_str(), mode), 0);
+      ExpectRefused(scratch_.Sub(name), Options());
+      ExpectRefused("allow_shared_directory", Options());
+      EXPECT_TRUE(std::filesystem::is_empty(scratch_.Sub(name)));
+      LogOptions options = Options();
+      options.allow_shared_directory = true;
+      auto log = OpenLog(options);
+      ASSERT_NE(log, nullptr);
+      AppendEvents(*log, 1, 3);
+      ASSERT_OK(log->Close());
+      log = nullptr;
+      std::filesystem::remove_all(scratch_.Sub("log"));
+      std::filesystem::remove_all(scratch_.Sub("hot"));
     }
   }
+  // Its group is its owner's choice.
+  std::filesystem::create_directory(scratch_.Sub("log"));
+  ASSERT_EQ(::chmod(scratch_.Sub("log").c_str(), 0770), 0);
+  ASSERT_OK(OpenStatus());
+}
+
+// Everything called *.img went, and a clean stop failed because the directory could not be removed.
+TEST_F(LogRefusalsTest, FilesOfOthersBesideOursAreLeftAlone) {
+  for (const char* const directory : {"log", "hot"}) {
+    std::filesystem::create_directory(scratch_.Sub(directory));
+    for (const char* const name :
+         {"disk.img", "disk.img.tmp", "00.img", "x.seg", "7.idx", "x.cut", "x.tmp", "notes"}) {
+      WriteWhole(scratch_.Sub(directory) + "/" + name, Bytes(10, std::byte{1}));
+    }
+    std::filesystem::create_directory(scratch_.Sub(directory) + "/a.img");
+    ASSERT_EQ(::mkfifo((scratch_.Sub(directory) + "/b.img").c_str(), 0600), 0);
+  }
+  const auto hot = ReadFiles(scratch_.Sub("hot"));
+  const auto beside = ReadFiles(scratch_.Sub("log"));
+  for (int life = 0; life < 3; ++life) {
+    auto log = OpenLog();
+    ASSERT_NE(log, nullptr);
+    AppendEvents(*log, 1 + 100U * static_cast<unsigned>(life),
+                 100 + 100U * static_cast<unsigned>(life), 1000);
+    if (life == 2) ASSERT_OK(log->Close());
+  }
+  EXPECT_EQ(ReadFiles(scratch_.Sub("hot")), hot);
+  const auto all = ReadFiles(scratch_.Sub("log"));
+  for (const auto& [name, bytes] : beside) EXPECT_TRUE(all.contains(name) && all.at(name) == bytes);
+  EXPECT_TRUE(std::filesystem::exists(scratch_.Sub("hot/b.img")));
+}
+
+// A memory volume of its own for the images, as the README advises for containers.
+TEST_F(LogRefusalsTest, AHotDirectoryThatIsAMountStaysAtACleanStop) {
+  std::filesystem::create_directory(scratch_.Sub("hot"));
+  const int result = InChild([&] {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", scratch_.Sub("hot").c_str(), "tmpfs", 0, "mode=0700") != 0) {
+      return 9;
+    }
+    auto log = Log::Open(Options());
+    if (!log.ok()) return 1;
+    AppendEvents(**log, 1, 3);
+    const bool is_there = std::filesystem::exists(scratch_.Sub("hot/marks"));
+    if (!is_there || !(*log)->Close().ok()) return 2;
+    return std::filesystem::is_empty(scratch_.Sub("hot")) ? 0 : 3;
+  });
+  if (result == 9) GTEST_SKIP() << "no mounts here";
+  EXPECT_EQ(result, 0);
+}
+
+// Where manifest and segments were lost, a new log began in silence.
+TEST_F(LogRefusalsTest, WhatIsLeftOfALogThatIsGoneIsNoNewLog) {
+  {
+    auto log = OpenLog();
+    ASSERT_NE(log, nullptr);
+    AppendEvents(*log, 1, 200, 1000);
+    ASSERT_TRUE(DriveToRest(*log));
+    ASSERT_OK(log->Close());
+  }
+  const auto files = ReadFiles(scratch_.Sub("log"));
+  for (const std::string left : {"evidence", "0000000000.idx", "0000000001.seg"}) {
+    SCOPED_TRACE(left);
+    const std::map<std::string, Bytes> only = {{left, files.at(left)}};
+    WriteFiles(scratch_.Sub("log"), only);
+    ExpectRefused(left, Options(), absl::StatusCode::kDataLoss);
+    EXPECT_EQ(ReadFiles(scratch_.Sub("log")), only);
+  }
+  const std::map<std::string, Bytes> foreign = {{"evidence", Bytes(100, std::byte{'x'})}};
+  WriteFiles(scratch_.Sub("log"), foreign);
+  ExpectRefused("not the evidence of a log", Options());
+  EXPECT_EQ(ReadFiles(scratch_.Sub("log")), foreign);
+}
+
+TEST_F(LogRefusalsTest, ARefusedOpenLeavesNoHotDirectory) {
+  {
+    auto log = OpenLog();
+    ASSERT_NE(log, nullptr);
+    AppendEvents(*log, 1, 3);
+    ASSERT_OK(log->Close());
+  }
+  Bytes segment = ReadWhole(File("0000000000.seg"));
+  segment[kSegmentHeaderBytes + 100] ^= std::byte{1};
+  WriteWhole(File("0000000000.seg"), segment);
+  ExpectRefused("0000000000.seg", Options(), absl::StatusCode::kDataLoss);
+  EXPECT_FALSE(std::filesystem::exists(scratch_.Sub("hot")));
+}
+
+// The images of the life before are in the log's directory; an engine that may not read their marks
+// went on without them, and removed them.
+TEST_F(LogRefusalsTest, MarksBesideTheSegmentsThatCannotBeReadEndTheOpen) {
+  LogOptions options = Options();
+  options.hot_directory = options.directory;
+  const auto as_nobody = [&](auto&& act) { return InChildOfNobody(act); };
+  ASSERT_EQ(as_nobody([&] {
+              auto log = Log::Open(options);
+              if (!log.ok()) return 1;
+              AppendEvents(**log, 1, 3);
+              return 0;
+            }),
+            0);
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give permissions back";
+  ASSERT_EQ(::chmod(File("marks").c_str(), 0), 0);
+  EXPECT_EQ(as_nobody([&] {
+              const absl::Status status = OpenStatus();
+              const bool is_told = status.message().find("log/marks") != std::string::npos;
+              return status.code() == absl::StatusCode::kFailedPrecondition && is_told ? 0 : 1;
+            }),
+            0);
+  ASSERT_EQ(::chmod(File("marks").c_str(), 0600), 0);
+  EXPECT_EQ(as_nobody([&] {
+              auto log = Log::Open(Options());
+              return log.ok() && CountEvents(**log) == 3U ? 0 : 1;
+            }),
+            0);
 }
 
 TEST_F(LogRefusalsTest, TheManifestDecidesTheSegmentSize) {

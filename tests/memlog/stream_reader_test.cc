@@ -9,6 +9,9 @@
 
 #include <gtest/gtest.h>
 
+#include "../core/test_seed.h"
+#include "frame_checksum.h"
+#include "index_format.h"
 #include "log_fixture.h"
 
 namespace pawl::inline v0 {
@@ -89,10 +92,51 @@ class StreamReaderTest : public LogTest, public ::testing::WithParamInterface<Mo
     EXPECT_TRUE(std::equal(expected.begin(), expected.end(), event->payload()));
   }
 
-  std::mt19937_64 random_{5};
+  std::mt19937_64 random_{SeedOfTest()};
   std::unique_ptr<Log> log_;
   std::map<std::uint32_t, std::vector<Position>> given_;
 };
+
+// Somebody set every posting of an index to the event behind it, and made the checksums right.
+void ForgePostings(const std::string& path) {
+  Bytes bytes = ReadWhole(path);
+  SegmentIndexHeader header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  for (std::size_t at = bytes.size() - header.postings * sizeof(IndexPosting); at < bytes.size();
+       at += sizeof(IndexPosting)) {
+    IndexPosting posting = 0;
+    std::memcpy(&posting, bytes.data() + at, sizeof posting);
+    posting = static_cast<IndexPosting>((posting + 1) % header.records);
+    std::memcpy(bytes.data() + at, &posting, sizeof posting);
+  }
+  header.body_checksum = Crc32c(0, bytes.data() + sizeof header, bytes.size() - sizeof header);
+  header.checksum = BlockChecksum(header);
+  std::memcpy(bytes.data(), &header, sizeof header);
+  WriteWhole(path, bytes);
+}
+
+// It handed out events of other streams.
+TEST_P(StreamReaderTest, AForgedIndexShowsNoEventOfAnotherStream) {
+  for (const auto& entry : std::filesystem::directory_iterator(scratch_.Sub("log"))) {
+    if (entry.path().extension() == ".idx") ForgePostings(entry.path());
+  }
+  std::size_t refused = 0;
+  for (std::uint32_t stream = 1; stream <= kStreams; ++stream) {
+    StreamReader reader = log_->NewStreamReader(stream);
+    std::size_t number = 0;
+    while (const RecordView* const event = reader.NextEvent(log_->published())) {
+      EXPECT_EQ(event->header.stream, stream);
+      ++number;
+    }
+    if (reader.status().ok()) {
+      EXPECT_EQ(number, given_[stream].size());
+      continue;
+    }
+    EXPECT_EQ(reader.status().code(), absl::StatusCode::kDataLoss);
+    ++refused;
+  }
+  EXPECT_EQ(refused > 0, GetParam().is_indexed);
+}
 
 TEST_P(StreamReaderTest, EveryStreamIsReadForwardAndBackward) {
   const Address limit = log_->published();

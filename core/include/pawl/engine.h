@@ -38,8 +38,9 @@ enum class Threads : std::uint8_t {
 };
 
 struct EngineOptions {
-  std::string directory{};      // the log; created if its parent exists
-  std::string hot_directory{};  // empty: /dev/shm/pawl-<log id>
+  std::string directory{};              // the log; created if its parent exists
+  std::string hot_directory{};          // empty: /dev/shm/pawl-<log id>
+  bool allow_shared_directory = false;  // both of them; see LogOptions
   std::uint64_t segment_bytes = std::uint64_t{64} << 20;
   std::uint64_t undurable_bytes_max = std::uint64_t{256} << 20;
   std::uint32_t commit_bytes_max = 0;  // 0: the smaller of 1 MiB and a quarter of a segment

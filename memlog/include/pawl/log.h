@@ -24,6 +24,9 @@ namespace pawl::inline v0 {
 struct LogOptions {
   std::string directory{};      // created if its parent exists
   std::string hot_directory{};  // empty: /dev/shm/pawl-<log id>; see README "Containers"
+  // Open in a directory (either of them) where every user may write, or in a hot directory of
+  // another user: they could put files of theirs in place of the log's. Refused otherwise.
+  bool allow_shared_directory = false;
   std::uint64_t segment_bytes = std::uint64_t{64} << 20;  // of a new log; a multiple of 64 KiB
   // Published − durable never exceeds this (P3); also bounds the memory of the hot images.
   std::uint64_t undurable_bytes_max = std::uint64_t{256} << 20;
@@ -82,8 +85,9 @@ class SegmentPreparer;
 // durable; it returns with the first segment ready.
 class Log {
  public:
-  //   errors    FAILED_PRECONDITION directory missing or not writable, opened by another engine,
-  //             newer format version; DATA_LOSS what was known to be durable is not there, or a
+  //   errors    FAILED_PRECONDITION directory missing, not writable or writable by all, opened by
+  //             another engine, something that is no file of ours under one of our names, newer
+  //             format version; DATA_LOSS what was known to be durable is not there, or a
   //             manifest or segment header is damaged; RESOURCE_EXHAUSTED disk full;
   //             INVALID_ARGUMENT options out of range
   static absl::StatusOr<std::unique_ptr<Log>> Open(const LogOptions& options);

@@ -79,11 +79,16 @@ enum class FileMode {
   kDurable,  // must exist; aligned writes, each durable when it returns
 };
 
-// What identifies a file whatever it is called.
+// What a name stands for. A link is itself, not what it leads to.
 struct FileIdentity {
-  std::uint64_t device = 0;
+  enum class Kind : std::uint8_t { kRegular, kDirectory, kLink, kOther };
+
+  std::uint64_t device = 0;  // with the inode: the same file whatever it is called
   std::uint64_t inode = 0;
-  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+  Kind kind = Kind::kRegular;
+  std::uint32_t owner = 0;  // number of a user
+  bool is_ours = true;      // the owner is the user of this process
+  bool is_writable_by_all = false;
 };
 
 // The only way the log touches files and hot images, so that tests can cut the power at any write.
@@ -94,7 +99,8 @@ class Storage {
   virtual ~Storage() = default;
 
   virtual absl::Status CreateDirectory(const std::string& path) = 0;  // Ok if it is there already
-  virtual absl::Status RemoveDirectory(const std::string& path) = 0;  // must be empty
+  //   errors    FAILED_PRECONDITION not empty, in use as a mount point, or no permission
+  virtual absl::Status RemoveDirectory(const std::string& path) = 0;
   //   errors    NOT_FOUND no such directory
   virtual absl::StatusOr<std::vector<std::string>> List(const std::string& directory) = 0;
   //   errors    NOT_FOUND no such file; ALREADY_EXISTS for kCreate; FAILED_PRECONDITION not a
@@ -104,6 +110,7 @@ class Storage {
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   virtual absl::Status Unlink(const std::string& path) = 0;  // NOT_FOUND if it is not there
   virtual absl::Status SyncDirectory(const std::string& path) = 0;
+  //   errors    NOT_FOUND nothing has that name; FAILED_PRECONDITION no permission to look
   virtual absl::StatusOr<FileIdentity> Identify(const std::string& path) = 0;
 
   // Takes the writer's lock of `directory`; it ends with the returned object or the process.

@@ -76,7 +76,13 @@ class SteppedStorage : public Storage {
 class CopyStorage final : public SteppedStorage {
  public:
   explicit CopyStorage(FileIdentity original) : SteppedStorage(1), original_(original) {}
-  absl::StatusOr<FileIdentity> Identify(const std::string&) override { return original_; }
+  absl::StatusOr<FileIdentity> Identify(const std::string& path) override {
+    absl::StatusOr<FileIdentity> found = SteppedStorage::Identify(path);
+    if (!found.ok()) return found;
+    found->device = original_.device;
+    found->inode = original_.inode;
+    return found;
+  }
 
  private:
   const FileIdentity original_;
