@@ -89,6 +89,11 @@ struct FileIdentity {
   std::uint32_t owner = 0;  // number of a user
   bool is_ours = true;      // the owner is the user of this process
   bool is_writable_by_all = false;
+
+  // True for the same file, whatever became of its owner and permissions.
+  friend bool operator==(const FileIdentity& a, const FileIdentity& b) noexcept {
+    return a.device == b.device && a.inode == b.inode;
+  }
 };
 
 // The only way the log touches files and hot images, so that tests can cut the power at any write.
