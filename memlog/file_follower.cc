@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <span>
 #include <utility>
 
@@ -24,10 +23,10 @@ constexpr std::uint64_t AlignDown(std::uint64_t bytes) noexcept {
 // A segment's copy. Its memory comes when it is filled.
 class Copy final : public Mapping {
  public:
+  //   returns   nullptr: no memory
   static std::shared_ptr<Mapping> New(std::size_t bytes) {
     void* const memory = std::calloc(bytes + kBlockBytes, 1);
-    if (memory == nullptr) throw std::bad_alloc();
-    return std::make_shared<Copy>(memory, bytes);
+    return memory == nullptr ? nullptr : std::make_shared<Copy>(memory, bytes);
   }
   Copy(void* memory, std::size_t bytes) noexcept : Mapping(AlignUp(memory), bytes), all_(memory) {}
   ~Copy() override { std::free(all_); }
@@ -121,9 +120,15 @@ absl::StatusOr<bool> FileFollower::OpenSegment(std::uint64_t index) {
   const absl::StatusOr<SegmentHeader> header =
       ReadSegmentHeader(**file, start_.manifest, index, path);
   if (!header.ok()) return header.status();
+  std::shared_ptr<Mapping> copy = Copy::New(start_.manifest.segment_bytes);
+  if (copy == nullptr) {
+    return absl::ResourceExhaustedError("no memory for the " +
+                                        std::to_string(start_.manifest.segment_bytes) +
+                                        " bytes of segment " + std::to_string(index));
+  }
   identity_ = *identity;
   header_ = *header;
-  copy_ = Copy::New(start_.manifest.segment_bytes);
+  copy_ = std::move(copy);
   std::memcpy(copy_->data(), &header_, sizeof header_);
   file_ = *std::move(file);
   return true;

@@ -42,6 +42,7 @@ void SetName(ReaderSlot& slot, std::string_view name) noexcept {
   for (std::size_t word = 0; word < slot.name.size(); ++word) {
     std::uint64_t value = 0;
     std::memcpy(&value, bytes + word * 8, 8);
+    // Relaxed: a hint.
     slot.name[word].store(value, std::memory_order_relaxed);
   }
 }
@@ -98,11 +99,13 @@ std::vector<ReaderProcess> ReaderBoard::List() const {
   const auto now = static_cast<std::uint64_t>(KernelParking::NowNs());
   for (std::uint32_t i = 0; i < slots_count_; ++i) {
     const ReaderSlot& slot = slots_[i];
+    // Relaxed, all: hints of another process, perhaps of two moments.
     const std::uint64_t owner = slot.owner.load(std::memory_order_relaxed);
     if (owner == 0) continue;
     const std::uint64_t heartbeat = slot.heartbeat_ns.load(std::memory_order_relaxed);
     found.push_back({.pid = PidOf(owner),
                      .name = Shown(slot),
+                     // Relaxed, all: as above.
                      .position = Position(slot.position.load(std::memory_order_relaxed)),
                      .address = Address(slot.address.load(std::memory_order_relaxed)),
                      .silent_ns = now > heartbeat ? now - heartbeat : 0,
@@ -154,6 +157,7 @@ ReaderSeat::~ReaderSeat() {
 }
 
 void ReaderSeat::Tell(Address address, Position position) noexcept {
+  // Relaxed, all: hints for who lists the readers.
   slot_->address.store(address.value(), std::memory_order_relaxed);
   slot_->position.store(position.value(), std::memory_order_relaxed);
   slot_->heartbeat_ns.store(static_cast<std::uint64_t>(KernelParking::NowNs()),
@@ -161,6 +165,7 @@ void ReaderSeat::Tell(Address address, Position position) noexcept {
 }
 
 void ReaderSeat::BeginWait(bool for_durable) noexcept {
+  // Relaxed: a hint.
   slot_->is_waiting.store(1, std::memory_order_relaxed);
   std::atomic<std::uint32_t>& flag =
       for_durable ? header_->is_durable_awaited : header_->is_published_awaited;
@@ -169,6 +174,9 @@ void ReaderSeat::BeginWait(bool for_durable) noexcept {
   flag.store(1, std::memory_order_relaxed);
 }
 
-void ReaderSeat::EndWait() noexcept { slot_->is_waiting.store(0, std::memory_order_relaxed); }
+void ReaderSeat::EndWait() noexcept {
+  // Relaxed: a hint.
+  slot_->is_waiting.store(0, std::memory_order_relaxed);
+}
 
 }  // namespace pawl::inline v0

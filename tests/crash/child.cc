@@ -21,18 +21,6 @@ int Reap(pid_t pid) {
   return status;
 }
 
-bool EndsWithin(pid_t pid, int deadline_ms) {
-  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  PAWL_CHECK(fd >= 0);
-  pollfd end{.fd = fd, .events = POLLIN, .revents = 0};
-  int rc = 0;
-  do {
-    rc = ::poll(&end, 1, deadline_ms);
-  } while (rc < 0 && errno == EINTR);
-  ::close(fd);
-  return rc == 1;
-}
-
 }  // namespace
 
 Child::Child(const std::function<int()>& run) : pid_(::fork()) {
@@ -48,11 +36,23 @@ Child::~Child() {
   Reap(pid_);
 }
 
-bool Child::HasEnded() const { return EndsWithin(pid_, 0); }
+bool Child::EndsWithin(std::chrono::nanoseconds time) const {
+  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  PAWL_CHECK(fd >= 0);
+  pollfd end{.fd = fd, .events = POLLIN, .revents = 0};
+  const timespec timeout{.tv_sec = static_cast<time_t>(time.count() / 1'000'000'000),
+                         .tv_nsec = static_cast<long>(time.count() % 1'000'000'000)};
+  int rc = 0;
+  do {
+    rc = ::ppoll(&end, 1, &timeout, nullptr);
+  } while (rc < 0 && errno == EINTR);
+  ::close(fd);
+  return rc == 1;
+}
 
 ChildEnd Child::Wait(int deadline_ms) {
   ChildEnd end;
-  end.was_hung = !EndsWithin(pid_, deadline_ms);
+  end.was_hung = !EndsWithin(std::chrono::milliseconds(deadline_ms));
   if (end.was_hung) ::kill(pid_, SIGKILL);
   const int status = Reap(pid_);
   pid_ = -1;

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <functional>
 
 namespace pawl::inline v0 {
@@ -22,7 +23,9 @@ class Child {
   Child& operator=(const Child&) = delete;
   ~Child();
 
-  bool HasEnded() const;
+  // Waits for the end, for at most `time`.
+  //   returns   true: it has ended; Wait() tells how
+  bool EndsWithin(std::chrono::nanoseconds time) const;
   // Waits for the end, for at most `deadline_ms`; then kills.
   ChildEnd Wait(int deadline_ms);
 

@@ -1,6 +1,5 @@
 #include "kill_campaign.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,14 +15,9 @@ namespace {
 
 // No healthy life comes near it.
 constexpr auto kDeadline = std::chrono::seconds(30);
-constexpr long kLookEveryNs = 50'000;
+constexpr auto kLookEvery = std::chrono::microseconds(50);
 // The moment of a kill: up to 2^14 µs behind, each power of two as likely as the next.
 constexpr std::uint64_t kDelayBits = 14;
-
-void Sleep(std::uint64_t ns) {
-  const timespec time{.tv_sec = 0, .tv_nsec = static_cast<long>(ns)};
-  ::nanosleep(&time, nullptr);
-}
 
 std::string NewRoot() {
   const std::string place = std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : "/tmp";
@@ -94,14 +88,15 @@ void KillCampaign::RunLife(bool stops) {
   });
   bool is_seen = true;
   if (is_in_open) {
-    Sleep(random_.Below(4'000'000));
+    victim.EndsWithin(std::chrono::microseconds(random_.Below(4000)));
   } else if (is_stop) {
     Await(victim, [] { return false; });
   } else {
     is_seen = Await(victim, [&] {
       return report->lives.load(std::memory_order_acquire) > lives && HaveAllSeenMore();
     });
-    if (is_seen) Sleep((std::uint64_t{1} << random_.Below(kDelayBits)) * 1000);
+    const std::uint64_t delay_us = std::uint64_t{1} << random_.Below(kDelayBits);
+    if (is_seen) victim.EndsWithin(std::chrono::microseconds(delay_us));
   }
   const ChildEnd end = victim.Wait(is_stop ? 20'000 : 0);
   Count(end, *report, end.was_hung && !is_stop);
@@ -156,7 +151,9 @@ void KillCampaign::AwaitTheEnd(std::uint64_t number) {
     });
   };
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
-  while (!have_all() && std::chrono::steady_clock::now() < deadline) Sleep(kLookEveryNs);
+  while (!have_all() && std::chrono::steady_clock::now() < deadline) {
+    if (readers_.front().process->EndsWithin(kLookEvery)) break;
+  }
   if (!have_all()) {
     Fail(tally_->hung, "readers do not reach the end of a log that was closed: " + Progress());
   }
@@ -175,11 +172,10 @@ template <class IsDone>
 bool KillCampaign::Await(Child& victim, IsDone is_done) {
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
   while (!is_done()) {
-    if (victim.HasEnded() || std::chrono::steady_clock::now() > deadline) return false;
+    if (victim.EndsWithin(kLookEvery) || std::chrono::steady_clock::now() > deadline) return false;
     for (const Reader& reader : readers_) {
-      if (reader.process->HasEnded()) return false;
+      if (reader.process->EndsWithin(std::chrono::nanoseconds(0))) return false;
     }
-    Sleep(kLookEveryNs);
   }
   return true;
 }
