@@ -1,6 +1,7 @@
 // Shows a log while another process writes it: every record of a bank, a market or any other, as
 // far as it survives a power cut. Ends with Ctrl-C, or with --once at the end of the log.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -15,35 +16,64 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What the log says of its own types.
+// Names what it learns from the log itself: no type of the program that wrote it is known here.
 class Printer {
  public:
   void operator()(const pawl::RecordView& record) {
-    const auto position = static_cast<unsigned long long>(record.position.value());
-    if (record.header.kind == pawl::RecordKind::kTypeBound) Learn(record);
-    if (record.header.kind != pawl::RecordKind::kEvent) {
-      std::printf("%12llu  record of kind %u\n", position, unsigned{Code(record.header.kind)});
-      return;
-    }
-    std::printf("%12llu  stream %u, version %llu: %s", position, record.header.stream,
-                static_cast<unsigned long long>(record.header.version()),
-                names_[record.header.type].c_str());
-    for (std::uint32_t i = 0; i < record.header.payload_bytes(); ++i) {
-      std::printf("%s%02x", i % 8 == 0 ? " " : "", std::to_integer<unsigned>(record.payload()[i]));
+    std::printf("%12llu  ", static_cast<unsigned long long>(record.position.value()));
+    switch (record.header.kind) {
+      case pawl::RecordKind::kEvent: PrintEvent(record); break;
+      case pawl::RecordKind::kEpochBegan:
+        std::printf("epoch %u began", Payload<pawl::EpochBegan>(record).epoch);
+        break;
+      case pawl::RecordKind::kTypeBound: LearnType(record); break;
+      case pawl::RecordKind::kCategoryBound:
+        categories_[record.header.type] = Text(record, 0, record.header.payload_bytes());
+        std::printf("category %u is %s", record.header.type,
+                    categories_[record.header.type].c_str());
+        break;
+      case pawl::RecordKind::kStreamBound: PrintStream(record); break;
+      default: std::printf("record of kind %u", static_cast<unsigned>(record.header.kind));
     }
     std::printf("\n");
   }
 
  private:
-  static std::uint8_t Code(pawl::RecordKind kind) { return static_cast<std::uint8_t>(kind); }
-  void Learn(const pawl::RecordView& record) {
-    pawl::TypeBound bound;
-    std::memcpy(&bound, record.payload(), sizeof bound);
-    names_[record.header.type].assign(
-        reinterpret_cast<const char*>(record.payload()) + sizeof bound, bound.name_bytes);
+  template <class T>
+  static T Payload(const pawl::RecordView& record) {
+    T payload{};
+    std::memcpy(&payload, record.payload(),
+                std::min<std::size_t>(sizeof payload, record.header.payload_bytes()));
+    return payload;
+  }
+  static std::string Text(const pawl::RecordView& record, std::size_t from, std::size_t bytes) {
+    return {reinterpret_cast<const char*>(record.payload()) + from, bytes};
   }
 
-  std::map<std::uint16_t, std::string> names_;
+  void LearnType(const pawl::RecordView& record) {
+    const auto bound = Payload<pawl::TypeBound>(record);
+    types_[record.header.type] = Text(record, sizeof bound, bound.name_bytes);
+    std::printf("type %u is %s, version %u", record.header.type, types_[record.header.type].c_str(),
+                bound.type_version);
+  }
+  void PrintStream(const pawl::RecordView& record) {
+    const auto bound = Payload<pawl::StreamBound>(record);
+    std::printf("stream %u is %s %016llx%016llx", record.header.stream,
+                categories_[record.header.type].c_str(),
+                static_cast<unsigned long long>(bound.key_high),
+                static_cast<unsigned long long>(bound.key_low));
+  }
+  void PrintEvent(const pawl::RecordView& record) {
+    std::printf("stream %u, version %llu: %s", record.header.stream,
+                static_cast<unsigned long long>(record.header.version()),
+                types_[record.header.type].c_str());
+    for (std::uint32_t i = 0; i < record.header.payload_bytes(); ++i) {
+      std::printf("%s%02x", i % 8 == 0 ? " " : "", std::to_integer<unsigned>(record.payload()[i]));
+    }
+  }
+
+  std::map<std::uint16_t, std::string> types_;
+  std::map<std::uint16_t, std::string> categories_;
 };
 
 // clang-format off

@@ -13,7 +13,9 @@ import unittest
 sys.dont_write_bytecode = True
 from program import ProgramTest
 
-LINE = re.compile(r" *(\d+)  (?:record of kind \d+|stream \d+, version \d+: \S+(?: [0-9a-f]+)*)")
+WHAT = (r"epoch \d+ began", r"type \d+ is bank\.\w+, version 1", r"category \d+ is account", r"stream \d+ is account [0-9a-f]{32}",
+        r"stream \d+, version \d+: bank\.\w+(?: [0-9a-f]+)+", r"record of kind \d+")
+LINE = re.compile(rf" *(\d+)  (?:{'|'.join(WHAT)})")
 
 
 class WatchTest(ProgramTest):
