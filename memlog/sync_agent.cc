@@ -12,6 +12,13 @@ constexpr std::uint64_t AlignDown(std::uint64_t bytes) noexcept {
   return bytes & ~(kBlockBytes - 1);
 }
 
+// Reads a byte of every page: where memory was taken away, that is known afterwards.
+void Touch(std::span<const std::byte> bytes) noexcept {
+  for (std::size_t at = 0; at < bytes.size(); at += kBlockBytes) {
+    static_cast<void>(*static_cast<const volatile std::byte*>(bytes.data() + at));
+  }
+}
+
 }  // namespace
 
 SyncAgent::SyncAgent(const Start& start)
@@ -94,10 +101,12 @@ bool SyncAgent::WriteUpTo(std::uint64_t end) noexcept {
     std::memset(bounce_ + rest, 0, kBlockBytes - rest);
     tail = bounce_;
   }
-  if (!Accept(target_.file->WriteAt(first, {target_.image->data() + first, whole - first}, tail))) {
-    return false;
-  }
-  // What was written may have been zeros.
+  const std::span<const std::byte> head(target_.image->data() + first, whole - first);
+  // The first block holds durable bytes: zeros in their place must not reach the disk.
+  Touch(head);
+  if (!Accept(MemoryIsThere())) return false;
+  if (!Accept(target_.file->WriteAt(first, head, tail))) return false;
+  // Taken away meanwhile, what was written may have been zeros.
   if (!Accept(MemoryIsThere())) return false;
   from_ = end;
   // Release: the write returned before. Pairs with the acquire in Log::durable(), and with that in

@@ -164,20 +164,25 @@ TEST_F(FaultGuardTest, AnImageCutShortUnderTheWriterFailsTheLogBeforeItPublishes
   EXPECT_EQ(CountEvents(*log_), 10U);
 }
 
-TEST_F(FaultGuardTest, AnImageCutShortUnderTheSyncAgentMakesNothingDurable) {
-  Append(10);
-  ASSERT_TRUE(DriveToRest(*log_));
-  const Address durable = log_->durable();
-  Append(10);
-  ASSERT_NO_FATAL_FAILURE(Cut(scratch_.Sub("hot/0000000000.img"), 0));
-  while (log_->HasSyncWork() && log_->health() == LogHealth::kOpen) log_->SyncWork();
-  EXPECT_EQ(log_->health(), LogHealth::kFailed);
-  EXPECT_EQ(log_->durable(), durable);
-  log_ = nullptr;
-  LosePower();
-  log_ = OpenLog();
-  ASSERT_NE(log_, nullptr);
-  EXPECT_EQ(CountEvents(*log_), 10U);
+TEST_F(FaultGuardTest, AnImageCutShortUnderTheSyncAgentMakesNothingDurableAndTakesNothingBack) {
+  // One more frame in the block that holds the last durable one, and blocks of them.
+  for (const std::uint64_t more : {1U, 10U}) {
+    Append(10 - appended_ % 10);
+    ASSERT_TRUE(DriveToRest(*log_));
+    const std::uint64_t durable_events = appended_;
+    const Address durable = log_->durable();
+    Append(more);
+    ASSERT_NO_FATAL_FAILURE(Cut(scratch_.Sub("hot/0000000000.img"), 0));
+    while (log_->HasSyncWork() && log_->health() == LogHealth::kOpen) log_->SyncWork();
+    EXPECT_EQ(log_->health(), LogHealth::kFailed);
+    EXPECT_EQ(log_->durable(), durable);
+    log_ = nullptr;
+    LosePower();
+    log_ = OpenLog();
+    ASSERT_NE(log_, nullptr);
+    EXPECT_EQ(CountEvents(*log_), durable_events);
+    appended_ = durable_events;
+  }
 }
 
 TEST_F(FaultGuardTest, AFaultElsewhereGoesToTheHandlerThatWasThereBefore) {
