@@ -12,14 +12,14 @@
 #include <utility>
 #include <vector>
 
-#include "pawl/storage.h"
+#include "../memlog/forwarding_storage.h"
 
 namespace pawl {
 
 // The operating system's files behind a gate: durable writes that carry frames (anything but
 // zeros) to segment files wait while it is shut, and fail while it is broken.
 //   threads   any
-class GateStorage final : public Storage {
+class GateStorage final : public ForwardingStorage {
  public:
   void Shut() { Set({.is_shut = true}); }
   void Open() { Set({}); }
@@ -68,28 +68,6 @@ class GateStorage final : public Storage {
     return std::unique_ptr<File>(std::make_unique<GateFile>(*this, path, *std::move(opened)));
   }
 
-  absl::Status CreateDirectory(const std::string& path) override {
-    return below_.CreateDirectory(path);
-  }
-  absl::Status RemoveDirectory(const std::string& path) override {
-    return below_.RemoveDirectory(path);
-  }
-  absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override {
-    return below_.List(directory);
-  }
-  absl::Status Rename(const std::string& from, const std::string& to) override {
-    return below_.Rename(from, to);
-  }
-  absl::Status Unlink(const std::string& path) override { return below_.Unlink(path); }
-  absl::Status SyncDirectory(const std::string& path) override {
-    return below_.SyncDirectory(path);
-  }
-  absl::StatusOr<FileIdentity> Identify(const std::string& path) override {
-    return below_.Identify(path);
-  }
-  absl::StatusOr<std::unique_ptr<File>> Lock(const std::string& directory) override {
-    return below_.Lock(directory);
-  }
   absl::StatusOr<std::shared_ptr<Mapping>> MapImage(const std::string& path,
                                                     std::uint64_t bytes) override {
     {
@@ -100,23 +78,10 @@ class GateStorage final : public Storage {
     }
     return below_.MapImage(path, bytes);
   }
-  absl::StatusOr<std::shared_ptr<Mapping>> MapFile(const std::string& path) override {
-    return below_.MapFile(path);
-  }
-  void StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
-                  std::uint32_t bytes) noexcept override {
-    below_.StoreFrame(image, offset, frame, bytes);
-  }
-  void StoreBytes(Mapping& image, std::uint64_t offset,
-                  std::span<const std::byte> bytes) noexcept override {
-    below_.StoreBytes(image, offset, bytes);
-  }
   absl::StatusOr<BootId> ReadBootId() override {
     if (!has_boot_id_) return absl::NotFoundError("boot_id: No such file or directory (errno 2)");
     return below_.ReadBootId();
   }
-  std::uint64_t Random() override { return below_.Random(); }
-  std::uint64_t WallClockNs() override { return below_.WallClockNs(); }
 
  private:
   class GateFile final : public File {
@@ -180,7 +145,6 @@ class GateStorage final : public Storage {
     return state_.is_full;
   }
 
-  Storage& below_ = PosixStorage();
   bool has_boot_id_ = true;
   mutable std::mutex mutex_;
   std::condition_variable moved_;

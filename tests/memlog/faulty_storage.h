@@ -6,18 +6,17 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "pawl/storage.h"
+#include "forwarding_storage.h"
 
 namespace pawl::inline v0 {
 
 // The operating system's files with hooks: a hook that returns an error does so in place of the
 // call. Hooks are set while no agent runs; they run on the caller's thread.
-class FaultyStorage final : public Storage {
+class FaultyStorage final : public ForwardingStorage {
  public:
   // path, offset of a durable write
   std::function<absl::Status(const std::string&, std::uint64_t)> on_durable_write;
@@ -34,32 +33,16 @@ class FaultyStorage final : public Storage {
 
   absl::Status CreateDirectory(const std::string& path) override {
     const absl::Status hooked = Ask(on_create_directory, path);
-    return hooked.ok() ? os_.CreateDirectory(path) : hooked;
-  }
-  absl::Status RemoveDirectory(const std::string& path) override {
-    return os_.RemoveDirectory(path);
-  }
-  absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override {
-    return os_.List(directory);
+    return hooked.ok() ? below_.CreateDirectory(path) : hooked;
   }
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, FileMode mode) override {
-    absl::StatusOr<std::unique_ptr<File>> file = os_.Open(path, mode);
+    absl::StatusOr<std::unique_ptr<File>> file = below_.Open(path, mode);
     if (!file.ok()) return file;
     return std::unique_ptr<File>(new FaultyFile(*this, path, mode, *std::move(file)));
   }
-  absl::Status Rename(const std::string& from, const std::string& to) override {
-    return os_.Rename(from, to);
-  }
-  absl::Status Unlink(const std::string& path) override { return os_.Unlink(path); }
   absl::Status SyncDirectory(const std::string& path) override {
     const absl::Status hooked = Ask(on_sync_directory, path);
-    return hooked.ok() ? os_.SyncDirectory(path) : hooked;
-  }
-  absl::StatusOr<FileIdentity> Identify(const std::string& path) override {
-    return os_.Identify(path);
-  }
-  absl::StatusOr<std::unique_ptr<File>> Lock(const std::string& directory) override {
-    return os_.Lock(directory);
+    return hooked.ok() ? below_.SyncDirectory(path) : hooked;
   }
   absl::StatusOr<std::shared_ptr<Mapping>> MapImage(const std::string& path,
                                                     std::uint64_t bytes) override {
@@ -67,23 +50,17 @@ class FaultyStorage final : public Storage {
       if (const absl::Status hooked = Ask(on_new_image, path); !hooked.ok()) return hooked;
       ++new_images;
     }
-    return os_.MapImage(path, bytes);
+    return below_.MapImage(path, bytes);
   }
   absl::StatusOr<std::shared_ptr<Mapping>> MapFile(const std::string& path) override {
     const absl::Status hooked = Ask(on_map_file, path);
-    return hooked.ok() ? os_.MapFile(path) : hooked;
+    return hooked.ok() ? below_.MapFile(path) : hooked;
   }
   void StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
                   std::uint32_t bytes) noexcept override {
     if (on_store_frame) on_store_frame(frame);
-    os_.StoreFrame(image, offset, frame, bytes);
+    below_.StoreFrame(image, offset, frame, bytes);
   }
-  void StoreBytes(Mapping& image, std::uint64_t offset,
-                  std::span<const std::byte> bytes) noexcept override {
-    os_.StoreBytes(image, offset, bytes);
-  }
-  absl::StatusOr<BootId> ReadBootId() override { return os_.ReadBootId(); }
-  std::uint64_t Random() override { return os_.Random(); }
   // Stands still unless moved: back-off and idle time are the test's to pass.
   std::uint64_t WallClockNs() override { return now_ns; }
 
@@ -131,8 +108,6 @@ class FaultyStorage final : public Storage {
                           const std::string& path) {
     return hook ? hook(path) : absl::OkStatus();
   }
-
-  Storage& os_ = PosixStorage();
 };
 
 inline bool IsSegment(const std::string& path) { return path.find(".seg") != std::string::npos; }
