@@ -25,7 +25,7 @@ absl::Status AttachedSegments::Refresh() {
     return absl::OkStatus();
   }
   const bool was_in_files = marks_ == nullptr && generation() > 0;
-  if (const absl::Status found = FindMarks(); !found.ok()) return found;
+  FindMarks();
   const bool goes_on = marks_ == nullptr && was_in_files && !files_.IsReplaced();
   if (!goes_on) {
     NextGeneration();
@@ -39,11 +39,11 @@ absl::Status AttachedSegments::Refresh() {
 }
 
 // The newest ones, if there are any.
-absl::Status AttachedSegments::FindMarks() {
+void AttachedSegments::FindMarks() {
   marks_ = nullptr;
   marks_mapping_ = nullptr;
   seat_ = nullptr;
-  if (!start_.boot_id.has_value()) return absl::OkStatus();
+  if (!start_.boot_id.has_value()) return;
   for (const std::string& directory : start_.hot_directories) {
     const std::string path = directory + "/" + kMarksName;
     const absl::StatusOr<FileIdentity> before = storage().Identify(path);
@@ -62,7 +62,6 @@ absl::Status AttachedSegments::FindMarks() {
     marks_directory_ = directory;
     marks_identity_ = *after;
   }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<Mapping>> AttachedSegments::MapMarks(

@@ -59,7 +59,7 @@ class AttachedSegments final : public ReadableSegments {
   const Manifest& manifest() const noexcept { return start_.manifest; }
 
  private:
-  absl::Status FindMarks();
+  void FindMarks();
   absl::StatusOr<std::shared_ptr<Mapping>> MapMarks(const std::string& directory) const;
   bool AreMarksCurrent() const;
   void TakeSeat();

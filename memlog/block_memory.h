@@ -9,6 +9,11 @@
 
 namespace pawl::inline v0 {
 
+// The start of the block that holds byte `offset`.
+constexpr std::uint64_t BlockStart(std::uint64_t offset) noexcept {
+  return offset & ~(kBlockBytes - 1);
+}
+
 // `bytes` bytes that start on a block, as direct I/O wants them: a part of `memory`, which grows if
 // need be and keeps them until it does.
 inline std::span<std::byte> BlocksIn(std::vector<std::byte>& memory, std::size_t bytes) {

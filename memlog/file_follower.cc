@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "block_memory.h"
 #include "evidence.h"
 #include "manifest.h"
 
@@ -15,10 +16,6 @@ namespace {
 constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
 // Both slots are never written at once, but each read may meet a write of its slot.
 constexpr int kEvidenceReadsMax = 3;
-
-constexpr std::uint64_t AlignDown(std::uint64_t bytes) noexcept {
-  return bytes & ~(kBlockBytes - 1);
-}
 
 // A segment's copy. Its memory comes when it is filled.
 class Copy final : public Mapping {
@@ -136,8 +133,8 @@ absl::StatusOr<bool> FileFollower::OpenSegment(std::uint64_t index) {
 
 // Whole blocks; the one at `offset` may have been half full when it was read.
 absl::Status FileFollower::ReadMore(std::uint64_t offset, std::uint64_t bytes) {
-  const std::uint64_t first = AlignDown(offset);
-  const std::uint64_t end = std::min(AlignDown(offset + bytes + kBlockBytes - 1), copy_->size());
+  const std::uint64_t first = BlockStart(offset);
+  const std::uint64_t end = std::min(BlockStart(offset + bytes + kBlockBytes - 1), copy_->size());
   const absl::Status read = file_->ReadAt(first, {copy_->data() + first, end - first});
   // A file cut short ends there.
   return absl::IsOutOfRange(read) ? absl::OkStatus() : read;

@@ -14,10 +14,6 @@ namespace {
 // Large enough that the disk streams; small enough for a cache.
 constexpr std::uint64_t kPieceBytes = std::uint64_t{256} << 10;
 
-constexpr std::uint64_t RoundDown(std::uint64_t bytes) noexcept {
-  return bytes / kBlockBytes * kBlockBytes;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SegmentWalk>> SegmentWalk::Open(Storage& storage,
@@ -62,8 +58,8 @@ absl::StatusOr<const FrameHeader*> SegmentWalk::Next() {
 absl::Status SegmentWalk::Have(std::uint64_t offset, std::uint64_t bytes) {
   if (offset >= first_ && offset + bytes <= first_ + piece_.size()) return absl::OkStatus();
   if (offset + bytes > geometry_.segment_bytes) return Damage();
-  const std::uint64_t first = RoundDown(offset);
-  const std::uint64_t wanted = RoundDown(offset + bytes - first + kBlockBytes - 1);
+  const std::uint64_t first = BlockStart(offset);
+  const std::uint64_t wanted = BlockStart(offset + bytes - first + kBlockBytes - 1);
   const std::uint64_t size =
       std::min(std::max(wanted, kPieceBytes), geometry_.segment_bytes - first);
   piece_ = BlocksIn(memory_, size);

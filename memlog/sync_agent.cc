@@ -3,14 +3,11 @@
 #include <cstring>
 #include <span>
 
+#include "block_memory.h"
 #include "pawl/check.h"
 
 namespace pawl::inline v0 {
 namespace {
-
-constexpr std::uint64_t AlignDown(std::uint64_t bytes) noexcept {
-  return bytes & ~(kBlockBytes - 1);
-}
 
 // Reads a byte of every page: where memory was taken away, that is known afterwards.
 void Touch(std::span<const std::byte> bytes) noexcept {
@@ -92,8 +89,8 @@ std::uint64_t SyncAgent::RoundEnd(std::uint64_t published) const noexcept {
 
 bool SyncAgent::WriteUpTo(std::uint64_t end) noexcept {
   const std::uint64_t start = geometry_.Start(index_);
-  const std::uint64_t first = AlignDown(from_ - start);
-  const std::uint64_t whole = AlignDown(end - start);
+  const std::uint64_t first = BlockStart(from_ - start);
+  const std::uint64_t whole = BlockStart(end - start);
   const std::uint64_t rest = end - start - whole;
   std::span<const std::byte> tail;
   if (rest > 0) {
