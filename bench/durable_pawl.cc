@@ -74,8 +74,7 @@ class NoteLog {
     engine.streams_max = kStreams;
     engine.on_notice = Tell;
     engine_ = OrFail(Engine::Open(engine, Aggregates<Notebook>{}));
-    while (engine_->log().ready_segments() < engine.segments_ahead)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!engine_->log().is_warm()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 
   Engine& engine() { return *engine_; }

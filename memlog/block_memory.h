@@ -14,6 +14,11 @@ constexpr std::uint64_t BlockStart(std::uint64_t offset) noexcept {
   return offset & ~(kBlockBytes - 1);
 }
 
+// The end of the block that holds the byte before `offset`.
+constexpr std::uint64_t BlockEnd(std::uint64_t offset) noexcept {
+  return BlockStart(offset + kBlockBytes - 1);
+}
+
 // `bytes` bytes that start on a block, as direct I/O wants them: a part of `memory`, which grows if
 // need be and keeps them until it does.
 inline std::span<std::byte> BlocksIn(std::vector<std::byte>& memory, std::size_t bytes) {

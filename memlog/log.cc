@@ -57,6 +57,9 @@ LogHealth Log::health() const noexcept { return parts_->health.health(); }
 absl::Status Log::error() const { return parts_->health.error(); }
 
 std::uint32_t Log::ready_segments() const noexcept { return parts_->ready.size(); }
+bool Log::is_warm() const noexcept {
+  return ready_segments() >= parts_->options.segments_ahead && parts_->sync_agent->is_warm();
+}
 
 LogReader Log::NewReader() const {
   return LogReader(parts_->segments, Address(parts_->segments->geometry().FirstFrame(0)),
@@ -86,7 +89,7 @@ absl::Status Log::Close() {
   parts.is_closed = true;
   absl::Status done = parts.SyncAll();
   if (done.ok() && parts.health.health() == LogHealth::kFailed) done = parts.health.error();
-  if (done.ok()) done = parts.sync_agent->WriteClosingEvidence();
+  if (done.ok()) done = parts.sync_agent->WriteEvidenceNow(true);
   // After a failure the images stay: they hold what the files do not.
   if (done.ok()) {
     // Release: closing evidence is durable before. Pairs with the acquire in recovery.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "block_file.h"
+#include "block_memory.h"
 #include "log_names.h"
 #include "log_parts.h"
 #include "manifest.h"
@@ -295,7 +296,8 @@ absl::StatusOr<ReadySegment> Log::Parts::AddTail(const Recovery& recovery) {
   }
   const ReadySegment tail{
       .image = image->mapping.get(), .index = index, .salt = recovery.tail_header().salt};
-  segments->AddHot(index, *std::move(image), *std::move(file));
+  segments->AddHot(index, *std::move(image), *std::move(file),
+                   BlockEnd(recovery.tail_bytes().size()));
   return tail;
 }
 
@@ -333,7 +335,7 @@ void Log::Parts::CreateReaders() {
   readers = std::make_unique<ReaderBoard>(*std::move(file), marks, manifest.log_id, report.epoch);
 }
 
-// The first commit of the incarnation, durable before anybody else's.
+// The first commit of the incarnation, durable before anybody else's, and evidence of it.
 absl::Status Log::Parts::BeginEpoch(const Recovery& recovery) {
   if (absl::Status room = AwaitRoom(); !room.ok()) return room;
   report.time_ns = std::max(recovery.end().time_ns, storage->WallClockNs());
@@ -349,7 +351,10 @@ absl::Status Log::Parts::BeginEpoch(const Recovery& recovery) {
   std::memcpy(payload, &began, sizeof began);
   writer->EndCommit({.cause = CommitCause::kEpoch});
   writer->Publish();
-  return SyncAll();
+  if (absl::Status synced = SyncAll(); !synced.ok()) return synced;
+  // Or a log that lost its only segment, before the first slot was written, would pass for a new
+  // one.
+  return sync_agent->WriteEvidenceNow(false);
 }
 
 // Where the recovered tail is nearly full, the next segment is made before the epoch begins.

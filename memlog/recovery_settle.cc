@@ -13,8 +13,9 @@ namespace pawl::inline v0 {
 absl::Status Recovery::Settle() {
   if (absl::Status removed = RemoveDrafts(); !removed.ok()) return removed;
   if (absl::Status kept = KeepCutBytes(); !kept.ok()) return kept;
-  if (absl::Status rewritten = RewriteSegments(); !rewritten.ok()) return rewritten;
+  // What was prepared ahead is the reserve of a full disk: its room is what the tail needs.
   if (absl::Status removed = RemoveLaterSegments(); !removed.ok()) return removed;
+  if (absl::Status rewritten = RewriteSegments(); !rewritten.ok()) return rewritten;
   // Everything is in the files now; the images of the life before have nothing to add.
   return start_.images->RemoveAll();
 }

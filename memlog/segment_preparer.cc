@@ -5,15 +5,15 @@
 #include <utility>
 
 #include "block_file.h"
-#include "block_memory.h"
 #include "manifest.h"
 #include "pawl/check.h"
+#include "zero_blocks.h"
 
 namespace pawl::inline v0 {
 namespace {
 
 // Zeros written or stored in one step: about a millisecond of the disk.
-constexpr std::uint64_t kZeroBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kZeroBytes = kZeroBlocksBytesMax;
 // With more than this to be synced the disk has better things to do than zeros: a block that was
 // not zero-written costs its first append 226 µs instead of 153.
 constexpr std::uint64_t kZeroBacklogBytes = std::uint64_t{1} << 20;
@@ -30,8 +30,7 @@ bool IsUnread(const std::shared_ptr<Mapping>& mapping) noexcept {
 
 }  // namespace
 
-SegmentPreparer::SegmentPreparer(const Start& start)
-    : start_(start), zeros_(BlocksIn(zero_memory_, kZeroBytes)), index_(start.next_index) {}
+SegmentPreparer::SegmentPreparer(const Start& start) : start_(start), index_(start.next_index) {}
 
 bool SegmentPreparer::WantsSegment() const noexcept {
   return start_.ready->size() < start_.segments_ahead &&
@@ -121,7 +120,7 @@ absl::Status SegmentPreparer::WriteZeros() {
     step_ = Step::kImage;
     return absl::OkStatus();
   }
-  const std::span<const std::byte> zeros = zeros_.first(std::min(kZeroBytes, left));
+  const std::span<const std::byte> zeros = ZeroBlocks(std::min(kZeroBytes, left));
   const std::uint64_t at = zeroed_;
   zeroed_ += zeros.size();
   return durable_->WriteAt(at, zeros, {});
@@ -150,7 +149,7 @@ absl::Status SegmentPreparer::TakeImage() {
 
 absl::Status SegmentPreparer::WipeImage() {
   const std::uint64_t left = image_.mapping->size() - wiped_;
-  start_.storage->StoreBytes(*image_.mapping, wiped_, zeros_.first(std::min(kZeroBytes, left)));
+  start_.storage->StoreBytes(*image_.mapping, wiped_, ZeroBlocks(std::min(kZeroBytes, left)));
   wiped_ += std::min(kZeroBytes, left);
   if (wiped_ == image_.mapping->size()) step_ = Step::kHandOver;
   return absl::OkStatus();
@@ -162,7 +161,7 @@ absl::Status SegmentPreparer::HandOver() {
     return named;
   }
   const ReadySegment ready{.image = image_.mapping.get(), .index = index_, .salt = header_.salt};
-  start_.segments->AddHot(index_, std::exchange(image_, {}), std::move(durable_));
+  start_.segments->AddHot(index_, std::exchange(image_, {}), std::move(durable_), zeroed_);
   start_.ready->Push(ready);
   file_ = nullptr;
   ++index_;

@@ -70,9 +70,6 @@ class SegmentPreparer {
   bool IsUrgent() const noexcept;
 
   const Start start_;
-  std::vector<std::byte> zero_memory_;
-  const std::span<const std::byte> zeros_;  // of it; block-aligned for direct writes
-
   Step step_ = Step::kRest;
   std::uint64_t index_;  // next segment to hand over
   std::unique_ptr<SegmentFile> file_;

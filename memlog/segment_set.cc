@@ -9,11 +9,13 @@ namespace pawl::inline v0 {
 SegmentSet::SegmentSet(Storage* storage, std::string directory, std::uint64_t segment_bytes)
     : ReadableSegments(storage, std::move(directory), segment_bytes) {}
 
-void SegmentSet::AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file) {
+void SegmentSet::AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file,
+                        std::uint64_t written_bytes) {
   PAWL_CHECK(image.mapping != nullptr && image.mapping->size() == geometry().segment_bytes);
   const std::lock_guard<std::mutex> lock(mutex_);
   const bool is_new =
-      segments_.try_emplace(index, Segment{std::move(image), std::move(file), {}}).second;
+      segments_.try_emplace(index, Segment{std::move(image), std::move(file), written_bytes, {}})
+          .second;
   PAWL_CHECK(is_new);
   ++images_;
 }
@@ -21,7 +23,7 @@ void SegmentSet::AddHot(std::uint64_t index, Image image, std::unique_ptr<File> 
 void SegmentSet::AddSealed(std::uint64_t index, bool is_verified) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const bool is_new =
-      segments_.try_emplace(index, Segment{{}, nullptr, {}, true, is_verified}).second;
+      segments_.try_emplace(index, Segment{{}, nullptr, 0, {}, true, is_verified}).second;
   PAWL_CHECK(is_new);
 }
 
@@ -61,7 +63,8 @@ SegmentSet::SyncTarget SegmentSet::TakeForSync(std::uint64_t index) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = segments_.find(index);
   PAWL_CHECK(found != segments_.end() && !found->second.is_sealed);
-  return SyncTarget{found->second.image.mapping, std::move(found->second.file)};
+  Segment& segment = found->second;
+  return SyncTarget{segment.image.mapping, std::move(segment.file), segment.written_bytes};
 }
 
 void SegmentSet::Retire(std::uint64_t index) {

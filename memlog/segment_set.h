@@ -33,12 +33,14 @@ class SegmentSet final : public ReadableSegments {
   struct SyncTarget {
     std::shared_ptr<Mapping> image;
     std::unique_ptr<File> file;
+    std::uint64_t written_bytes = 0;  // of the file: its blocks so far were written once
   };
 
   SegmentSet(Storage* storage, std::string directory, std::uint64_t segment_bytes);
 
-  // Preparer, and Open. `file` is open for durable writes.
-  void AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file);
+  // Preparer, and Open. `file` is open for durable writes; its first `written_bytes` were written.
+  void AddHot(std::uint64_t index, Image image, std::unique_ptr<File> file,
+              std::uint64_t written_bytes);
   // Open: a segment that is sealed and durable. `is_verified`: its frames were checked just now.
   void AddSealed(std::uint64_t index, bool is_verified);
 
@@ -63,6 +65,7 @@ class SegmentSet final : public ReadableSegments {
   struct Segment {
     Image image;                          // empty once retired and taken
     std::unique_ptr<File> file;           // until the sync agent takes it
+    std::uint64_t written_bytes = 0;      // likewise
     std::weak_ptr<const Mapping> sealed;  // shared by the readers that are in it
     bool is_sealed = false;
     bool is_verified = true;  // what this engine wrote it need not check

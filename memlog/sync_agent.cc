@@ -1,10 +1,12 @@
 #include "sync_agent.h"
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 
 #include "block_memory.h"
 #include "pawl/check.h"
+#include "zero_blocks.h"
 
 namespace pawl::inline v0 {
 namespace {
@@ -43,9 +45,8 @@ int SyncAgent::DoWork() noexcept {
   if (HasFailed()) return 0;
   const std::uint64_t published = Published();
   if (published <= from_) {
-    if (delay_ns() != 0) return 0;
-    WriteEvidence();
-    return 1;
+    if (delay_ns() == 0) return WriteEvidence() ? 1 : 0;
+    return WantsZeros() && WriteZeros() ? 1 : 0;
   }
   const std::uint64_t end = RoundEnd(published);
   // Behind the walk: where memory was taken away it met zeros.
@@ -56,7 +57,7 @@ int SyncAgent::DoWork() noexcept {
 }
 
 bool SyncAgent::HasWork() const noexcept {
-  return !HasFailed() && (Published() > from_ || delay_ns() == 0);
+  return !HasFailed() && (Published() > from_ || WantsZeros() || delay_ns() == 0);
 }
 
 std::int64_t SyncAgent::delay_ns() const noexcept {
@@ -106,12 +107,27 @@ bool SyncAgent::WriteUpTo(std::uint64_t end) noexcept {
   // Taken away meanwhile, what was written may have been zeros.
   if (!Accept(MemoryIsThere())) return false;
   from_ = end;
+  SetWritten(std::max(written_, BlockEnd(end - start)));
   // Release: the write returned before. Pairs with the acquire in Log::durable(), and with that in
   // LogWriter, which passes it on as evidence.
   marks_->durable.store(end, std::memory_order_release);
   health_->RingBell();
   readers_->WakeForDurable();
   return true;
+}
+
+// Nothing is published that is not durable, so nothing is behind the block that holds the end.
+bool SyncAgent::WriteZeros() noexcept {
+  const std::uint64_t bytes = std::min(kZeroBytes, geometry_.segment_bytes - written_);
+  if (!Accept(target_.file->WriteAt(written_, ZeroBlocks(bytes), {}))) return false;
+  SetWritten(written_ + bytes);
+  return true;
+}
+
+void SyncAgent::SetWritten(std::uint64_t bytes) noexcept {
+  written_ = bytes;
+  // Relaxed: a hint.
+  is_warm_.store(!WantsZeros(), std::memory_order_relaxed);
 }
 
 absl::Status SyncAgent::MemoryIsThere() const {
@@ -138,15 +154,16 @@ void SyncAgent::EnterSegment(std::uint64_t index) noexcept {
   index_ = index;
   target_ = segments_->TakeForSync(index);
   PAWL_CHECK(target_.image != nullptr && target_.file != nullptr);
+  SetWritten(target_.written_bytes);
 }
 
 bool SyncAgent::WriteEvidence() noexcept {
   return Accept(evidence_->Write(Address(from_), epoch_, false));
 }
 
-absl::Status SyncAgent::WriteClosingEvidence() {
+absl::Status SyncAgent::WriteEvidenceNow(bool is_closed) {
   if (HasFailed()) return health_->error();
-  const absl::Status written = evidence_->Write(Address(from_), epoch_, true);
+  const absl::Status written = evidence_->Write(Address(from_), epoch_, is_closed);
   Accept(written);
   return written;
 }

@@ -71,7 +71,8 @@ TEST_F(DiskTroubleTest, AFailedEvidenceWriteIsAFailedSync) {
   auto log = OpenLog(Faulty());
   ASSERT_NE(log, nullptr);
   AppendEvents(*log, 1, 3);
-  ASSERT_EQ(log->SyncWork(), 1);
+  while (log->SyncWork() != 0) {
+  }
   storage_.on_durable_write = [](const std::string& path, std::uint64_t) {
     return path.find("evidence") == std::string::npos ? absl::OkStatus()
                                                       : absl::UnknownError(path + ": errno 5");
@@ -221,6 +222,92 @@ TEST_F(DiskTroubleTest, ADraftOfADeadPreparerGivesItsRoomToTheTail) {
   ASSERT_NE(log, nullptr);
   EXPECT_EQ(CountEvents(*log), 3U);
   EXPECT_FALSE(std::filesystem::exists(draft));
+}
+
+// The disk was full but for the segment that had been prepared ahead: the tail was refused its
+// room.
+TEST_F(DiskTroubleTest, ASegmentPreparedAheadGivesItsRoomToTheTail) {
+  auto log = OpenLog();
+  ASSERT_NE(log, nullptr);
+  AppendEvents(*log, 1, 3);
+  ASSERT_TRUE(Drive(*log));
+  log = nullptr;
+  const std::string ahead = File("0000000001.seg");
+  ASSERT_TRUE(std::filesystem::exists(ahead));
+  storage_.on_allocate = [&](const std::string& path) {
+    return std::filesystem::exists(ahead)
+               ? absl::ResourceExhaustedError("allocate " + path + ": errno 28")
+               : absl::OkStatus();
+  };
+  log = OpenLog(Faulty());
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(CountEvents(*log), 3U);
+}
+
+// Blocks that were only allocated are slow to write: while nothing is to be synced the sync agent
+// writes zeros there, and never where frames are.
+TEST_F(DiskTroubleTest, AnIdleSyncAgentWritesZerosAheadOfTheLogOnly) {
+  constexpr std::uint64_t kSegmentBytes = std::uint64_t{1} << 20;
+  LogOptions options = Faulty();
+  options.segment_bytes = kSegmentBytes;
+  options.segments_ahead = 1;
+  auto log = OpenLog(options);
+  ASSERT_NE(log, nullptr);
+  ASSERT_TRUE(Drive(*log));
+  EXPECT_TRUE(log->is_warm()) << "the first segment";
+  log = nullptr;  // dies
+
+  log = OpenLog(options);
+  ASSERT_NE(log, nullptr);
+  EXPECT_FALSE(log->is_warm());
+  std::uint64_t steps = 0;
+  for (std::uint64_t number = 1; log->HasSyncWork(); number += 100) {
+    AppendEvents(*log, number, number + 99);
+    EXPECT_EQ(log->SyncWork(), 1);
+    EXPECT_EQ(log->durable(), log->published()) << "what is published comes first";
+    log->SyncWork();
+    ASSERT_LT(++steps, 10U);
+  }
+  EXPECT_EQ(steps, 4U);  // 256 KiB each
+  EXPECT_GT(log->durable().value(), 4 * kBlockBytes);
+  ASSERT_TRUE(Drive(*log));
+  EXPECT_TRUE(log->is_warm());
+  log = nullptr;
+  LosePower();
+  log = OpenLog();
+  ASSERT_NE(log, nullptr);
+  EXPECT_EQ(CountEvents(*log), 100 * steps);
+}
+
+TEST_F(DiskTroubleTest, ASegmentThatWasMadeInHasteIsZeroedByTheSyncAgent) {
+  LogOptions options = Faulty();
+  options.segment_bytes = std::uint64_t{4} << 20;
+  options.segments_ahead = 1;
+  auto log = OpenLog(options);
+  ASSERT_NE(log, nullptr);
+  // More than 1 MiB waits to be synced: the preparer writes no zeros.
+  for (std::uint64_t number = 1; log->published().value() < (std::uint64_t{3} << 19); ++number) {
+    AppendEvents(*log, number, number);
+  }
+  std::uint64_t zeros = 0;
+  storage_.on_durable_write = [&](const std::string& path, std::uint64_t) {
+    if (path == File("0000000001.seg")) ++zeros;
+    return absl::OkStatus();
+  };
+  while (log->PrepareWork() != 0) {
+  }
+  ASSERT_EQ(log->ready_segments(), 1U);
+  EXPECT_EQ(zeros, 0U);
+  // The loop goes there, and then nothing more comes.
+  std::uint64_t number = 1'000'000;
+  while (log->published().value() < options.segment_bytes) {
+    ASSERT_TRUE(Drive(*log));
+    AppendEvents(*log, number, number);
+    ++number;
+  }
+  ASSERT_TRUE(Drive(*log));
+  EXPECT_GE(zeros, 16U);  // 256 KiB each
+  EXPECT_TRUE(log->is_warm());
 }
 
 TEST_F(DiskTroubleTest, ImagesMoveIntoTheLogDirectoryWhenMemoryIsFull) {

@@ -142,8 +142,9 @@ TEST_F(FormatExampleTest, TheWorkedExampleOfTheFormatPageIsARealLog) {
   const Bytes manifest = ReadWhole(File("manifest"));
   const Bytes evidence = ReadWhole(File("evidence"));
   const std::string dumps[] = {
-      HexDump(manifest, 0, 48),     HexDump(manifest, 4080, 4096), HexDump(segment, 0, 64),
-      HexDump(segment, 4080, 4096), HexDump(segment, 4096, 4480),  HexDump(evidence, 4096, 4144),
+      HexDump(manifest, 0, 48),      HexDump(manifest, 4080, 4096), HexDump(segment, 0, 64),
+      HexDump(segment, 4080, 4096),  HexDump(segment, 4096, 4480),  HexDump(evidence, 0, 48),
+      HexDump(evidence, 4096, 4144),
   };
   std::ifstream in(PAWL_FORMAT_PAGE);
   const std::string page{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};

@@ -117,6 +117,20 @@ TEST_F(RecoveryTest, ALogThatDiedBeforeItsFirstCommitIsNew) {
 }
 
 // Every length of the last frame that may have reached the disk.
+// Before any idle time, in its first segment: nothing but the frames told of what was durable.
+TEST_F(RecoveryTest, ALogThatLostItsOnlySegmentIsNotTakenForANewOne) {
+  auto log = OpenLog();
+  ASSERT_NE(log, nullptr);
+  AppendEvents(*log, 1, 3);
+  ASSERT_EQ(log->SyncWork(), 1);
+  log = nullptr;
+  LosePower();
+  std::filesystem::remove(File("0000000000.seg"));
+  std::filesystem::remove(File("0000000001.seg"));
+  const absl::Status refused = OpenStatus();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss) << refused.ToString();
+}
+
 TEST_F(RecoveryTest, TornLastFrameIsCutAtOpenWhereverItIsTorn) {
   const Files files = CutLog(4, 40);
   const std::size_t frame = last_frame_.value();

@@ -133,6 +133,10 @@ class Log {
   // Segments that wait to be written; segments_ahead when the preparer has caught up.
   //   threads   any
   std::uint32_t ready_segments() const noexcept;
+  // True once these are ready and every block ahead was written once: nothing gets faster by
+  // waiting. An idle log comes to it by itself; under full load it may stay away.
+  //   threads   any
+  bool is_warm() const noexcept;
 
   LogReader NewReader() const;  // from the first record on
   // Of the stream with that number (FORMAT.md, "stream bound").
