@@ -58,7 +58,10 @@ class SyncAgent {
   absl::Status WriteEvidenceNow(bool is_closed);
   // True if the segment's blocks were all written once.
   //   threads   any
-  bool is_warm() const noexcept { return is_warm_.load(std::memory_order_relaxed); }
+  bool is_warm() const noexcept {
+    // Relaxed: a hint.
+    return is_warm_.load(std::memory_order_relaxed);
+  }
 
  private:
   // One round: large enough that its flush does not count beside its bytes (the bank scenario is 5
