@@ -122,6 +122,10 @@ void Campaign::Worker(Tally& total) {
     const std::lock_guard lock(mutex_);
     total.Add(tally);
     progress_.Show(total.states, arguments_.count, total.is_clean());
+    // A planted fault was found: relaxed, no ticket is left for the others.
+    if (is_fault_planted && !total.is_clean()) {
+      next_.store(end + arguments_.exhaustive, std::memory_order_relaxed);
+    }
   }
 }
 
