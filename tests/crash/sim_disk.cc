@@ -187,6 +187,21 @@ absl::Status SimDisk::CreateImage(const std::string& path, std::uint64_t bytes) 
   return absl::OkStatus();
 }
 
+void SimDisk::PutFile(const std::string& path, std::shared_ptr<Pages> pages, Stored as) {
+  PAWL_CHECK(!Find(path).ok());
+  const Entry entry{.inode = next_inode_++, .is_directory = false};
+  Node& node = nodes_[entry.inode];
+  node.is_in_memory = IsInMemory(path);
+  if (as == Stored::kImage) {
+    node.image = std::move(pages);
+  } else {
+    node.file = SimFile(std::move(pages));
+  }
+  Directory& names = directories_.at(Parent(path));
+  names.seen[Name(path)] = entry;
+  if (!node.is_in_memory) names.platter[Name(path)] = entry;
+}
+
 SimFile& SimDisk::file(std::uint64_t inode) { return nodes_.at(inode).file; }
 
 const SimFile& SimDisk::file(std::uint64_t inode) const { return nodes_.at(inode).file; }

@@ -41,6 +41,10 @@ class SimDisk {
   // Grows a file; takes what is free and fails if that is too little, as ext4 does.
   absl::Status Allocate(std::uint64_t inode, std::uint64_t bytes);
   absl::Status CreateImage(const std::string& path, std::uint64_t bytes);
+  // A file that was there before the machine was switched on: durable, bytes and name. An image is
+  // a file in memory that can be mapped. The directory exists, the name is free.
+  enum class Stored : std::uint8_t { kFile, kImage };
+  void PutFile(const std::string& path, std::shared_ptr<Pages> pages, Stored as);
 
   SimFile& file(std::uint64_t inode);
   const SimFile& file(std::uint64_t inode) const;

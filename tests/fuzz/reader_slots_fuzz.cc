@@ -35,8 +35,9 @@ class SlotsFile final : public Mapping {
 void Fill(Mapping& file, std::span<const std::uint8_t> input) {
   if (input.size() < 2) return;
   const std::size_t from = input[0] % 2 == 0 ? 0 : kBlockBytes;
-  for (std::size_t i = from; i < file.size(); ++i) {
-    file.data()[i] = static_cast<std::byte>(input[1 + (i - from) % (input.size() - 1)]);
+  const std::span<const std::uint8_t> bytes = input.subspan(1);
+  for (std::size_t at = from; at < file.size(); at += bytes.size()) {
+    std::memcpy(file.data() + at, bytes.data(), std::min(bytes.size(), file.size() - at));
   }
 }
 
