@@ -2,8 +2,8 @@
 """The ledger of the campaigns: what was run, on which code, and what came of it.
 
     ledger.py add RESULT.json CAMPAIGN   appends a row for a clean result
-    ledger.py add-fuzz TARGET SEED RUNS SECONDS
-                                         appends a row for that many clean executions of a fuzz target; tests/fuzz/run --ledger does
+    ledger.py add-fuzz PROGRAM SEED RUNS SECONDS
+                                         appends a row for that many clean executions of <target>_fuzz: tests/fuzz/run --ledger
     ledger.py sums                       totals per campaign, and how much of that is stale
     ledger.py sample PROGRAMS            runs a slice of a few rows again; fails if it fails now (PAWL_SEED draws)
 
@@ -133,10 +133,14 @@ def add(result_path, campaign, at_commit=None):
     append(row)
 
 
-def add_fuzz(target, seed, runs, seconds):
+def add_fuzz(program, seed, runs, seconds):
+    target = os.path.basename(program).removesuffix("_fuzz")
     if target not in FUZZED:
         sys.exit(f"{target}: no such fuzz target, there are {', '.join(FUZZED)}")
     campaign = f"fuzz-{target}"
+    changed = [path for path in sources_of(campaign) if os.path.getmtime(path) > os.path.getmtime(program)]
+    if changed:
+        sys.exit(f"{program} is older than {changed[0]}: the run does not speak of the code as it is now, no row")
     append({"campaign": campaign, "seed": int(seed), "first": 0, "last": int(runs) - 1, "commit": commit(),
             "harness": harness_hash(campaign), "count": int(runs), "failures": 0, "seconds": int(seconds),
             "date": datetime.date.today().isoformat()})
