@@ -20,29 +20,37 @@ SimDisk::SimDisk(std::string memory_root, std::uint64_t disk_bytes_max,
     at = memory_root_.find('/', at + 1);
     const std::string path = memory_root_.substr(0, at);
     directories_[path];
-    directories_[Parent(path)].seen[Name(path)] = {.inode = next_inode_, .is_directory = true};
-    directories_[Parent(path)].platter[Name(path)] = {.inode = next_inode_++, .is_directory = true};
+    const Entry entry{.inode = next_inode_++, .is_directory = true};
+    Directory& parent = directories_[std::string(Parent(path))];
+    parent.seen[std::string(Name(path))] = entry;
+    parent.platter[std::string(Name(path))] = entry;
   }
 }
 
-std::string SimDisk::Parent(const std::string& path) {
+std::string_view SimDisk::Parent(std::string_view path) {
   const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? std::string() : path.substr(0, slash);
+  return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
 }
 
-std::string SimDisk::Name(const std::string& path) {
+std::string_view SimDisk::Name(std::string_view path) {
   const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
-absl::Status SimDisk::NotFound(const std::string& path) {
-  return absl::NotFoundError(absl::StrCat(path, ": no such file or directory (errno 2)"));
+absl::Status SimDisk::NotFound(std::string_view path) {
+  return absl::NotFoundError(
+      absl::StrCat(std::string(path), ": no such file or directory (errno 2)"));
 }
 
 bool SimDisk::IsInMemory(const std::string& path) const {
   return path.size() > memory_root_.size() &&
          path.compare(0, memory_root_.size(), memory_root_) == 0 &&
          path[memory_root_.size()] == '/';
+}
+
+bool SimDisk::IsMemory(std::string_view directory) const {
+  return directory.starts_with(memory_root_) &&
+         (directory.size() == memory_root_.size() || directory[memory_root_.size()] == '/');
 }
 
 absl::StatusOr<SimDisk::Entry> SimDisk::Find(const std::string& path) const {
@@ -53,7 +61,7 @@ absl::StatusOr<SimDisk::Entry> SimDisk::Find(const std::string& path) const {
   return entry->second;
 }
 
-void SimDisk::Apply(std::map<std::string, Entry>& names, const Unsynced& change) {
+void SimDisk::Apply(Names& names, const Unsynced& change) {
   switch (change.change) {
     case NameChange::kLink: names[change.name] = change.entry; break;
     case NameChange::kUnlink: names.erase(change.name); break;
@@ -66,11 +74,13 @@ void SimDisk::Apply(std::map<std::string, Entry>& names, const Unsynced& change)
   }
 }
 
-void SimDisk::Change(const std::string& directory, Unsynced change) {
-  Directory& names = directories_[directory];
+void SimDisk::Change(std::string_view directory, Unsynced change) {
+  const auto there = directories_.find(directory);
+  Directory& names =
+      there != directories_.end() ? there->second : directories_[std::string(directory)];
   Apply(names.seen, change);
   // Names in memory have no platter.
-  if (!IsInMemory(absl::StrCat(directory, "/x"))) names.unsynced.push_back(std::move(change));
+  if (!IsMemory(directory)) names.unsynced.push_back(std::move(change));
 }
 
 absl::Status SimDisk::CreateDirectory(const std::string& path) {
@@ -81,7 +91,7 @@ absl::Status SimDisk::CreateDirectory(const std::string& path) {
   }
   if (directories_.find(Parent(path)) == directories_.end()) return NotFound(Parent(path));
   Change(Parent(path), {.change = NameChange::kLink,
-                        .name = Name(path),
+                        .name = std::string(Name(path)),
                         .to = {},
                         .entry = {.inode = next_inode_++, .is_directory = true}});
   directories_[path];
@@ -94,7 +104,7 @@ absl::Status SimDisk::RemoveDirectory(const std::string& path) {
   if (!there->is_directory || !directories_[path].seen.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(path, ": directory not empty (errno 39)"));
   }
-  Change(Parent(path), {NameChange::kUnlink, Name(path), {}, *there});
+  Change(Parent(path), {NameChange::kUnlink, std::string(Name(path)), {}, *there});
   // The directory itself stays until its end is durable: a cut may bring it back, empty or not.
   if (IsInMemory(path)) directories_.erase(path);
   return absl::OkStatus();
@@ -116,7 +126,7 @@ absl::Status SimDisk::CreateFile(const std::string& path) {
   }
   const Entry entry{.inode = next_inode_++, .is_directory = false};
   nodes_[entry.inode].is_in_memory = IsInMemory(path);
-  Change(Parent(path), {NameChange::kLink, Name(path), {}, entry});
+  Change(Parent(path), {NameChange::kLink, std::string(Name(path)), {}, entry});
   return absl::OkStatus();
 }
 
@@ -124,7 +134,8 @@ absl::Status SimDisk::Rename(const std::string& from, const std::string& to) {
   const absl::StatusOr<Entry> source = Find(from);
   if (!source.ok()) return source.status();
   PAWL_CHECK(!source->is_directory && Parent(from) == Parent(to));  // not simulated
-  Change(Parent(from), {NameChange::kRename, Name(from), Name(to), *source});
+  Change(Parent(from),
+         {NameChange::kRename, std::string(Name(from)), std::string(Name(to)), *source});
   return absl::OkStatus();
 }
 
@@ -134,7 +145,7 @@ absl::Status SimDisk::Unlink(const std::string& path) {
   if (there->is_directory) {
     return absl::FailedPreconditionError(absl::StrCat(path, ": is a directory (errno 21)"));
   }
-  Change(Parent(path), {NameChange::kUnlink, Name(path), {}, *there});
+  Change(Parent(path), {NameChange::kUnlink, std::string(Name(path)), {}, *there});
   return absl::OkStatus();
 }
 
@@ -174,7 +185,8 @@ absl::Status SimDisk::Allocate(std::uint64_t inode, std::uint64_t bytes) {
 absl::Status SimDisk::CreateImage(const std::string& path, std::uint64_t bytes) {
   const auto directory = directories_.find(Parent(path));
   if (directory == directories_.end()) {
-    return absl::FailedPreconditionError(absl::StrCat(Parent(path), ": no such directory"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(std::string(Parent(path)), ": no such directory"));
   }
   if (FreeBytes(IsInMemory(path)) < bytes) {
     return absl::ResourceExhaustedError(absl::StrCat(path, ": no space left (errno 28)"));
@@ -183,8 +195,24 @@ absl::Status SimDisk::CreateImage(const std::string& path, std::uint64_t bytes) 
   Node& node = nodes_[entry.inode];
   node.image = std::make_shared<Pages>(bytes);
   node.is_in_memory = IsInMemory(path);
-  Change(Parent(path), {NameChange::kLink, Name(path), {}, entry});
+  Change(Parent(path), {NameChange::kLink, std::string(Name(path)), {}, entry});
   return absl::OkStatus();
+}
+
+void SimDisk::PutFile(const std::string& path, std::shared_ptr<Pages> pages, Stored as) {
+  PAWL_CHECK(!Find(path).ok());
+  const Entry entry{.inode = next_inode_++, .is_directory = false};
+  Node& node = nodes_[entry.inode];
+  node.is_in_memory = IsInMemory(path);
+  if (as == Stored::kImage) {
+    node.image = std::move(pages);
+  } else {
+    node.file = SimFile(std::move(pages));
+  }
+  const auto directory = directories_.find(Parent(path));
+  PAWL_CHECK(directory != directories_.end());
+  directory->second.seen[std::string(Name(path))] = entry;
+  if (!node.is_in_memory) directory->second.platter[std::string(Name(path))] = entry;
 }
 
 SimFile& SimDisk::file(std::uint64_t inode) { return nodes_.at(inode).file; }
@@ -214,7 +242,7 @@ void SimDisk::DropDirectory(const std::string& path) {
 void SimDisk::CutNames(CutChoices& choices) {
   std::vector<std::string> lost;
   for (auto& [path, directory] : directories_) {
-    if (IsInMemory(absl::StrCat(path, "/x"))) {
+    if (IsMemory(path)) {
       for (const auto& [name, entry] : directory.seen) {
         if (entry.is_directory) lost.push_back(absl::StrCat(path, "/", name));
       }

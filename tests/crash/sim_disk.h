@@ -2,10 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -41,6 +43,10 @@ class SimDisk {
   // Grows a file; takes what is free and fails if that is too little, as ext4 does.
   absl::Status Allocate(std::uint64_t inode, std::uint64_t bytes);
   absl::Status CreateImage(const std::string& path, std::uint64_t bytes);
+  // A file that was there before the machine was switched on: durable, bytes and name. An image is
+  // a file in memory that can be mapped. The directory exists, the name is free.
+  enum class Stored : std::uint8_t { kFile, kImage };
+  void PutFile(const std::string& path, std::shared_ptr<Pages> pages, Stored as);
 
   SimFile& file(std::uint64_t inode);
   const SimFile& file(std::uint64_t inode) const;
@@ -64,9 +70,10 @@ class SimDisk {
     std::string to;  // of a rename
     Entry entry;
   };
+  using Names = std::map<std::string, Entry, std::less<>>;
   struct Directory {
-    std::map<std::string, Entry> seen;
-    std::map<std::string, Entry> platter;
+    Names seen;
+    Names platter;
     std::vector<Unsynced> unsynced;  // in order
   };
   struct Node {
@@ -75,12 +82,14 @@ class SimDisk {
     bool is_in_memory = false;
   };
 
-  static std::string Parent(const std::string& path);
-  static std::string Name(const std::string& path);
-  static absl::Status NotFound(const std::string& path);
-  static void Apply(std::map<std::string, Entry>& names, const Unsynced& change);
+  static std::string_view Parent(std::string_view path);
+  static std::string_view Name(std::string_view path);
+  static absl::Status NotFound(std::string_view path);
+  static void Apply(Names& names, const Unsynced& change);
   static void CutImage(Pages& image, CutChoices& choices);
-  void Change(const std::string& directory, Unsynced change);
+  // True if what lies in the directory is lost with the power.
+  bool IsMemory(std::string_view directory) const;
+  void Change(std::string_view directory, Unsynced change);
   void DropDirectory(const std::string& path);
   void CutNames(CutChoices& choices);
 
@@ -88,7 +97,7 @@ class SimDisk {
   std::uint64_t disk_bytes_max_;
   std::uint64_t memory_bytes_max_;
   std::uint64_t next_inode_ = 2;
-  std::map<std::string, Directory> directories_;  // by path
+  std::map<std::string, Directory, std::less<>> directories_;  // by path
   std::map<std::uint64_t, Node> nodes_;
 };
 

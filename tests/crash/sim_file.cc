@@ -30,6 +30,11 @@ Pages::Pages(const Pages& from, std::uint64_t bytes) : memory_(NewMemory(bytes))
   std::memset(memory_ + kept, 0, bytes - kept);
 }
 
+Pages::Pages(std::span<const std::byte> from)
+    : memory_(NewMemory(from.size())), size_(from.size()) {
+  if (!from.empty()) std::memcpy(memory_, from.data(), from.size());
+}
+
 Pages::~Pages() { std::free(memory_); }
 
 bool SimFile::Read(std::uint64_t offset, std::span<std::byte> into, bool from_platter) const {

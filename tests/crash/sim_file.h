@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "cut_choices.h"
@@ -19,6 +20,7 @@ class Pages {
  public:
   explicit Pages(std::uint64_t bytes);
   Pages(const Pages& from, std::uint64_t bytes);  // copy, cut or filled up with zeros
+  explicit Pages(std::span<const std::byte> from);
   Pages(const Pages&) = delete;
   Pages& operator=(const Pages&) = delete;
   ~Pages();
@@ -36,6 +38,8 @@ class Pages {
 class SimFile {
  public:
   SimFile() = default;
+  // Holds these bytes, durable.
+  explicit SimFile(std::shared_ptr<Pages> pages) : seen_(pages), platter_(std::move(pages)) {}
 
   std::uint64_t size() const noexcept { return seen_ == nullptr ? 0 : seen_->size(); }
   // What programs see. Never changes in place once shared.

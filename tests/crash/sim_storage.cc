@@ -214,13 +214,32 @@ bool SimStorage::IsMapped(std::uint64_t inode) const {
                      [](const std::weak_ptr<Mapping>& mapping) { return !mapping.expired(); });
 }
 
-std::vector<std::byte> SimStorage::Bytes(const std::string& path) const {
+void SimStorage::PutFile(const std::string& path, std::span<const std::byte> bytes,
+                         SimDisk::Stored as) {
+  PAWL_CHECK(as == SimDisk::Stored::kFile || !bytes.empty());  // no memory of no bytes
+  disk_.PutFile(path, bytes.empty() ? nullptr : std::make_shared<Pages>(bytes), as);
+}
+
+std::shared_ptr<const Pages> SimStorage::PagesOf(const std::string& path) const {
   const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(path);
-  if (!entry.ok() || entry->is_directory) return {};
+  if (!entry.ok() || entry->is_directory) return nullptr;
   const std::shared_ptr<Pages> image = disk_.image(entry->inode);
-  const std::shared_ptr<Pages>& pages = image != nullptr ? image : disk_.file(entry->inode).seen();
+  return image != nullptr ? image : disk_.file(entry->inode).seen();
+}
+
+std::vector<std::byte> SimStorage::Bytes(const std::string& path) const {
+  const std::shared_ptr<const Pages> pages = PagesOf(path);
   if (pages == nullptr) return {};
   return {pages->data(), pages->data() + pages->size()};
+}
+
+bool SimStorage::Holds(const std::string& path, std::span<const std::byte> bytes) const {
+  const absl::StatusOr<SimDisk::Entry> entry = disk_.Find(path);
+  if (!entry.ok() || entry->is_directory) return false;
+  const std::shared_ptr<const Pages> pages = PagesOf(path);
+  if (pages == nullptr) return bytes.empty();
+  return pages->size() == bytes.size() &&
+         (bytes.empty() || std::memcmp(pages->data(), bytes.data(), bytes.size()) == 0);
 }
 
 void SimStorage::FlipBit(const std::string& path, std::uint64_t bit) {

@@ -84,8 +84,11 @@ class SimStorage final : public Storage {
   // one, stores into a file that somebody maps. Empty in a correct engine.
   const std::vector<std::string>& violations() const noexcept { return violations_; }
 
-  // For tests: bytes of a file as programs see them, and a change behind the engine's back.
+  // For tests: files from before the machine was switched on, durable, while nobody uses it; bytes
+  // of a file as programs see them; and a change behind the engine's back.
+  void PutFile(const std::string& path, std::span<const std::byte> bytes, SimDisk::Stored as);
   std::vector<std::byte> Bytes(const std::string& path) const;
+  bool Holds(const std::string& path, std::span<const std::byte> bytes) const;
   void FlipBit(const std::string& path, std::uint64_t bit);
 
   absl::Status CreateDirectory(const std::string& path) override;
@@ -119,6 +122,7 @@ class SimStorage final : public Storage {
   absl::Status Fail(const SimOp& op);
   absl::Status Off() const;
   bool IsMapped(std::uint64_t inode) const;
+  std::shared_ptr<const Pages> PagesOf(const std::string& path) const;  // null: empty or no file
   void Violate(const std::string& what) { violations_.push_back(what); }
 
   SimOptions options_;

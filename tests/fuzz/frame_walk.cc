@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace pawl::inline v0 {
 namespace {
@@ -19,14 +20,23 @@ std::uint32_t U32(View bytes, std::size_t at) noexcept {
   return static_cast<std::uint32_t>(Word(bytes, at, 4));
 }
 
-constexpr std::array<std::uint32_t, 256> CrcTable() noexcept {
-  std::array<std::uint32_t, 256> table{};
+// Table n: what a byte does to the checksum when n more bytes follow it.
+using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+constexpr CrcTables MakeCrcTables() noexcept {
+  CrcTables tables{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
     std::uint32_t crc = byte;
     for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82F63B78U : 0U);
-    table[byte] = crc;
+    tables[0][byte] = crc;
   }
-  return table;
+  for (std::size_t n = 1; n < tables.size(); ++n) {
+    for (std::uint32_t byte = 0; byte < 256; ++byte) {
+      const std::uint32_t crc = tables[n - 1][byte];
+      tables[n][byte] = crc >> 8 ^ tables[0][crc & 0xFF];
+    }
+  }
+  return tables;
 }
 
 std::uint32_t FrameCrc(View frame, std::uint32_t salt) noexcept {
@@ -89,10 +99,19 @@ bool HoldsItsCommits(View frame) noexcept {
 }  // namespace
 
 std::uint32_t FrameWalk::Crc(std::uint32_t seed, View bytes) noexcept {
-  static constexpr std::array<std::uint32_t, 256> kTable = CrcTable();
+  static constexpr CrcTables kTables = MakeCrcTables();
   std::uint32_t crc = ~seed;
+  for (; bytes.size() >= kTables.size(); bytes = bytes.subspan(kTables.size())) {
+    std::uint64_t eight = 0;  // little-endian, as all of the format is
+    std::memcpy(&eight, bytes.data(), sizeof eight);
+    eight ^= crc;
+    crc = 0;
+    for (std::size_t i = 0; i < kTables.size(); ++i) {
+      crc ^= kTables[kTables.size() - 1 - i][eight >> 8 * i & 0xFF];
+    }
+  }
   for (const std::byte byte : bytes) {
-    crc = crc >> 8 ^ kTable[(crc ^ std::to_integer<std::uint32_t>(byte)) & 0xFF];
+    crc = crc >> 8 ^ kTables[0][(crc ^ std::to_integer<std::uint32_t>(byte)) & 0xFF];
   }
   return ~crc;
 }

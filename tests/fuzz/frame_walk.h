@@ -38,7 +38,7 @@ class FrameWalk {
   std::uint32_t epoch() const noexcept { return epoch_; }
   std::uint64_t evidence() const noexcept { return evidence_; }  // highest that a frame tells of
 
-  // CRC-32C, bit by bit from the polynomial.
+  // CRC-32C, by tables made bit by bit from the polynomial.
   static std::uint32_t Crc(std::uint32_t seed, std::span<const std::byte> bytes) noexcept;
   // The checksum of a block of 4096 bytes is right.
   static bool IsBlock(std::span<const std::byte> block) noexcept;

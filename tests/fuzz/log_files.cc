@@ -14,20 +14,6 @@ constexpr std::array<const char*, kFiles> kNames = {
     "marks",          "0000000001.seg.tmp", "4096.cut",
 };
 
-void PutFile(SimStorage& machine, const std::string& path, const Bytes& bytes) {
-  const absl::StatusOr<std::unique_ptr<File>> file = machine.Open(path, FileMode::kCreate);
-  PAWL_CHECK(file.ok());
-  if (!bytes.empty()) PAWL_CHECK((*file)->WriteAt(0, bytes, {}).ok());
-  PAWL_CHECK((*file)->Sync().ok());
-}
-
-void PutImage(SimStorage& machine, const std::string& path, const Bytes& bytes) {
-  if (bytes.empty()) return;  // no memory of no bytes
-  const absl::StatusOr<std::shared_ptr<Mapping>> image = machine.MapImage(path, bytes.size());
-  PAWL_CHECK(image.ok());
-  machine.StoreBytes(**image, 0, bytes);
-}
-
 }  // namespace
 
 bool IsImage(std::size_t file) noexcept { return file >= kFirstImage && file <= kLogMarksFile; }
@@ -53,10 +39,10 @@ void PutFiles(const LogFiles& files, SimStorage& machine) {
     if (file >= kFirstImage && file <= kMarksFile) {
       PAWL_CHECK(machine.CreateDirectory(kHotDirectory).ok());
     }
-    if (IsImage(file)) {
-      PutImage(machine, PathOf(file), *files[file]);
-    } else {
-      PutFile(machine, PathOf(file), *files[file]);
+    // No memory of no bytes.
+    if (!IsImage(file)) machine.PutFile(PathOf(file), *files[file], SimDisk::Stored::kFile);
+    if (IsImage(file) && !files[file]->empty()) {
+      machine.PutFile(PathOf(file), *files[file], SimDisk::Stored::kImage);
     }
     if (file != kManifestFile) continue;
     const absl::StatusOr<FileIdentity> identity = machine.Identify(PathOf(file));
@@ -73,7 +59,7 @@ bool HoldsFiles(const LogFiles& files, SimStorage& machine) {
   for (std::size_t file = 0; file < kFiles; ++file) {
     if (!files[file].has_value() || (IsImage(file) && files[file]->empty())) continue;
     ++expected;
-    if (machine.Bytes(PathOf(file)) != *files[file]) return false;
+    if (!machine.Holds(PathOf(file), *files[file])) return false;
   }
   std::size_t found = 0;
   for (const char* const directory : {kLogDirectory, kHotDirectory}) {

@@ -18,10 +18,15 @@ namespace {
 
 constexpr std::uint32_t kReadersMax = 40;  // two blocks of slots
 
+// Few slots mostly: for each that is not free somebody looks into /proc.
+std::size_t BytesOf(std::span<const std::uint8_t> input) {
+  if (input.size() < 2 || input[1] % 16 == 15) return ReaderBoard::BytesFor(kReadersMax);
+  return kBlockBytes + (1 + input[0] / 2 % 4) * sizeof(ReaderSlot);
+}
+
 class SlotsFile final : public Mapping {
  public:
-  static std::shared_ptr<Mapping> New() {
-    const auto bytes = static_cast<std::size_t>(ReaderBoard::BytesFor(kReadersMax));
+  static std::shared_ptr<Mapping> New(std::size_t bytes) {
     return std::make_shared<SlotsFile>(
         static_cast<std::byte*>(::operator new (bytes, std::align_val_t{kBlockBytes})), bytes);
   }
@@ -35,8 +40,9 @@ class SlotsFile final : public Mapping {
 void Fill(Mapping& file, std::span<const std::uint8_t> input) {
   if (input.size() < 2) return;
   const std::size_t from = input[0] % 2 == 0 ? 0 : kBlockBytes;
-  for (std::size_t i = from; i < file.size(); ++i) {
-    file.data()[i] = static_cast<std::byte>(input[1 + (i - from) % (input.size() - 1)]);
+  const std::span<const std::uint8_t> bytes = input.subspan(1);
+  for (std::size_t at = from; at < file.size(); at += bytes.size()) {
+    std::memcpy(file.data() + at, bytes.data(), std::min(bytes.size(), file.size() - at));
   }
 }
 
@@ -44,7 +50,7 @@ void Run(std::span<const std::uint8_t> input) {
   HotMarks marks{};
   marks.published.store(5, std::memory_order_relaxed);  // Relaxed, all: one thread
   const LogId id{1};
-  const std::shared_ptr<Mapping> file = SlotsFile::New();
+  const std::shared_ptr<Mapping> file = SlotsFile::New(BytesOf(input));
   ReaderBoard board(file, &marks, id, Epoch(3));
   Fill(*file, input);
 

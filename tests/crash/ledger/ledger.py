@@ -2,6 +2,8 @@
 """The ledger of the campaigns: what was run, on which code, and what came of it.
 
     ledger.py add RESULT.json CAMPAIGN   appends a row for a clean result
+    ledger.py add-fuzz PROGRAM SEED RUNS SECONDS
+                                         appends a row for that many clean executions of <target>_fuzz: tests/fuzz/run --ledger
     ledger.py sums                       totals per campaign, and how much of that is stale
     ledger.py sample PROGRAMS            runs a slice of a few rows again; fails if it fails now (PAWL_SEED draws)
 
@@ -46,6 +48,21 @@ PROTOCOL = [f"memlog/{name}" for name in (
     "segment_index.cc", "segment_indexer.cc", "segment_indexes.cc", "segment_preparer.cc", "segment_scrubber.cc",
     "segment_set.cc", "segment_source.cc", "segment_walk.cc", "sync_agent.cc", "include/pawl/format.h",
     "include/pawl/hot_marks.h", "include/pawl/log_writer.h")]
+# Fuzz targets, campaign fuzz-<target>: numbers are executions, a seed draws its own inputs. Of the machine they have the
+# disk; of memlog and core what the target reads. Not sampled: ctest runs the targets anyway.
+FUZZ_MACHINE = [name for name in MACHINE if not name.startswith(("tests/crash/history", "tests/crash/life"))]
+FORMAT = ["memlog/include/pawl/format.h", "memlog/frame_checksum.h", "memlog/crc32c.cc"]
+FUZZED = {
+    "evidence": ["memlog/evidence.h", "memlog/evidence.cc", "memlog/block_file.cc"],
+    "frame": ["memlog/frame_scan.h", "memlog/frame_scan.cc", "memlog/include/pawl/log_reader.h"],
+    "index": ["memlog/index_format.h", "memlog/index_builder.cc", "memlog/segment_index.h", "memlog/segment_index.cc"],
+    "manifest": ["memlog/manifest.h", "memlog/manifest.cc", "memlog/block_file.cc"],
+    "reader_slots": ["memlog/reader_slots.h", "memlog/reader_slots.cc", "memlog/process_identity.cc"],
+    "recover": PROTOCOL,
+    "replay": PROTOCOL + [f"core/{name}.cc" for name in ("replay", "session_table", "stream_store", "type_catalog")],
+}
+# Of tests/fuzz what runs no input of a target.
+NO_FUZZ_SOURCES = ("hostile_log_test.cc", "corpus_replay.cc")
 FAILURES = ("lost", "wrong_reads", "refused_torn", "accepted_damage", "violations", "kill_lost", "changed_by_refusal",
             "refused", "accepted", "wrong_status", "leaked", "signals", "hung")
 
@@ -56,7 +73,19 @@ def code_of(path):
     return re.sub(r"\s+", "", "".join(lines))
 
 
+def fuzz_sources_of(target):
+    folder = os.path.join(ROOT, "tests/fuzz")
+    for file in sorted(os.listdir(folder)):
+        is_other_target = file.endswith("_fuzz.cc") and file != f"{target}_fuzz.cc"
+        if file.endswith((".cc", ".h")) and not is_other_target and file not in NO_FUZZ_SOURCES:
+            yield os.path.join(folder, file)
+    yield from (os.path.join(ROOT, name) for name in dict.fromkeys(FUZZ_MACHINE + FORMAT + FUZZED[target]))
+
+
 def sources_of(campaign):
+    if campaign.startswith("fuzz-"):
+        yield from fuzz_sources_of(campaign.removeprefix("fuzz-"))
+        return
     for name in CAMPAIGNS[campaign][1] + MACHINE + PROTOCOL:
         path = os.path.join(ROOT, name)
         if not name.endswith("/"):
@@ -86,7 +115,8 @@ def rows():
 def commit():
     def git(*words):
         return subprocess.run(["git", "-C", ROOT, *words], check=True, capture_output=True, text=True).stdout.strip()
-    is_changed = git("status", "--porcelain", "--untracked-files=no", "memlog", "tests/crash")
+    is_changed = git("status", "--porcelain", "--untracked-files=no", "memlog", "core", "tests/crash", "tests/fuzz",
+                     ":(exclude)tests/crash/LEDGER.tsv")
     return git("rev-parse", "--short=12", "HEAD") + ("+" if is_changed else "")
 
 
@@ -100,6 +130,23 @@ def add(result_path, campaign, at_commit=None):
            "last": result["first"] + result["count"] - 1, "commit": at_commit or commit(), "harness": harness_hash(campaign),
            "count": result["count"], "failures": failures, "seconds": round(result["seconds"]),
            "date": datetime.date.today().isoformat()}
+    append(row)
+
+
+def add_fuzz(program, seed, runs, seconds):
+    target = os.path.basename(program).removesuffix("_fuzz")
+    if target not in FUZZED:
+        sys.exit(f"{target}: no such fuzz target, there are {', '.join(FUZZED)}")
+    campaign = f"fuzz-{target}"
+    changed = [path for path in sources_of(campaign) if os.path.getmtime(path) > os.path.getmtime(program)]
+    if changed:
+        sys.exit(f"{program} is older than {changed[0]}: the run does not speak of the code as it is now, no row")
+    append({"campaign": campaign, "seed": int(seed), "first": 0, "last": int(runs) - 1, "commit": commit(),
+            "harness": harness_hash(campaign), "count": int(runs), "failures": 0, "seconds": int(seconds),
+            "date": datetime.date.today().isoformat()})
+
+
+def append(row):
     is_new = not os.path.exists(LEDGER)
     with open(LEDGER, "a", encoding="utf-8") as stream:
         if is_new:
@@ -108,7 +155,8 @@ def add(result_path, campaign, at_commit=None):
 
 
 def is_stale(row):
-    return row["campaign"] not in CAMPAIGNS or row["harness"] != harness_hash(row["campaign"])
+    is_known = row["campaign"] in CAMPAIGNS or row["campaign"].removeprefix("fuzz-") in FUZZED
+    return not is_known or row["harness"] != harness_hash(row["campaign"])
 
 
 def cases_of(ranges):
@@ -128,7 +176,7 @@ def sums():
             different = sum(cases_of([(int(row["first"]), int(row["last"])) for row in these if row["seed"] == seed])
                             for seed in seeds)
             if these:
-                print(f"{campaign:12} {different:>12,} cases, {sum(int(row['failures']) for row in these)} failures, "
+                print(f"{campaign:17} {different:>12,} cases, {sum(int(row['failures']) for row in these)} failures, "
                       f"{sum(int(row['seconds']) for row in these):,} s, {len(these)} rows"
                       + (", stale: the code has changed since" if stale else ""))
 
@@ -160,6 +208,8 @@ def main():
     words = sys.argv[1:]
     if words[:1] == ["add"] and len(words) in (3, 4):
         return add(*words[1:])
+    if words[:1] == ["add-fuzz"] and len(words) == 5:
+        return add_fuzz(*words[1:])
     if words == ["sums"]:
         return sums()
     if words[:1] == ["sample"] and len(words) == 2:
