@@ -129,6 +129,10 @@ KillTally Campaign::Run() {
   KillTally total;
   for (const SharedReport<WorkerReport>& worker : workers_) total.Add(worker->tally);
   total.signals += died;
+  if (died > 0) {
+    std::fprintf(stderr, "FAILURE %llu workers died, and the logs that they had are not judged\n",
+                 static_cast<unsigned long long>(died));
+  }
   return total;
 }
 
