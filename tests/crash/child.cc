@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 
@@ -25,29 +26,37 @@ int Reap(pid_t pid) {
 
 Child::Child(const std::function<int()>& run) : pid_(::fork()) {
   PAWL_CHECK(pid_ >= 0);
-  if (pid_ > 0) return;
+  if (pid_ > 0) {
+    fd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+    PAWL_CHECK(fd_ >= 0);
+    return;
+  }
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::_exit(run());
 }
 
 Child::~Child() {
+  ::close(fd_);
   if (pid_ < 0) return;
   ::kill(pid_, SIGKILL);
   Reap(pid_);
 }
 
-bool Child::EndsWithin(std::chrono::nanoseconds time) const {
-  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-  PAWL_CHECK(fd >= 0);
-  pollfd end{.fd = fd, .events = POLLIN, .revents = 0};
+bool Child::EndsWithin(std::chrono::nanoseconds time) const { return OneEnds({{this}}, time); }
+
+bool Child::OneEnds(std::span<const Child* const> children, std::chrono::nanoseconds time) {
+  std::array<pollfd, kTogetherMax> ends{};
+  PAWL_CHECK(children.size() <= ends.size());
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    ends[i] = {.fd = children[i]->fd_, .events = POLLIN, .revents = 0};
+  }
   const timespec timeout{.tv_sec = static_cast<time_t>(time.count() / 1'000'000'000),
                          .tv_nsec = static_cast<long>(time.count() % 1'000'000'000)};
   int rc = 0;
   do {
-    rc = ::ppoll(&end, 1, &timeout, nullptr);
+    rc = ::ppoll(ends.data(), children.size(), &timeout, nullptr);
   } while (rc < 0 && errno == EINTR);
-  ::close(fd);
-  return rc == 1;
+  return rc > 0;
 }
 
 ChildEnd Child::Wait(int deadline_ms) {

@@ -3,7 +3,9 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
+#include <span>
 
 namespace pawl::inline v0 {
 
@@ -26,11 +28,15 @@ class Child {
   // Waits for the end, for at most `time`.
   //   returns   true: it has ended; Wait() tells how
   bool EndsWithin(std::chrono::nanoseconds time) const;
+  // The same for the first of several, at most kTogetherMax.
+  static constexpr std::size_t kTogetherMax = 8;
+  static bool OneEnds(std::span<const Child* const> children, std::chrono::nanoseconds time);
   // Waits for the end, for at most `deadline_ms`; then kills.
   ChildEnd Wait(int deadline_ms);
 
  private:
   pid_t pid_ = -1;
+  int fd_ = -1;  // by which the parent waits for it
 };
 
 }  // namespace pawl::inline v0

@@ -28,6 +28,24 @@ std::string NewRoot() {
 
 }  // namespace
 
+void KillTally::Add(const KillTally& other) noexcept {
+  kills += other.kills;
+  with_commands += other.with_commands;
+  kills_in_open += other.kills_in_open;
+  clean_stops += other.clean_stops;
+  readers_killed += other.readers_killed;
+  lost += other.lost;
+  wrong_reads += other.wrong_reads;
+  refused += other.refused;
+  broken_rules += other.broken_rules;
+  signals += other.signals;
+  hung += other.hung;
+  logs += other.logs;
+  events += other.events;
+  reads += other.reads;
+  from_files += other.from_files;
+}
+
 KillCampaign::KillCampaign(const KillOptions& options, KillTally* tally, Failure failure)
     : options_(options), tally_(tally), failure_(std::move(failure)), random_(options.seed) {}
 KillCampaign::~KillCampaign() = default;
@@ -170,12 +188,13 @@ bool KillCampaign::HaveAllSeenMore() const {
 //   returns   false: the victim ended, a reader found something, or the time is over
 template <class IsDone>
 bool KillCampaign::Await(Child& victim, IsDone is_done) {
+  std::array<const Child*, kReaders + 1> children{};
+  for (std::size_t i = 0; i < kReaders; ++i) children[i] = readers_[i].process.get();
+  children.back() = &victim;
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
   while (!is_done()) {
-    if (victim.EndsWithin(kLookEvery) || std::chrono::steady_clock::now() > deadline) return false;
-    for (const Reader& reader : readers_) {
-      if (reader.process->EndsWithin(std::chrono::nanoseconds(0))) return false;
-    }
+    if (Child::OneEnds(children, kLookEvery)) return false;
+    if (std::chrono::steady_clock::now() > deadline) return false;
   }
   return true;
 }

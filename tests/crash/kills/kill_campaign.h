@@ -32,6 +32,7 @@ struct KillTally {
   std::uint64_t reads = 0;       // looks of readers at the log
   std::uint64_t from_files = 0;  // of those, at its files
 
+  void Add(const KillTally& other) noexcept;
   bool is_clean() const noexcept {
     return lost + wrong_reads + refused + broken_rules + signals + hung == 0;
   }
