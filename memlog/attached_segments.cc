@@ -27,15 +27,27 @@ absl::Status AttachedSegments::Refresh() {
   const bool was_in_files = marks_ == nullptr && generation() > 0;
   FindMarks();
   const bool goes_on = marks_ == nullptr && was_in_files && !files_.IsReplaced();
-  if (!goes_on) {
-    NextGeneration();
-    mapped_.clear();
-    ReadIndexes();
-    files_.StandAt(indexed_end_);
-  }
-  if (marks_ == nullptr) return files_.Advance();
+  if (!goes_on) BeginAnew();
+  if (marks_ == nullptr) return FollowFiles();
   TakeSeat();
   return absl::OkStatus();
+}
+
+void AttachedSegments::BeginAnew() {
+  NextGeneration();
+  mapped_.clear();
+  ReadIndexes();
+  files_.StandAt(indexed_end_);
+}
+
+absl::Status AttachedSegments::FollowFiles() {
+  absl::Status advanced = files_.Advance();
+  // Evidence of the next life was met, and the file of the one before: the next one's has it all.
+  while (absl::IsDataLoss(advanced) && files_.IsReplaced()) {
+    BeginAnew();
+    advanced = files_.Advance();
+  }
+  return advanced;
 }
 
 // The newest ones, if there are any.

@@ -59,6 +59,8 @@ class AttachedSegments final : public ReadableSegments {
   const Manifest& manifest() const noexcept { return start_.manifest; }
 
  private:
+  void BeginAnew();
+  absl::Status FollowFiles();
   void FindMarks();
   absl::StatusOr<std::shared_ptr<Mapping>> MapMarks(const std::string& directory) const;
   bool AreMarksCurrent() const;

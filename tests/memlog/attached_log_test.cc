@@ -8,16 +8,19 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <random>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "forwarding_storage.h"
 #include "log_fixture.h"
 #include "reader_slots.h"
 
@@ -298,6 +301,40 @@ TEST_F(AttachedLogTest, ThroughTheFilesAloneOneSeesWhatReachedTheDisk) {
   ASSERT_NO_FATAL_FAILURE(Append(9));
   ASSERT_TRUE(Drive(*log_));
   EXPECT_EQ(reader.ReadOn(), appended_);
+}
+
+// Runs `before_evidence` once, when somebody is about to read what is durable.
+class MeddledStorage final : public ForwardingStorage {
+ public:
+  std::function<void()> before_evidence;
+
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, FileMode mode) override {
+    const bool is_evidence = path.find("evidence") != std::string::npos;
+    if (is_evidence && before_evidence) std::exchange(before_evidence, nullptr)();
+    return ForwardingStorage::Open(path, mode);
+  }
+};
+
+// The file was looked at, the writer came back and wrote its tail anew, then the evidence was read:
+// it spoke of a frame that the old file did not have, and the reader was told of a loss.
+TEST_F(AttachedLogTest, AWriterThatComesBackWithinALookAtTheFilesIsNoLoss) {
+  ASSERT_NO_FATAL_FAILURE(Append(100));
+  ASSERT_TRUE(DriveToRest(*log_));
+  MeddledStorage storage;
+  AttachOptions options = HowToAttach();
+  options.hot_directory = scratch_.Sub("elsewhere");
+  options.storage = &storage;
+  const auto attached = Attach(options);
+  CheckingReader reader(*attached);
+  ASSERT_EQ(reader.ReadOn(), appended_);
+  storage.before_evidence = [this] {
+    Kill();
+    Restart();
+  };
+  ASSERT_EQ(reader.ReadOn(), appended_);
+  EXPECT_TRUE(attached->Refresh().ok());
+  EXPECT_FALSE(storage.before_evidence);
+  EXPECT_EQ(attached->epoch(), log_->epoch());
 }
 
 TEST_F(AttachedLogTest, DurableIsAFramesEndAndNeverBeyondWhatIsDurable) {
