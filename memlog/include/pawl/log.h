@@ -99,7 +99,8 @@ class Log {
   LogWriter& writer() noexcept;  // loop only
 
   // One round of the sync agent: writes behind what is published, moves the durable mark, rings
-  // `durable_bell`. Returns the work done, 0 if there is none.
+  // `durable_bell`; with nothing to write, a step of zeros into blocks ahead until the log is warm.
+  // Returns the work done, 0 if there is none.
   //   threads   one at a time
   int SyncWork() noexcept;
   // One bounded round of the preparer: a step towards the next ready segment, the retirement of an
