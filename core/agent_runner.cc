@@ -65,6 +65,8 @@ absl::StatusOr<std::unique_ptr<AgentRunner>> AgentRunner::Start(const Setup& set
     return absl::ResourceExhaustedError(std::string("cannot start a thread: ") + error.what());
   }
   if (absl::Status pinned = Pin(runner->thread_, setup.core); !pinned.ok()) return pinned;
+  // Acquire: for the reader's ease, nothing is guarded. Pairs with the release in Run().
+  runner->has_name_.wait(false, std::memory_order_acquire);
   return runner;
 }
 
@@ -82,6 +84,9 @@ void AgentRunner::Run() noexcept {
   // the process milliseconds dearer.
   const std::string name(setup_.agent->name().substr(0, 15));
   pthread_setname_np(pthread_self(), name.c_str());
+  // Release: pairs with the acquire in Start().
+  has_name_.store(true, std::memory_order_release);
+  has_name_.notify_one();
   int idle_rounds = 0;
   while (!IsStopping()) {
     if (setup_.agent->DoWork() > 0) {

@@ -42,6 +42,8 @@ class AgentRunner {
   const Setup setup_;
   // Writer: Stop(). Reader: the thread. Guards nothing but the end.
   std::atomic<bool> is_stopping_{false};
+  // Writer: the thread, once. Reader: Start(), which returns when the thread can be found by name.
+  std::atomic<bool> has_name_{false};
   std::thread thread_;
 };
 
