@@ -136,10 +136,10 @@ inline bool Drive(Log& log) {
 
 // The same until the evidence of the last sync is written too.
 inline bool DriveToRest(Log& log) {
-  while (log.sync_delay_ns() >= 0) {
+  do {
     if (!Drive(log)) return false;
-  }
-  return Drive(log);
+  } while (log.sync_delay_ns() >= 0);
+  return true;
 }
 
 // Stages one commit with one event; false if there is no room.
