@@ -259,11 +259,13 @@ class PacedSender {
     first_sequence_ = producer_.last_sequence().value() + 1;
     begin_ns_ = SteadyNowNs() + 1'000'000;
     for (std::uint64_t i = 0; i < count; ++i) {
-      while (SteadyNowNs() < IntendedNs(i)) PollOrWait(IntendedNs(i) - SteadyNowNs());
+      for (std::int64_t left_ns = 0; (left_ns = IntendedNs(i) - SteadyNowNs()) > 0;) {
+        PollOrWait(std::chrono::nanoseconds(left_ns));
+      }
       const std::uint64_t number = first + i + 1;
-      while (!Submit(number)) PollOrWait(kLongNs);
+      while (!Submit(number)) PollOrWait(kWaitMax);
     }
-    while (producer_.in_flight() != 0) PollOrWait(kLongNs);
+    while (producer_.in_flight() != 0) PollOrWait(kWaitMax);
     return accepted_;
   }
 
@@ -278,17 +280,15 @@ class PacedSender {
     }
     return static_cast<bool>(sent);
   }
-  void PollOrWait(std::int64_t wait_ns) {
+  void PollOrWait(std::chrono::nanoseconds time) {
     const std::size_t count = producer_.Poll([this](const Completion& completion) noexcept {
       const bool is_right =
           completion.verdict.is_accepted() && completion.receipt.level == Ack::kDurable;
       accepted_ += is_right ? 1 : 0;
       times_.Record(SteadyNowNs() - IntendedNs(completion.sequence.value() - first_sequence_));
     });
-    if (count == 0) producer_.Wait(std::chrono::nanoseconds(std::max<std::int64_t>(wait_ns, 0)));
+    if (count == 0) producer_.Wait(time);
   }
-
-  static constexpr std::int64_t kLongNs = 1'000'000;
 
   Producer& producer_;
   Histogram& times_;

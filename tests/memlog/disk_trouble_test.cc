@@ -21,6 +21,14 @@ class DiskTroubleTest : public LogTest {
     return options;
   }
 
+  void GiveNoRoomWhileThereIs(const std::string& file) {
+    storage_.on_allocate = [file](const std::string& path) {
+      return std::filesystem::exists(file)
+                 ? absl::ResourceExhaustedError("allocate " + path + ": errno 28")
+                 : absl::OkStatus();
+    };
+  }
+
   FaultyStorage storage_;
 };
 
@@ -213,11 +221,7 @@ TEST_F(DiskTroubleTest, ADraftOfADeadPreparerGivesItsRoomToTheTail) {
   LosePower();
   const std::string draft = File("0000000002.seg.tmp");
   WriteWhole(draft, Bytes(kSegmentBytesMin));
-  storage_.on_allocate = [&](const std::string& path) {
-    return std::filesystem::exists(draft)
-               ? absl::ResourceExhaustedError("allocate " + path + ": errno 28")
-               : absl::OkStatus();
-  };
+  GiveNoRoomWhileThereIs(draft);
   log = OpenLog(Faulty());
   ASSERT_NE(log, nullptr);
   EXPECT_EQ(CountEvents(*log), 3U);
@@ -234,11 +238,7 @@ TEST_F(DiskTroubleTest, ASegmentPreparedAheadGivesItsRoomToTheTail) {
   log = nullptr;
   const std::string ahead = File("0000000001.seg");
   ASSERT_TRUE(std::filesystem::exists(ahead));
-  storage_.on_allocate = [&](const std::string& path) {
-    return std::filesystem::exists(ahead)
-               ? absl::ResourceExhaustedError("allocate " + path + ": errno 28")
-               : absl::OkStatus();
-  };
+  GiveNoRoomWhileThereIs(ahead);
   log = OpenLog(Faulty());
   ASSERT_NE(log, nullptr);
   EXPECT_EQ(CountEvents(*log), 3U);

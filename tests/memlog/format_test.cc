@@ -5,7 +5,7 @@
 #include <iterator>
 #include <string>
 
-#include "faulty_storage.h"
+#include "forwarding_storage.h"
 #include "log_fixture.h"
 
 namespace pawl::inline v0 {
@@ -57,46 +57,8 @@ std::string HexDump(const Bytes& bytes, std::size_t first, std::size_t last) {
 }
 
 // A storage that gives every log the same bytes.
-class ExampleStorage final : public Storage {
+class ExampleStorage final : public ForwardingStorage {
  public:
-  absl::Status CreateDirectory(const std::string& path) override {
-    return os_.CreateDirectory(path);
-  }
-  absl::Status RemoveDirectory(const std::string& path) override {
-    return os_.RemoveDirectory(path);
-  }
-  absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override {
-    return os_.List(directory);
-  }
-  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, FileMode mode) override {
-    return os_.Open(path, mode);
-  }
-  absl::Status Rename(const std::string& from, const std::string& to) override {
-    return os_.Rename(from, to);
-  }
-  absl::Status Unlink(const std::string& path) override { return os_.Unlink(path); }
-  absl::Status SyncDirectory(const std::string& path) override { return os_.SyncDirectory(path); }
-  absl::StatusOr<FileIdentity> Identify(const std::string& path) override {
-    return os_.Identify(path);
-  }
-  absl::StatusOr<std::unique_ptr<File>> Lock(const std::string& directory) override {
-    return os_.Lock(directory);
-  }
-  absl::StatusOr<std::shared_ptr<Mapping>> MapImage(const std::string& path,
-                                                    std::uint64_t bytes) override {
-    return os_.MapImage(path, bytes);
-  }
-  absl::StatusOr<std::shared_ptr<Mapping>> MapFile(const std::string& path) override {
-    return os_.MapFile(path);
-  }
-  void StoreFrame(Mapping& image, std::uint64_t offset, const std::byte* frame,
-                  std::uint32_t bytes) noexcept override {
-    os_.StoreFrame(image, offset, frame, bytes);
-  }
-  void StoreBytes(Mapping& image, std::uint64_t offset,
-                  std::span<const std::byte> bytes) noexcept override {
-    os_.StoreBytes(image, offset, bytes);
-  }
   absl::StatusOr<BootId> ReadBootId() override {
     BootId id{};
     for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(0xB0 + i);
@@ -106,7 +68,6 @@ class ExampleStorage final : public Storage {
   std::uint64_t WallClockNs() override { return 1'340'286'600'000'000'000; }
 
  private:
-  Storage& os_ = PosixStorage();
   std::uint64_t next_random_ = 0;
 };
 
