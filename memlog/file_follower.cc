@@ -134,7 +134,7 @@ absl::StatusOr<bool> FileFollower::OpenSegment(std::uint64_t index) {
 // Whole blocks; the one at `offset` may have been half full when it was read.
 absl::Status FileFollower::ReadMore(std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t first = BlockStart(offset);
-  const std::uint64_t end = std::min(BlockStart(offset + bytes + kBlockBytes - 1), copy_->size());
+  const std::uint64_t end = std::min(BlockEnd(offset + bytes), copy_->size());
   const absl::Status read = file_->ReadAt(first, {copy_->data() + first, end - first});
   // A file cut short ends there.
   return absl::IsOutOfRange(read) ? absl::OkStatus() : read;

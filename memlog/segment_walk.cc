@@ -59,7 +59,7 @@ absl::Status SegmentWalk::Have(std::uint64_t offset, std::uint64_t bytes) {
   if (offset >= first_ && offset + bytes <= first_ + piece_.size()) return absl::OkStatus();
   if (offset + bytes > geometry_.segment_bytes) return Damage();
   const std::uint64_t first = BlockStart(offset);
-  const std::uint64_t wanted = BlockStart(offset + bytes - first + kBlockBytes - 1);
+  const std::uint64_t wanted = BlockEnd(offset + bytes - first);
   const std::uint64_t size =
       std::min(std::max(wanted, kPieceBytes), geometry_.segment_bytes - first);
   piece_ = BlocksIn(memory_, size);

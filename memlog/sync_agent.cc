@@ -45,7 +45,7 @@ int SyncAgent::DoWork() noexcept {
   if (HasFailed()) return 0;
   const std::uint64_t published = Published();
   if (published <= from_) {
-    if (delay_ns() == 0) return WriteEvidence() ? 1 : 0;
+    if (delay_ns() == 0) return WriteEvidenceNow(false).ok() ? 1 : 0;
     return WantsZeros() && WriteZeros() ? 1 : 0;
   }
   const std::uint64_t end = RoundEnd(published);
@@ -141,7 +141,7 @@ absl::Status SyncAgent::MemoryIsThere() const {
 
 // The next segment's file was made durable before the loop was given it.
 bool SyncAgent::LeaveSegment() noexcept {
-  if (!WriteEvidence()) return false;
+  if (!WriteEvidenceNow(false).ok()) return false;
   target_ = {};
   segments_->Retire(index_);
   prepare_bell_->Ring();
@@ -155,10 +155,6 @@ void SyncAgent::EnterSegment(std::uint64_t index) noexcept {
   target_ = segments_->TakeForSync(index);
   PAWL_CHECK(target_.image != nullptr && target_.file != nullptr);
   SetWritten(target_.written_bytes);
-}
-
-bool SyncAgent::WriteEvidence() noexcept {
-  return Accept(evidence_->Write(Address(from_), epoch_, false));
 }
 
 absl::Status SyncAgent::WriteEvidenceNow(bool is_closed) {

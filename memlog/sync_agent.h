@@ -81,7 +81,6 @@ class SyncAgent {
   void SetWritten(std::uint64_t bytes) noexcept;
   bool LeaveSegment() noexcept;
   void EnterSegment(std::uint64_t index) noexcept;
-  bool WriteEvidence() noexcept;
   bool Accept(const absl::Status& status) noexcept;
   absl::Status MemoryIsThere() const;
   std::uint64_t Published() const noexcept;
