@@ -89,7 +89,7 @@ void AgentRunner::Run() noexcept {
   has_name_.notify_one();
   int idle_rounds = 0;
   while (!IsStopping()) {
-    if (setup_.agent->DoWork() > 0) {
+    if (Round() > 0) {
       idle_rounds = 0;
     } else {
       IdleRound(idle_rounds);
@@ -98,13 +98,30 @@ void AgentRunner::Run() noexcept {
   }
 }
 
+int AgentRunner::Round() noexcept {
+  if (setup_.words == nullptr) return setup_.agent->DoWork();
+  setup_.words->BeginRound();
+  if (has_slept_ && setup_.watch != nullptr) setup_.watch->NoteWake();
+  has_slept_ = false;
+  const int work = setup_.agent->DoWork();
+  setup_.words->EndRound();
+  return work;
+}
+
 void AgentRunner::IdleRound(int idle_rounds) noexcept {
+  if (setup_.sleeps_at_once) return Sleep();
   if (setup_.idle == Idle::kSpin) return Pause();
   if (setup_.idle == Idle::kBackOff && idle_rounds < kSpinRounds) return Pause();
   if (setup_.idle == Idle::kYield || idle_rounds < kYieldRounds) {
     sched_yield();
     return;
   }
+  Sleep();
+}
+
+void AgentRunner::Sleep() noexcept {
+  if (setup_.words != nullptr) AddTo(setup_.words->sleeps, 1);
+  has_slept_ = true;
   setup_.agent->bell().Wait([this]() noexcept { return IsStopping() || setup_.agent->HasWork(); },
                             setup_.agent->sleep_ns());
 }

@@ -7,7 +7,9 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "health_watch.h"
 #include "pawl/agent.h"
+#include "pawl/stats_layout.h"
 
 namespace pawl::inline v0 {
 
@@ -19,7 +21,10 @@ class AgentRunner {
   struct Setup {
     Agent* agent;  // outlives the runner
     Idle idle;
-    int core;  // −1: not pinned
+    int core;                      // −1: not pinned
+    AgentWords* words = nullptr;   // where its rounds are counted; nullptr: nowhere
+    HealthWatch* watch = nullptr;  // told when it wakes up
+    bool sleeps_at_once = false;   // after a round without work, whatever `idle` says
   };
 
   //   errors    RESOURCE_EXHAUSTED no thread to be had; INVALID_ARGUMENT no such core
@@ -33,13 +38,16 @@ class AgentRunner {
  private:
   explicit AgentRunner(const Setup& setup) noexcept : setup_(setup) {}
   void Run() noexcept;
+  int Round() noexcept;
   void IdleRound(int idle_rounds) noexcept;
+  void Sleep() noexcept;
   bool IsStopping() const noexcept {
     // Acquire: pairs with the release in Stop().
     return is_stopping_.load(std::memory_order_acquire);
   }
 
   const Setup setup_;
+  bool has_slept_ = false;  // the thread only: before the round to come
   // Writer: Stop(). Reader: the thread. Guards nothing but the end.
   std::atomic<bool> is_stopping_{false};
   // Writer: the thread, once. Reader: Start(), which returns when the thread can be found by name.

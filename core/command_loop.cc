@@ -19,15 +19,23 @@ CommandLoop::CommandLoop(const Setup& setup)
       lanes_(*setup.lanes),
       undurable_bytes_max_(setup.undurable_bytes_max),
       commit_room_bytes_(CommitRoomBytes(writer_)),
+      meter_({.block = setup.stats,
+              .is_on = setup.is_counting,
+              .engine_clock = setup.clock,
+              .clock = setup.boot_clock,
+              .stores = setup.stores}),
       builder_(writer_, setup.stores, setup.next_stream),
       pending_(setup.answers_max),
       waiting_(setup.producers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
   touched_.reserve(setup.producers_max);
   reader_bells_.reserve(setup.bells_max);
+  meter_.SetSessions(sessions_.count());
+  meter_.EndTurn(Newest());
 }
 
 int CommandLoop::DoWork() noexcept {
+  meter_.BeginRound();
   int work = ServeControl();
   CheckHealth();
   work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn();
@@ -133,6 +141,8 @@ absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(std::string_view session) no
   lane.BeginUse(number, number == 0 ? 0 : sessions_.generation(number),
                 number == 0 ? Sequence() : sessions_.last(number));
   lane.loop = {.is_open = true};
+  if (meter_.is_on()) lane.wait.Ask();
+  meter_.CountProducer(1);
   return &lane;
 }
 
@@ -160,6 +170,9 @@ absl::StatusOr<std::uint32_t> CommandLoop::OpenSession(std::string_view name) no
   std::memcpy(room + sizeof opened, name.data(), name.size());
   static_cast<void>(writer_.EndCommit({.cause = CommitCause::kControl}));
   pending_.EndTurn(writer_.Publish());
+  meter_.CountFrame();
+  meter_.SetSessions(sessions_.count());
+  meter_.EndTurn(Newest());
   RingReaders();
   return number;
 }
@@ -170,6 +183,7 @@ void CommandLoop::CloseLanes() noexcept {
     if (!side.is_closing || side.processed != side.closes_after || side.pending != 0) continue;
     side = {};
     --closing_lanes_;
+    meter_.CountProducer(-1);
   }
 }
 
@@ -256,8 +270,20 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
     if (count != alike.size()) break;
   }
   GiveRange(lane);
+  if (meter_.is_on()) MeasureWait(lane, decided);
   lane.loop.processed += decided;
   return static_cast<std::uint32_t>(decided);
+}
+
+// Takes the time that one of the commands just decided was waiting, and asks for the next one.
+void CommandLoop::MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcept {
+  if (const std::uint64_t sent_ns = lane.wait.Take(lane.loop.processed, decided); sent_ns != 0) {
+    meter_.Waited(sent_ns);
+  }
+  const std::uint64_t now_ns = meter_.began_ns();
+  if (!lane.wait.is_idle() || now_ns - lane.loop.wait_asked_ns < LoopMeter::kSampleNs) return;
+  lane.loop.wait_asked_ns = now_ns;
+  lane.wait.Ask();
 }
 
 // Decides commands whose streams were found together, as long as there is room.
@@ -270,8 +296,13 @@ std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
     const std::span<const CommandSlot> left = run.subspan(decided);
     const std::span<PackedReceipt> receipts = ReceiptsFor(lane, left.front());
     const DecideRunFunction decide = store.traits().decides[left.front().type];
+    const Address before = writer_.published();
     const DecidedRun done = decide(builder_, left.first(std::min(left.size(), receipts.size())),
                                    &streams_[decided], receipts.data());
+    // At most one: the run ends where a frame was full.
+    if (writer_.published() != before) [[unlikely]]
+      meter_.CountFrame();
+    meter_.Count(VerdictKind::kAccepted, done.accepted);
     session.RememberAccepted(receipts.first(done.accepted));
     receipts_next_ += done.accepted;
     decided += done.accepted;
@@ -294,6 +325,19 @@ int CommandLoop::TakeTurn() noexcept {
   writer_.SetTime(now_ns);
   builder_.SetTime(now_ns);
   const Address before = writer_.published();
+  const std::uint32_t decided = DecideTurn();
+  meter_.Decided(decided);
+  const Address last = writer_.published();
+  const Address published = writer_.Publish();
+  pending_.EndTurn(published, meter_.Published(published != last));
+  meter_.EndTurn(Newest());
+  admission_.Set(Obstacle());
+  if (published != before) RingReaders();
+  return static_cast<int>(decided);
+}
+
+// Decides up to kTurnCommandsMax of the commands that wait.
+std::uint32_t CommandLoop::DecideTurn() noexcept {
   std::uint32_t left = kTurnCommandsMax;
   while (left != 0 && !waiting_.empty()) {
     ProducerLane& lane = waiting_.front();
@@ -304,11 +348,7 @@ int CommandLoop::TakeTurn() noexcept {
     left -= decided;
     if (decided != run.size()) break;
   }
-  const Address published = writer_.Publish();
-  pending_.EndTurn(published);
-  admission_.Set(Obstacle());
-  if (published != before) RingReaders();
-  return static_cast<int>(kTurnCommandsMax - left);
+  return kTurnCommandsMax - left;
 }
 
 void CommandLoop::RingReaders() noexcept {
@@ -320,6 +360,7 @@ void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noex
   // A lane's sequences are dense and in order.
   PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
   const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
+  meter_.CountDuplicate();
   const Epoch epoch = first.position == Position() ? writer_.epoch() : epochs_.Of(first.position);
   AnswerAlone(lane, slot, {.epoch = epoch, .verdict = first.verdict, .is_duplicate = true},
               {first.position.value(), first.version.value()});
@@ -367,23 +408,37 @@ void CommandLoop::GiveRange(ProducerLane& lane) noexcept {
 
 int CommandLoop::ReleaseDurable() noexcept {
   if (!pending_.has_turn()) return 0;
-  return pending_.Release(log_.durable(), [this](const PendingAnswers::Entry& entry) {
-    --entry.lane->loop.pending;
-    Push(*entry.lane, entry.answers);
-  });
+  return pending_.Release(
+      log_.durable(),
+      [this](const PendingAnswers::Entry& entry) noexcept {
+        --entry.lane->loop.pending;
+        Push(*entry.lane, entry.answers);
+      },
+      [this](std::uint64_t published_ns) noexcept { meter_.Released(published_ns); });
 }
 
 void CommandLoop::FailPending() noexcept {
-  pending_.Release(Address(UINT64_MAX), [this](const PendingAnswers::Entry& entry) {
-    --entry.lane->loop.pending;
-    Push(*entry.lane, entry.answers.AsUnknown());
-  });
+  pending_.Release(
+      Address(UINT64_MAX),
+      [this](const PendingAnswers::Entry& entry) noexcept {
+        --entry.lane->loop.pending;
+        Push(*entry.lane, AsUnknown(entry.answers));
+      },
+      [](std::uint64_t) noexcept {});
+}
+
+AnswerRange CommandLoop::AsUnknown(const AnswerRange& answers) noexcept {
+  const AnswerRange unknown = answers.AsUnknown();
+  if (unknown.verdict.kind() == VerdictKind::kUnknown) {
+    meter_.Count(VerdictKind::kUnknown, unknown.count);
+  }
+  return unknown;
 }
 
 // The frame that this turn's answers rest on was not published.
 void CommandLoop::TakeAnswersBack() noexcept {
   for (ProducerLane* lane : touched_) {
-    lane->answers.ChangeStaged([](AnswerRange& answers) { answers = answers.AsUnknown(); });
+    lane->answers.ChangeStaged([this](AnswerRange& answers) { answers = AsUnknown(answers); });
   }
 }
 

@@ -31,6 +31,9 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (options.undurable_bytes_max < options.segment_bytes) {
     return absl::InvalidArgumentError("undurable_bytes_max must be at least segment_bytes");
   }
+  if (options.stall_after.count() < 0) {
+    return absl::InvalidArgumentError("stall_after must be ≥ 0; 0: nothing counts as stalled");
+  }
   return absl::OkStatus();
 }
 
@@ -121,34 +124,52 @@ absl::StatusOr<const StreamStore*> EngineParts::StoreOf(TypeTag aggregate) const
 }
 
 absl::Status EngineParts::StartThreads() {
-  const auto start = [this](Agent& agent, int core, std::unique_ptr<AgentRunner>& runner) {
-    auto started = AgentRunner::Start({.agent = &agent, .idle = options.idle, .core = core});
-    if (started.ok()) runner = *std::move(started);
-    return started.status();
-  };
   if (options.threads == Threads::kHostAll) return absl::OkStatus();
-  // The disk agents never spin: what they wait for takes longer than a sleep.
-  const auto start_disk = [this](Agent& agent, std::unique_ptr<AgentRunner>& runner) {
-    auto started =
-        AgentRunner::Start({.agent = &agent, .idle = Idle::kBackOff, .core = options.disk_core});
+  const auto start = [](const AgentRunner::Setup& setup, std::unique_ptr<AgentRunner>& runner) {
+    auto started = AgentRunner::Start(setup);
     if (started.ok()) runner = *std::move(started);
     return started.status();
   };
-  if (absl::Status s = start_disk(*sync_agent, sync_runner); !s.ok()) return s;
-  if (absl::Status s = start_disk(*prepare_agent, prepare_runner); !s.ok()) return s;
+  AgentWords* const words = stats->block().agents();
+  // The disk agents never spin: what they wait for takes longer than a sleep.
+  AgentRunner::Setup setup{.agent = sync_agent.get(),
+                           .idle = Idle::kBackOff,
+                           .core = options.disk_core,
+                           .words = &words[HealthWatch::kSync],
+                           .watch = watch.get()};
+  if (absl::Status s = start(setup, sync_runner); !s.ok()) return s;
+  setup.agent = prepare_agent.get();
+  setup.words = &words[HealthWatch::kPreparer];
+  if (absl::Status s = start(setup, prepare_runner); !s.ok()) return s;
   if (options.threads == Threads::kHost) return absl::OkStatus();
-  return start(*loop, options.loop_core, loop_runner);
+  setup.agent = loop.get();
+  setup.idle = options.idle;
+  setup.core = options.loop_core;
+  setup.words = &words[HealthWatch::kLoop];
+  if (absl::Status s = start(setup, loop_runner); !s.ok()) return s;
+  return start({.agent = watch.get(), .idle = Idle::kBackOff, .core = -1, .sleeps_at_once = true},
+               watch_runner);
+}
+
+int EngineParts::RoundOf(Agent& agent, AgentWords& words) noexcept {
+  words.BeginRound();
+  const int work = agent.DoWork();
+  words.EndRound();
+  return work;
 }
 
 int EngineParts::Round() noexcept {
   int work = 0;
-  if (loop_runner == nullptr && !is_stopped) work += loop->DoWork();
+  AgentWords* const words = stats->block().agents();
+  if (loop_runner == nullptr && !is_stopped) work += RoundOf(*loop, words[HealthWatch::kLoop]);
   if (sync_runner == nullptr && !is_stopped) {
-    work += sync_agent->DoWork() + prepare_agent->DoWork();
+    work += RoundOf(*sync_agent, words[HealthWatch::kSync]);
+    work += RoundOf(*prepare_agent, words[HealthWatch::kPreparer]);
   }
   for (const Attached& each : attached) {
-    if (each.runner == nullptr) work += each.agent->DoWork();
+    if (each.runner == nullptr) work += RoundOf(*each.agent, *each.words);
   }
+  if (options.threads != Threads::kOwn) watch->DoWork();
   return work;
 }
 
@@ -171,14 +192,18 @@ absl::Status EngineParts::StopAll() {
   }
   sync_runner.reset();
   prepare_runner.reset();
+  stats->Remove();  // before the directory that it is in
   stop_status = log->Close();
   loop->DoWork();  // answers what became durable, or unknown, by the close
   is_stopped = true;
+  // It watched the close; now it looks once more, for what that told.
+  watch_runner.reset();
+  watch->DoWork();
   return stop_status;
 }
 
 std::size_t EngineParts::memory_bytes() const noexcept {
-  std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes();
+  std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes() + stats->bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
   const std::size_t lane_bytes =
       sizeof(ProducerLane) + options.session_window * (sizeof(CommandSlot) + sizeof(AnswerRange) +
@@ -221,6 +246,9 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .sessions = &parts.sessions,
                          .epochs = &parts.epochs,
                          .clock = parts.engine_clock.get(),
+                         .boot_clock = &parts.clock,
+                         .stats = &parts.stats->block(),
+                         .is_counting = options.stats,
                          .stores = parts.store_list,
                          .lanes = &parts.lanes,
                          .next_stream = next_stream,
@@ -228,12 +256,15 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .answers_max = options.session_window * options.producers_max,
                          .bells_max = options.agents_max,
                          .undurable_bytes_max = options.undurable_bytes_max});
+  LaneWords* const words = parts.stats->block().lanes();
   for (std::uint32_t i = 0; i < options.producers_max; ++i) {
     parts.lanes.push_back(
         std::make_unique<ProducerLane>(ProducerLane::Setup{.engine = &parts,
                                                            .queue = &parts.queue,
                                                            .admission = &parts.admission,
                                                            .loop_bell = &parts.loop->bell(),
+                                                           .clock = &parts.clock,
+                                                           .words = &words[i],
                                                            .stores = parts.store_list,
                                                            .index = static_cast<std::uint16_t>(i),
                                                            .window = options.session_window}));
@@ -264,6 +295,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     std::uint32_t next_stream = 1;
     absl::Status ready = Rebuild(*parts, std::move(aggregates), next_stream);
     if (!ready.ok()) return ready;
+    parts->MakeStats();
     MakeLoop(*parts, next_stream);
     if (absl::Status started = parts->StartThreads(); !started.ok()) return started;
     return std::unique_ptr<Engine>(new Engine(std::move(parts)));
@@ -315,11 +347,19 @@ absl::Status Engine::Attach(std::shared_ptr<Agent> agent, int core) {
   const std::lock_guard lock(parts_->cold);
   ControlRequest request{.kind = ControlRequest::Kind::kAddBell, .bell = &agent->bell()};
   if (absl::Status added = parts_->Ask(request); !added.ok()) return added;
-  EngineParts::Attached attached{.agent = std::move(agent), .runner = nullptr};
+  AgentWords& words = parts_->TakeRow(agent->name());
+  if (parts_->options.stats) {
+    agent->UseMeter(AgentMeter(parts_->stats->block(), words, parts_->clock));
+  }
+  EngineParts::Attached attached{.agent = std::move(agent), .words = &words, .runner = nullptr};
   if (parts_->options.threads == Threads::kOwn) {
-    auto runner = AgentRunner::Start(
-        {.agent = attached.agent.get(), .idle = parts_->options.idle, .core = core});
+    auto runner = AgentRunner::Start({.agent = attached.agent.get(),
+                                      .idle = parts_->options.idle,
+                                      .core = core,
+                                      .words = &words,
+                                      .watch = parts_->watch.get()});
     if (!runner.ok()) {
+      EngineParts::LeaveRow(words);
       ControlRequest remove{.kind = ControlRequest::Kind::kRemoveBell,
                             .bell = &attached.agent->bell()};
       static_cast<void>(parts_->Ask(remove));  // answers Ok only
@@ -339,7 +379,9 @@ void Engine::Detach(const Agent* agent) {
   if (found == parts_->attached.end()) return;
   ControlRequest request{.kind = ControlRequest::Kind::kRemoveBell, .bell = &found->agent->bell()};
   static_cast<void>(parts_->Ask(request));  // Ok, or the loop runs no more
+  AgentWords& words = *found->words;
   parts_->attached.erase(found);
+  EngineParts::LeaveRow(words);
 }
 
 absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
@@ -354,7 +396,8 @@ const Log& Engine::log() const noexcept { return *parts_->log; }
 Threads Engine::threads() const noexcept { return parts_->options.threads; }
 Idle Engine::idle() const noexcept { return parts_->options.idle; }
 std::uint32_t Engine::streams_max() const noexcept { return parts_->options.streams_max; }
-LogHealth Engine::health() const noexcept { return parts_->log->health(); }
+EngineHealth Engine::health() const noexcept { return parts_->watch->health(); }
+EngineStats Engine::Stats() const { return parts_->ReadStats(); }
 absl::Status Engine::error() const { return parts_->log->error(); }
 std::size_t Engine::memory_bytes() const noexcept { return parts_->memory_bytes(); }
 const RecoveryReport& Engine::recovery() const noexcept { return parts_->log->recovery(); }

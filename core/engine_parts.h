@@ -11,12 +11,14 @@
 #include "command_loop.h"
 #include "command_queue.h"
 #include "epoch_starts.h"
+#include "health_watch.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
 #include "pawl/engine.h"
 #include "pawl/log.h"
 #include "producer_lane.h"
 #include "session_table.h"
+#include "stats_file.h"
 #include "type_catalog.h"
 
 namespace pawl::inline v0 {
@@ -55,6 +57,7 @@ class EngineParts {
  public:
   struct Attached {
     std::shared_ptr<Agent> agent;
+    AgentWords* words;
     std::unique_ptr<AgentRunner> runner;  // nullptr: host-driven
   };
 
@@ -67,8 +70,14 @@ class EngineParts {
   //   errors    INVALID_ARGUMENT the engine was opened without it
   absl::StatusOr<const StreamStore*> StoreOf(TypeTag aggregate) const;
   absl::Status StartThreads();
-  // Runs the agents that have no thread, once each.
+  // Runs the agents that have no thread, once each; host-driven also the health watch.
   int Round() noexcept;
+  // Makes the statistics and those who write them. Before the loop.
+  void MakeStats();
+  // A free row for an agent attached, with its name. Cold mutex held.
+  AgentWords& TakeRow(std::string_view name) noexcept;
+  static void LeaveRow(AgentWords& words) noexcept;
+  EngineStats ReadStats() const;
   absl::Status StopAll();
   std::size_t memory_bytes() const noexcept;
 
@@ -84,6 +93,8 @@ class EngineParts {
   CommandQueue queue;
   Admission admission;
   std::unique_ptr<EngineClock> engine_clock;
+  std::unique_ptr<StatsFile> stats;
+  std::unique_ptr<HealthWatch> watch;
   std::unique_ptr<CommandLoop> loop;
   std::vector<std::unique_ptr<ProducerLane>> lanes;
   std::unique_ptr<DiskAgent> sync_agent;
@@ -93,10 +104,14 @@ class EngineParts {
   // Under the cold mutex.
   bool is_stopped = false;
   absl::Status stop_status;
+  std::unique_ptr<AgentRunner> watch_runner;  // ends after the others
   std::unique_ptr<AgentRunner> loop_runner;
   std::unique_ptr<AgentRunner> sync_runner;
   std::unique_ptr<AgentRunner> prepare_runner;
   std::vector<Attached> attached;
+
+ private:
+  int RoundOf(Agent& agent, AgentWords& words) noexcept;
 };
 
 }  // namespace pawl::inline v0

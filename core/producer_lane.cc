@@ -14,6 +14,8 @@ ProducerLane::ProducerLane(const Setup& setup)
       queue_(setup.queue),
       admission_(setup.admission),
       loop_bell_(setup.loop_bell),
+      clock_(setup.clock),
+      words_(setup.words),
       stores_(setup.stores),
       index_(setup.index),
       window_(setup.window),
@@ -54,7 +56,7 @@ void ProducerLane::BeginSending() noexcept {
   KernelParking::LightBarrier();
 }
 
-SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
+SendFault ProducerLane::TryEnqueue(std::uint32_t count) noexcept {
   BeginSending();
   SendFault fault = admission_->Current();
   if (fault == SendFault::kNone &&
@@ -62,15 +64,36 @@ SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
     fault = SendFault::kQueueFull;
   }
   EndSending();
-  if (fault != SendFault::kNone) return fault;
+  return fault;
+}
+
+SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
+  const bool is_timed = wait.is_asked();
+  if (is_timed) [[unlikely]]
+    wait.Put(sent_, clock_->BootNs());
+  const SendFault fault = TryEnqueue(count);
+  if (fault != SendFault::kNone) [[unlikely]] {
+    if (is_timed) wait.TakeBack();
+    CountRefusal(fault);
+    return fault;
+  }
   sent_ += count;
+  AddTo(words_->sent, count);
   loop_bell_->Ring();
   return fault;
 }
 
+void ProducerLane::CountRefusal(SendFault fault) noexcept {
+  const std::size_t row = static_cast<std::size_t>(fault) - 1;
+  if (row < words_->refusals.size()) AddTo(words_->refusals[row], 1);
+}
+
 StagedCommands ProducerLane::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
   fault = Admit();
-  if (fault != SendFault::kNone) return {};
+  if (fault != SendFault::kNone) [[unlikely]] {
+    CountRefusal(fault);
+    return {};
+  }
   const std::uint32_t room = std::min(window_ - in_flight(), kStagedMax);
   return {commands.From(sent_, std::min(wanted, room)), last_sequence_.Next()};
 }
@@ -79,7 +102,10 @@ Sent ProducerLane::Send(Sequence resend) noexcept {
   CommandSlot& slot = commands.At(sent_);
   const bool is_resend = resend != Sequence();
   if (is_resend) {
-    if (session_ == 0 || resend > last_sequence_) return Sent(SendFault::kBadSequence);
+    if (session_ == 0 || resend > last_sequence_) {
+      CountRefusal(SendFault::kBadSequence);
+      return Sent(SendFault::kBadSequence);
+    }
     slot.sequence = resend;
   }
   const Sequence sequence = slot.sequence;

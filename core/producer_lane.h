@@ -9,12 +9,15 @@
 #include "command_queue.h"
 #include "completion_ring.h"
 #include "pawl/cache_line.h"
+#include "pawl/clock.h"
 #include "pawl/command_slot.h"
 #include "pawl/completion_range.h"
 #include "pawl/doorbell.h"
 #include "pawl/log.h"
 #include "pawl/receipt.h"
+#include "pawl/stats_layout.h"
 #include "pawl/stream_store.h"
+#include "queue_wait_sample.h"
 #include "window_ring.h"
 
 namespace pawl::inline v0 {
@@ -37,6 +40,8 @@ class ProducerLane {
     CommandQueue* queue;
     Admission* admission;
     Doorbell* loop_bell;
+    Clock* clock;
+    LaneWords* words;
     std::span<StreamStore* const> stores;
     std::uint16_t index;
     std::uint32_t window;  // a power of two
@@ -89,6 +94,7 @@ class ProducerLane {
   WindowRing<CommandSlot> commands;                   // producer writes, loop reads
   CompletionRing<AnswerRange> answers;                // loop pushes, producer polls
   std::array<WindowRing<PackedReceipt>, 2> receipts;  // loop writes, producer reads; by level
+  QueueWaitSample wait;                               // loop asks, producer writes
   Doorbell bell;                                      // the producer sleeps, the loop rings
 
   // Index of a level in `receipts` and in counts of answers.
@@ -104,6 +110,7 @@ class ProducerLane {
     std::array<std::uint64_t, 2> answered{};  // receipts written: cursors of the next ones
     std::uint64_t pending = 0;                // ranges that wait for the durable mark
     std::uint64_t closes_after = 0;           // the producer ended after so many commands
+    std::uint64_t wait_asked_ns = 0;          // when `wait` was asked for last
     bool is_open = false;
     bool is_closing = false;
     bool is_touched = false;  // pushed to in this turn
@@ -118,6 +125,9 @@ class ProducerLane {
     is_sending_.store(false, std::memory_order_release);
   }
   SendFault Enqueue(std::uint32_t count) noexcept;
+  SendFault TryEnqueue(std::uint32_t count) noexcept;
+  // Counts an attempt that was refused.
+  [[gnu::noinline]] void CountRefusal(SendFault fault) noexcept;
   PackedReceipt& ReceiptAt(Ack level, std::uint64_t ahead) noexcept {
     return receipts[LevelIndex(level)].At(read_[LevelIndex(level)] + ahead);
   }
@@ -129,6 +139,8 @@ class ProducerLane {
   CommandQueue* const queue_;
   Admission* const admission_;
   Doorbell* const loop_bell_;
+  Clock* const clock_;
+  LaneWords* const words_;
   const std::span<StreamStore* const> stores_;
   const std::uint16_t index_;
   const std::uint32_t window_;

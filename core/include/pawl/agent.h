@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "pawl/agent_meter.h"
 #include "pawl/doorbell.h"
 
 namespace pawl::inline v0 {
@@ -23,6 +24,8 @@ class Agent {
   // Longest sleep although nobody rings, nanoseconds; −1: for ever.
   virtual std::int64_t sleep_ns() noexcept { return -1; }
   virtual std::string_view name() const noexcept = 0;  // ≤ 15 characters: also the thread's name
+  // Given by Engine::Attach() before the first DoWork(), for who wants to tell how far it is.
+  virtual void UseMeter(const AgentMeter&) noexcept {}
 };
 
 // How an agent's thread waits when DoWork() returned 0.

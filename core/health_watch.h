@@ -1,0 +1,115 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pawl/agent.h"
+#include "pawl/clock.h"
+#include "pawl/log.h"
+#include "pawl/parking.h"
+#include "pawl/stats.h"
+#include "pawl/stats_layout.h"
+
+namespace pawl::inline v0 {
+
+// Looks at the engine from outside: who is in one round for too long, whether the disk moves, how
+// the log is; says so in the statistics and to the host. It asks nobody and waits for nobody: what
+// it looks at are words that the agents write anyway.
+//
+// It runs on a thread of its own, so that no hanging disk or handler keeps it; host-driven at the
+// end of each round of Engine::Poll(). While nothing moves it rests until an agent wakes up.
+//   threads   DoWork, HasWork, sleep_ns: one at a time; NoteWake, health: any
+class HealthWatch final : public Agent {
+ public:
+  static constexpr std::size_t kLoop = 0;  // rows of AgentWords
+  static constexpr std::size_t kSync = 1;
+  static constexpr std::size_t kPreparer = 2;
+  static constexpr std::size_t kFirstAttached = 3;
+
+  using OnHealth = std::function<void(EngineHealth from, EngineHealth to, std::string_view why)>;
+
+  struct Setup {
+    const Log* log;
+    StatsBlock* block;
+    Clock* clock;
+    std::uint64_t stall_after_ns;  // 0: nothing counts as stalled
+    OnHealth on_health;
+    std::function<void(std::string_view)> on_notice;
+  };
+
+  explicit HealthWatch(const Setup& setup);
+
+  // One look. Always 0: there is never more of it to do.
+  int DoWork() noexcept override;
+  bool HasWork() noexcept override { return is_quiet() && HasPulseMoved(); }
+  Doorbell& bell() noexcept override { return bell_; }
+  std::int64_t sleep_ns() noexcept override { return is_quiet() ? -1 : period_ns_; }
+  std::string_view name() const noexcept override { return "pawl-health"; }
+
+  // An agent's thread slept and begins a round: AgentWords::BeginRound() came before.
+  void NoteWake() noexcept {
+    // The two halves are in Doorbell::Wait(), which is reached after is_resting_ was set: either
+    // this sees that, or HasWork() sees the pulse.
+    KernelParking::LightBarrier();
+    // Relaxed: ordered by the barrier pair.
+    if (is_resting_.load(std::memory_order_relaxed)) bell_.Ring();
+  }
+
+  // The worst that holds: what the log says now, and whether the last look found a stall.
+  EngineHealth health() const noexcept;
+
+ private:
+  // What the last look saw, and since when it was so, in watched time.
+  struct Seen {
+    std::uint64_t value = 0;
+    std::uint64_t since_ns = 0;
+  };
+  struct Judgement {
+    EngineHealth health;
+    std::string why;
+  };
+
+  // Quiet twice over, so that what goes to sleep in between is seen to do so.
+  bool is_quiet() const noexcept { return can_rest_ && quiet_looks_ >= 2; }
+  bool HasPulseMoved() const noexcept;
+  void LookAtTime() noexcept;
+  bool LookAtAgent(std::size_t row);
+  bool LookAtDisk() noexcept;
+  bool IsTooLong(const Seen& seen) const noexcept {
+    return stall_after_ns_ != 0 && watched_ns_ - seen.since_ns >= stall_after_ns_;
+  }
+  bool IsStalled(std::size_t row) const noexcept;
+  Judgement Judge() const;
+  void Tell(const Judgement& now);
+
+  // Constant after construction.
+  const Log& log_;
+  StatsBlock& block_;
+  Clock& clock_;
+  const std::uint64_t stall_after_ns_;
+  const std::int64_t period_ns_;
+  const bool can_rest_;
+  const OnHealth on_health_;
+  const std::function<void(std::string_view)> on_notice_;
+
+  // Who looks.
+  std::vector<Seen> rounds_;  // pulses, by row
+  Seen durable_;
+  bool has_disk_work_ = false;
+  bool is_disk_stalled_ = false;
+  EngineHealth told_ = EngineHealth::kOpen;
+  std::uint64_t looked_ns_ = 0;   // boot time of the last look
+  std::uint64_t watched_ns_ = 0;  // time under watch
+  int quiet_looks_ = 0;
+
+  // Writer: who looks. Readers: the agents' threads. Says that the bell must be rung; guards
+  // nothing.
+  std::atomic<bool> is_resting_{false};
+  Doorbell bell_;
+};
+
+}  // namespace pawl::inline v0

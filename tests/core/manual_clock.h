@@ -1,0 +1,38 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "pawl/clock.h"
+
+namespace pawl {
+
+// A clock that the test moves. With a step it goes on by that much at each look at the boot time.
+//   threads   any
+class ManualClock final : public Clock {
+ public:
+  static constexpr std::uint64_t kBootNs = 1'000'000'000'000;
+  static constexpr std::uint64_t kWallNs = 1'700'000'000'000'000'000;
+
+  void Advance(std::chrono::nanoseconds by) noexcept {
+    passed_ns_.fetch_add(static_cast<std::uint64_t>(by.count()), std::memory_order_relaxed);
+  }
+  void SetStep(std::chrono::nanoseconds step) noexcept {
+    step_ns_.store(static_cast<std::uint64_t>(step.count()), std::memory_order_relaxed);
+  }
+
+  std::uint64_t WallNs() noexcept override {
+    return kWallNs + passed_ns_.load(std::memory_order_relaxed);
+  }
+  std::uint64_t BootNs() noexcept override {
+    const std::uint64_t step_ns = step_ns_.load(std::memory_order_relaxed);
+    return kBootNs + passed_ns_.fetch_add(step_ns, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::uint64_t> passed_ns_{0};
+  std::atomic<std::uint64_t> step_ns_{0};
+};
+
+}  // namespace pawl
