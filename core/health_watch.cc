@@ -43,7 +43,10 @@ HealthWatch::HealthWatch(const Setup& setup)
       on_health_(setup.on_health),
       on_notice_(setup.on_notice),
       rounds_(setup.block->header.agents),
-      looked_ns_(setup.clock->BootNs()) {}
+      looked_ns_(setup.clock->BootNs()) {
+  // Before anybody reads them.
+  static_cast<void>(LookAtDisk());  // whether it is quiet
+}
 
 int HealthWatch::DoWork() noexcept {
   LookAtTime();

@@ -42,6 +42,7 @@ class StatsTest : public BankTest {
   std::uint64_t CountOf(Stage stage) { return engine_->Stats().stage(stage).count; }
 
   ManualClock clock_;
+  GateStorage gate_;
 };
 
 TEST_F(StatsTest, EveryOutcomeIsCountedOnce) {
@@ -75,17 +76,16 @@ TEST_F(StatsTest, EveryOutcomeIsCountedOnce) {
 }
 
 TEST_F(StatsTest, AnswersAfterAFailedSyncAreCountedAsWhatWasAnswered) {
-  GateStorage gate;
-  const GateOpener opener(gate);
+  const GateOpener opener(gate_);
   EngineOptions options = Options(Threads::kHost);
-  options.storage = &gate;
+  options.storage = &gate_;
   Open(options);
   Producer teller = NewProducer();
   ASSERT_TRUE(teller.Execute<Account>(Key(1), Deposit{100}).ok());
-  gate.Shut();
+  gate_.Shut();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(teller.Submit<Account>(Key(1), Deposit{1}, kDurable));
   Settle();
-  gate.Break();
+  gate_.Break();
   ASSERT_TRUE(Await([&] { return engine_->log().health() == LogHealth::kFailed; }));
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(teller.Submit<Account>(Key(1), Deposit{1}, kDurable));
   Collect(teller, 5);
@@ -97,7 +97,6 @@ TEST_F(StatsTest, AnswersAfterAFailedSyncAreCountedAsWhatWasAnswered) {
   stats = engine_->Stats();
   EXPECT_EQ(stats.refusal(SendFault::kUnavailable), 1U);
   EXPECT_EQ(stats.health, EngineHealth::kFailed);
-  engine_.reset();  // before its storage
 }
 
 TEST_F(StatsTest, RefusedAttemptsToSendAreSummedOverTheLanes) {
@@ -281,26 +280,24 @@ TEST_F(StatsTest, ATurnOfRefusalsIsNoPublishing) {
 }
 
 TEST_F(StatsTest, DurableIsFromThePublishedMarkToTheAnswer) {
-  GateStorage gate;
-  const GateOpener opener(gate);
+  const GateOpener opener(gate_);
   EngineOptions options = Options(Threads::kHost);
-  options.storage = &gate;
+  options.storage = &gate_;
   Open(options);
   Producer producer = NewProducer();
-  gate.Shut();
+  gate_.Shut();
   ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}, kDurable));
   Settle();
   EXPECT_GT(engine_->Stats().undurable_bytes(), 0U);
   EXPECT_EQ(CountOf(Stage::kDurable), 0U);
   clock_.Advance(7ms);
-  gate.Open();
+  gate_.Open();
   Collect(producer, 1);
   const StageTimes durable = engine_->Stats().stage(Stage::kDurable);
   EXPECT_EQ(durable.count, 1U);
   EXPECT_EQ(durable.least_ns, 7'000'000U);
   EXPECT_EQ(durable.most_ns, 7'000'000U);
   EXPECT_EQ(engine_->Stats().undurable_bytes(), 0U);
-  engine_.reset();  // before its storage
 }
 
 TEST_F(StatsTest, SwitchedOffNothingIsCountedOrShown) {
