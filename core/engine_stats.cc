@@ -59,6 +59,7 @@ AgentWords& EngineParts::TakeRow(std::string_view name) noexcept {
         return words.name[0].load(std::memory_order_relaxed) == 0;
       });
   PAWL_CHECK(free != end);  // the loop has as many bells
+  watch->UseRow(static_cast<std::size_t>(free - rows));
   for (StatsWord* const word : {&free->sleeps, &free->is_stalled, &free->stalls, &free->position,
                                 &free->shows, &free->last_age_ns, &free->most_age_ns}) {
     // Relaxed: the row belongs to nobody; guards nothing.

@@ -51,15 +51,17 @@ HealthWatch::HealthWatch(const Setup& setup)
 int HealthWatch::DoWork() noexcept {
   LookAtTime();
   bool is_quiet_look = LookAtDisk();
-  for (std::size_t row = 0; row < rounds_.size(); ++row) {
+  const std::size_t rows = rows_used();
+  for (std::size_t row = 0; row < rows; ++row) {
     is_quiet_look = LookAtAgent(row) && is_quiet_look;
   }
   quiet_looks_ = is_quiet_look ? std::min(quiet_looks_ + 1, 2) : 0;
   // Relaxed: before the barrier in Doorbell::Wait(), see NoteWake().
   is_resting_.store(is_quiet(), std::memory_order_relaxed);
-  const Judgement now = Judge();
-  Set(block_.health.health, static_cast<std::uint64_t>(now.health));
-  if (now.health != told_) Tell(now);
+  const EngineHealth now = Judge();
+  Set(block_.health.health, static_cast<std::uint64_t>(now));
+  if (now != told_) [[unlikely]]
+    Tell(now);
   return 0;
 }
 
@@ -81,7 +83,8 @@ bool HealthWatch::LookAtAgent(std::size_t row) {
   const bool has_moved = pulse != seen.value;
   if (has_moved || !is_in_round) {
     seen = {pulse, watched_ns_};
-    Set(words.is_stalled, 0);
+    if (IsStalled(row)) [[unlikely]]
+      Set(words.is_stalled, 0);
   } else if (IsTooLong(seen) && !IsStalled(row)) {
     Set(words.is_stalled, 1);
     AddTo(words.stalls, 1);
@@ -107,7 +110,8 @@ bool HealthWatch::LookAtDisk() noexcept {
 }
 
 bool HealthWatch::HasPulseMoved() const noexcept {
-  for (std::size_t row = 0; row < rounds_.size(); ++row) {
+  const std::size_t rows = rows_used();
+  for (std::size_t row = 0; row < rows; ++row) {
     // Acquire: as Doorbell asks. Pairs with the release in AgentWords::BeginRound().
     const std::uint64_t pulse = block_.agents()[row].pulse.load(std::memory_order_acquire);
     if (pulse != rounds_[row].value) return true;
@@ -127,35 +131,37 @@ EngineHealth HealthWatch::health() const noexcept {
   return log == LogHealth::kDiskLow ? EngineHealth::kDiskLow : EngineHealth::kOpen;
 }
 
-HealthWatch::Judgement HealthWatch::Judge() const {
+EngineHealth HealthWatch::Judge() const noexcept {
   const LogHealth log = log_.health();
-  const auto because_of_log = [this] { return std::string(log_.error().message()); };
-  const std::string limit = std::to_string(stall_after_ns_ / 1'000'000) + " ms";
-  if (log == LogHealth::kFailed) return {EngineHealth::kFailed, because_of_log()};
-  if (IsStalled(kLoop)) {
-    return {EngineHealth::kStalled,
-            "pawl-loop is in one round for more than " + limit + ": a handler does not return"};
+  if (log == LogHealth::kFailed) return EngineHealth::kFailed;
+  if (IsStalled(kLoop) || IsStalled(kSync) || IsStalled(kPreparer) || is_disk_stalled_) {
+    return EngineHealth::kStalled;
   }
-  for (const std::size_t row : {kSync, kPreparer}) {
-    if (!IsStalled(row)) continue;
-    return {EngineHealth::kStalled, NameOf(block_.agents()[row]) +
-                                        " is in one round for more than " + limit +
-                                        ": the disk does not answer"};
-  }
-  if (is_disk_stalled_) {
-    return {EngineHealth::kStalled,
-            "nothing became durable for more than " + limit + ", although " +
-                std::to_string(log_.published() - log_.durable()) + " bytes wait for it"};
-  }
-  if (log == LogHealth::kDiskLow) return {EngineHealth::kDiskLow, because_of_log()};
-  return {EngineHealth::kOpen, "all goes on"};
+  return log == LogHealth::kDiskLow ? EngineHealth::kDiskLow : EngineHealth::kOpen;
 }
 
-void HealthWatch::Tell(const Judgement& now) {
+std::string HealthWatch::WhyStalled() const {
+  const std::string limit = std::to_string(stall_after_ns_ / 1'000'000) + " ms";
+  for (const std::size_t row : {kLoop, kSync, kPreparer}) {
+    if (!IsStalled(row)) continue;
+    return NameOf(block_.agents()[row]) + " is in one round for more than " + limit +
+           (row == kLoop ? ": a handler does not return" : ": the disk does not answer");
+  }
+  return "nothing became durable for more than " + limit + ", although " +
+         std::to_string(log_.published() - log_.durable()) + " bytes wait for it";
+}
+
+void HealthWatch::Tell(EngineHealth now) {
   const EngineHealth from = told_;
-  told_ = now.health;
+  told_ = now;
   AddTo(block_.health.changes, 1);
-  if (on_health_) on_health_(from, told_, now.why);
+  if (!on_health_) return;
+  switch (now) {
+    case EngineHealth::kOpen: return on_health_(from, now, "all goes on");
+    case EngineHealth::kStalled: return on_health_(from, now, WhyStalled());
+    case EngineHealth::kDiskLow:
+    case EngineHealth::kFailed: return on_health_(from, now, std::string(log_.error().message()));
+  }
 }
 
 }  // namespace pawl::inline v0

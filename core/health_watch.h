@@ -59,6 +59,13 @@ class HealthWatch final : public Agent {
     if (is_resting_.load(std::memory_order_relaxed)) bell_.Ring();
   }
 
+  // Rows up to this one are looked at.
+  //   threads   under the cold mutex
+  void UseRow(std::size_t row) noexcept {
+    // Relaxed, both: one writer at a time, see above.
+    if (row >= rows_used()) rows_used_.store(row + 1, std::memory_order_relaxed);
+  }
+
   // The worst that holds: what the log says now, and whether the last look found a stall.
   EngineHealth health() const noexcept;
 
@@ -67,10 +74,6 @@ class HealthWatch final : public Agent {
   struct Seen {
     std::uint64_t value = 0;
     std::uint64_t since_ns = 0;
-  };
-  struct Judgement {
-    EngineHealth health;
-    std::string why;
   };
 
   // Quiet twice over, so that what goes to sleep in between is seen to do so.
@@ -83,8 +86,13 @@ class HealthWatch final : public Agent {
     return stall_after_ns_ != 0 && watched_ns_ - seen.since_ns >= stall_after_ns_;
   }
   bool IsStalled(std::size_t row) const noexcept;
-  Judgement Judge() const;
-  void Tell(const Judgement& now);
+  EngineHealth Judge() const noexcept;
+  std::string WhyStalled() const;
+  void Tell(EngineHealth now);
+  std::size_t rows_used() const noexcept {
+    // Relaxed: a row more is looked at the next time.
+    return rows_used_.load(std::memory_order_relaxed);
+  }
 
   // Constant after construction.
   const Log& log_;
@@ -106,6 +114,8 @@ class HealthWatch final : public Agent {
   std::uint64_t watched_ns_ = 0;  // time under watch
   int quiet_looks_ = 0;
 
+  // Writer: Engine::Attach(). Reader: who looks. Only grows; guards nothing.
+  std::atomic<std::size_t> rows_used_{kFirstAttached};
   // Writer: who looks. Readers: the agents' threads. Says that the bell must be rung; guards
   // nothing.
   std::atomic<bool> is_resting_{false};
