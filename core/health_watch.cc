@@ -21,6 +21,11 @@ void Set(StatsWord& word, std::uint64_t value) noexcept {
   word.store(value, std::memory_order_relaxed);
 }
 
+std::int64_t PeriodFor(std::uint64_t stall_after_ns) noexcept {
+  if (stall_after_ns == 0) return kPeriodMaxNs;
+  return std::clamp(static_cast<std::int64_t>(stall_after_ns / 4), kPeriodMinNs, kPeriodMaxNs);
+}
+
 std::string NameOf(const AgentWords& words) {
   std::array<char, 2 * sizeof(StatsWord) + 1> text{};
   for (std::size_t i = 0; i < words.name.size(); ++i) {
@@ -37,8 +42,7 @@ HealthWatch::HealthWatch(const Setup& setup)
       block_(*setup.block),
       clock_(*setup.clock),
       stall_after_ns_(setup.stall_after_ns),
-      period_ns_(std::clamp(static_cast<std::int64_t>(setup.stall_after_ns / 4), kPeriodMinNs,
-                            kPeriodMaxNs)),
+      period_ns_(PeriodFor(setup.stall_after_ns)),
       can_rest_(KernelParking::Register()),
       on_health_(setup.on_health),
       on_notice_(setup.on_notice),
@@ -59,6 +63,8 @@ int HealthWatch::DoWork() noexcept {
   // Relaxed: before the barrier in Doorbell::Wait(), see NoteWake().
   is_resting_.store(is_quiet(), std::memory_order_relaxed);
   const EngineHealth now = Judge();
+  // Relaxed: guards nothing.
+  judged_.store(now, std::memory_order_relaxed);
   Set(block_.health.health, static_cast<std::uint64_t>(now));
   if (now != told_) [[unlikely]]
     Tell(now);
@@ -82,10 +88,11 @@ bool HealthWatch::LookAtAgent(std::size_t row) {
   const bool is_in_round = pulse % 2 != 0;
   const bool has_moved = pulse != seen.value;
   if (has_moved || !is_in_round) {
-    seen = {pulse, watched_ns_};
-    if (IsStalled(row)) [[unlikely]]
+    if (seen.is_stalled) [[unlikely]]
       Set(words.is_stalled, 0);
-  } else if (IsTooLong(seen) && !IsStalled(row)) {
+    seen = {pulse, watched_ns_, false};
+  } else if (IsTooLong(seen) && !seen.is_stalled) {
+    seen.is_stalled = true;
     Set(words.is_stalled, 1);
     AddTo(words.stalls, 1);
     if (on_notice_) {
@@ -103,9 +110,9 @@ bool HealthWatch::LookAtDisk() noexcept {
   Set(block_.health.durable, durable.value());
   const bool has_work = durable < published && log_.health() != LogHealth::kFailed;
   const bool has_moved = durable.value() != durable_.value;
-  if (has_moved || !has_work || !has_disk_work_) durable_ = {durable.value(), watched_ns_};
+  if (has_moved || !has_work || !has_disk_work_) durable_ = {durable.value(), watched_ns_, false};
   has_disk_work_ = has_work;
-  is_disk_stalled_ = has_work && IsTooLong(durable_);
+  durable_.is_stalled = has_work && IsTooLong(durable_);
   return !has_moved && !has_work;
 }
 
@@ -119,22 +126,21 @@ bool HealthWatch::HasPulseMoved() const noexcept {
   return false;
 }
 
-bool HealthWatch::IsStalled(std::size_t row) const noexcept {
-  return ValueOf(block_.agents()[row].is_stalled) != 0;
-}
-
 EngineHealth HealthWatch::health() const noexcept {
   const LogHealth log = log_.health();
   if (log == LogHealth::kFailed) return EngineHealth::kFailed;
-  const auto stalled = static_cast<std::uint64_t>(EngineHealth::kStalled);
-  if (ValueOf(block_.health.health) == stalled) return EngineHealth::kStalled;
+  // Relaxed: guards nothing.
+  if (judged_.load(std::memory_order_relaxed) == EngineHealth::kStalled) {
+    return EngineHealth::kStalled;
+  }
   return log == LogHealth::kDiskLow ? EngineHealth::kDiskLow : EngineHealth::kOpen;
 }
 
 EngineHealth HealthWatch::Judge() const noexcept {
   const LogHealth log = log_.health();
   if (log == LogHealth::kFailed) return EngineHealth::kFailed;
-  if (IsStalled(kLoop) || IsStalled(kSync) || IsStalled(kPreparer) || is_disk_stalled_) {
+  if (rounds_[kLoop].is_stalled || rounds_[kSync].is_stalled || rounds_[kPreparer].is_stalled ||
+      durable_.is_stalled) {
     return EngineHealth::kStalled;
   }
   return log == LogHealth::kDiskLow ? EngineHealth::kDiskLow : EngineHealth::kOpen;
@@ -143,7 +149,7 @@ EngineHealth HealthWatch::Judge() const noexcept {
 std::string HealthWatch::WhyStalled() const {
   const std::string limit = std::to_string(stall_after_ns_ / 1'000'000) + " ms";
   for (const std::size_t row : {kLoop, kSync, kPreparer}) {
-    if (!IsStalled(row)) continue;
+    if (!rounds_[row].is_stalled) continue;
     return NameOf(block_.agents()[row]) + " is in one round for more than " + limit +
            (row == kLoop ? ": a handler does not return" : ": the disk does not answer");
   }

@@ -74,6 +74,7 @@ class HealthWatch final : public Agent {
   struct Seen {
     std::uint64_t value = 0;
     std::uint64_t since_ns = 0;
+    bool is_stalled = false;
   };
 
   // Quiet twice over, so that what goes to sleep in between is seen to do so.
@@ -85,7 +86,6 @@ class HealthWatch final : public Agent {
   bool IsTooLong(const Seen& seen) const noexcept {
     return stall_after_ns_ != 0 && watched_ns_ - seen.since_ns >= stall_after_ns_;
   }
-  bool IsStalled(std::size_t row) const noexcept;
   EngineHealth Judge() const noexcept;
   std::string WhyStalled() const;
   void Tell(EngineHealth now);
@@ -108,12 +108,13 @@ class HealthWatch final : public Agent {
   std::vector<Seen> rounds_;  // pulses, by row
   Seen durable_;
   bool has_disk_work_ = false;
-  bool is_disk_stalled_ = false;
   EngineHealth told_ = EngineHealth::kOpen;
   std::uint64_t looked_ns_ = 0;   // boot time of the last look
   std::uint64_t watched_ns_ = 0;  // time under watch
   int quiet_looks_ = 0;
 
+  // Writer: who looks. Readers: any. Guards nothing.
+  std::atomic<EngineHealth> judged_{EngineHealth::kOpen};
   // Writer: Engine::Attach(). Reader: who looks. Only grows; guards nothing.
   std::atomic<std::size_t> rows_used_{kFirstAttached};
   // Writer: who looks. Readers: the agents' threads. Says that the bell must be rung; guards
