@@ -83,6 +83,9 @@ class HealthTest : public BankTest {
   // Host-driven: a sync stands before the shut gate, and was seen there.
   void HangASync(Producer& producer) {
     gate_.Shut();
+    // That nobody had work before, or looked, does not count.
+    PassAndLook(400ms);
+    clock_.Advance(400ms);
     ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}, kPublished));
     ASSERT_TRUE(Await([&] {
       engine_->Poll();
