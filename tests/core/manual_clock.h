@@ -22,10 +22,14 @@ class ManualClock final : public Clock {
     step_ns_.store(static_cast<std::uint64_t>(step.count()), std::memory_order_relaxed);
   }
 
+  // How often somebody looked at the boot time.
+  std::uint64_t looks() const noexcept { return looks_.load(std::memory_order_relaxed); }
+
   std::uint64_t WallNs() noexcept override {
     return kWallNs + passed_ns_.load(std::memory_order_relaxed);
   }
   std::uint64_t BootNs() noexcept override {
+    looks_.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t step_ns = step_ns_.load(std::memory_order_relaxed);
     return kBootNs + passed_ns_.fetch_add(step_ns, std::memory_order_relaxed);
   }
@@ -33,6 +37,7 @@ class ManualClock final : public Clock {
  private:
   std::atomic<std::uint64_t> passed_ns_{0};
   std::atomic<std::uint64_t> step_ns_{0};
+  std::atomic<std::uint64_t> looks_{0};
 };
 
 }  // namespace pawl
