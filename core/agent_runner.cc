@@ -101,8 +101,7 @@ void AgentRunner::Run() noexcept {
 int AgentRunner::Round() noexcept {
   if (setup_.words == nullptr) return setup_.agent->DoWork();
   setup_.words->BeginRound();
-  if (has_slept_ && setup_.watch != nullptr) setup_.watch->NoteWake();
-  has_slept_ = false;
+  setup_.watch->NoteRound();
   const int work = setup_.agent->DoWork();
   setup_.words->EndRound();
   return work;
@@ -121,7 +120,6 @@ void AgentRunner::IdleRound(int idle_rounds) noexcept {
 
 void AgentRunner::Sleep() noexcept {
   if (setup_.words != nullptr) AddTo(setup_.words->sleeps, 1);
-  has_slept_ = true;
   setup_.agent->bell().Wait([this]() noexcept { return IsStopping() || setup_.agent->HasWork(); },
                             setup_.agent->sleep_ns());
 }

@@ -23,7 +23,7 @@ class AgentRunner {
     Idle idle;
     int core;                      // −1: not pinned
     AgentWords* words = nullptr;   // where its rounds are counted; nullptr: nowhere
-    HealthWatch* watch = nullptr;  // told when it wakes up
+    HealthWatch* watch = nullptr;  // told of them; there, if `words` are
     bool sleeps_at_once = false;   // after a round without work, whatever `idle` says
   };
 
@@ -47,7 +47,6 @@ class AgentRunner {
   }
 
   const Setup setup_;
-  bool has_slept_ = false;  // the thread only: before the round to come
   // Writer: Stop(). Reader: the thread. Guards nothing but the end.
   std::atomic<bool> is_stopping_{false};
   // Writer: the thread, once. Reader: Start(), which returns when the thread can be found by name.

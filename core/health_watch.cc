@@ -60,8 +60,9 @@ int HealthWatch::DoWork() noexcept {
     is_quiet_look = LookAtAgent(row) && is_quiet_look;
   }
   quiet_looks_ = is_quiet_look ? std::min(quiet_looks_ + 1, 2) : 0;
-  // Relaxed: before the barrier in Doorbell::Wait(), see NoteWake().
-  is_resting_.store(is_quiet(), std::memory_order_relaxed);
+  // Relaxed: before the barrier in Doorbell::Wait(), see NoteRound().
+  if (is_quiet() != is_resting_.load(std::memory_order_relaxed)) [[unlikely]]
+    is_resting_.store(is_quiet(), std::memory_order_relaxed);
   const EngineHealth now = Judge();
   // Relaxed: guards nothing.
   judged_.store(now, std::memory_order_relaxed);

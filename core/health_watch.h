@@ -22,7 +22,7 @@ namespace pawl::inline v0 {
 //
 // It runs on a thread of its own, so that no hanging disk or handler keeps it; host-driven at the
 // end of each round of Engine::Poll(). While nothing moves it rests until an agent wakes up.
-//   threads   DoWork, HasWork, sleep_ns: one at a time; NoteWake, health: any
+//   threads   DoWork, HasWork, sleep_ns: one at a time; NoteRound, health: any
 class HealthWatch final : public Agent {
  public:
   static constexpr std::size_t kLoop = 0;  // rows of AgentWords
@@ -50,13 +50,15 @@ class HealthWatch final : public Agent {
   std::int64_t sleep_ns() noexcept override { return is_quiet() ? -1 : period_ns_; }
   std::string_view name() const noexcept override { return "pawl-health"; }
 
-  // An agent's thread slept and begins a round: AgentWords::BeginRound() came before.
-  void NoteWake() noexcept {
+  // An agent's thread begins a round: AgentWords::BeginRound() came before. One load while nobody
+  // rests.
+  void NoteRound() noexcept {
     // The two halves are in Doorbell::Wait(), which is reached after is_resting_ was set: either
     // this sees that, or HasWork() sees the pulse.
     KernelParking::LightBarrier();
     // Relaxed: ordered by the barrier pair.
-    if (is_resting_.load(std::memory_order_relaxed)) bell_.Ring();
+    if (is_resting_.load(std::memory_order_relaxed)) [[unlikely]]
+      bell_.Ring();
   }
 
   // Rows up to this one are looked at.
@@ -117,9 +119,9 @@ class HealthWatch final : public Agent {
   std::atomic<EngineHealth> judged_{EngineHealth::kOpen};
   // Writer: Engine::Attach(). Reader: who looks. Only grows; guards nothing.
   std::atomic<std::size_t> rows_used_{kFirstAttached};
-  // Writer: who looks. Readers: the agents' threads. Says that the bell must be rung; guards
-  // nothing.
-  std::atomic<bool> is_resting_{false};
+  // Writer: who looks. Readers: the agents' threads, each round. Says that the bell must be rung;
+  // guards nothing.
+  alignas(kCacheLineBytes) std::atomic<bool> is_resting_{false};
   Doorbell bell_;
 };
 
