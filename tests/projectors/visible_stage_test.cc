@@ -48,8 +48,10 @@ class VisibleStageTest : public BankTest {
 TEST_F(VisibleStageTest, IsFromTheTurnUntilItIsShownAndOfTheOldestFrame) {
   Open(Options());
   Producer producer = NewProducer();
+  clock_.Advance(1ns);  // what Open() wrote is older than the view
   const View<Total> view = Make();
   Settle();
+  ASSERT_EQ(Visible().count, 0U);
   const auto run = [&]() noexcept {
     EXPECT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
   };
