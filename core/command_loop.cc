@@ -327,9 +327,10 @@ int CommandLoop::TakeTurn() noexcept {
   const Address before = writer_.published();
   const std::uint32_t decided = DecideTurn();
   meter_.Decided(decided);
-  const Address last = writer_.published();
+  const bool has_staged = writer_.has_staged();
   const Address published = writer_.Publish();
-  pending_.EndTurn(published, meter_.Published(published != last));
+  if (has_staged) meter_.Published();
+  pending_.EndTurn(published, published != before ? meter_.published_ns() : 0);
   meter_.EndTurn(Newest());
   admission_.Set(Obstacle());
   if (published != before) RingReaders();

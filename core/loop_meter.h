@@ -78,16 +78,16 @@ class LoopMeter {
     now_ns_ = clock_.BootNs();
     Record(Stage::kDecide, began_ns, now_ns_);
   }
-  // Its last frame, if `is_new`, is published.
-  //   returns   when; 0: not measured
-  std::uint64_t Published(bool is_new) noexcept {
-    if (is_new) CountFrame();
-    if (!is_timed_ || !is_new) return 0;
+  // The frame with the rest of its commits is published.
+  void Published() noexcept {
+    CountFrame();
+    if (!is_timed_) return;
     const std::uint64_t decided_ns = now_ns_;
     now_ns_ = clock_.BootNs();
     Record(Stage::kPublish, decided_ns, now_ns_);
-    return now_ns_;
   }
+  // When all of it was published; 0: not measured.
+  std::uint64_t published_ns() const noexcept { return is_timed_ ? now_ns_ : 0; }
   // Where things stand behind the turn.
   void EndTurn(Position newest) noexcept {
     if (!is_on_) return;

@@ -300,6 +300,28 @@ TEST_F(StatsTest, DurableIsFromThePublishedMarkToTheAnswer) {
   EXPECT_EQ(engine_->Stats().undurable_bytes(), 0U);
 }
 
+// A turn whose last commit filled the frame has published all of it when it is decided.
+TEST_F(StatsTest, DurableIsMeasuredOfFullFramesToo) {
+  const GateOpener opener(gate_);
+  EngineOptions options = Options(Threads::kHost);
+  options.storage = &gate_;
+  Open(options);
+  Producer producer = NewProducer();
+  gate_.Shut();
+  const std::vector<Addressed<Deposit>> many(256, {Key(1), {1}});
+  ASSERT_EQ(
+      producer.SubmitBatch<Account>(std::span<const Addressed<Deposit>>(many), kDurable).count,
+      256U);
+  Settle();
+  EXPECT_EQ(engine_->Stats().frames, 1U);
+  EXPECT_EQ(CountOf(Stage::kPublish), 0U) << "it is a part of deciding";
+  clock_.Advance(4ms);
+  gate_.Open();
+  Collect(producer, 256);
+  EXPECT_EQ(engine_->Stats().stage(Stage::kDurable).count, 1U);
+  EXPECT_EQ(engine_->Stats().stage(Stage::kDurable).least_ns, 4'000'000U);
+}
+
 TEST_F(StatsTest, SwitchedOffNothingIsCountedOrShown) {
   EngineOptions options = Options();
   options.stats = false;

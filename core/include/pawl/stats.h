@@ -43,8 +43,10 @@ enum class Stage : std::uint8_t {
   // A turn's deciding, up to 256 commands together. Of every turn that has 32 commands; of smaller
   // ones, one for every 32 commands, and at least one in a millisecond.
   kDecide = 1,
-  // From the end of deciding to the published mark, of the same turns: the last frame's checksum
-  // and copy. (Frames that filled up before are part of kDecide.)
+  // From the end of deciding to the published mark, of the same turns: the checksum and the copy of
+  // the turn's last frame, if that was not full. (A frame that filled up is published while the
+  // turn
+  // is decided, and is part of kDecide.)
   kPublish = 2,
   // From the published mark until the loop gives away a turn's answers at kDurable, of the same
   // turns.
