@@ -329,7 +329,7 @@ int CommandLoop::TakeTurn() noexcept {
   meter_.Decided(decided);
   const bool has_staged = writer_.has_staged();
   const Address published = writer_.Publish();
-  if (has_staged) meter_.Published();
+  if (has_staged && !writer_.is_poisoned()) meter_.Published();
   pending_.EndTurn(published, published != before ? meter_.published_ns() : 0);
   meter_.EndTurn(Newest());
   admission_.Set(Obstacle());
