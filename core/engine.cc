@@ -158,8 +158,17 @@ int EngineParts::RoundOf(Agent& agent, AgentWords& words) noexcept {
   return work;
 }
 
+// While the loop decides it says how late it is, and a look now and then will do.
+//   ticked_ns   by the loop's clock before the round
+void EngineParts::LookAfter(std::uint64_t ticked_ns) noexcept {
+  const std::uint64_t now_ns = engine_clock->boot_ns();
+  const bool is_early = now_ns - watch->looked_ns() < HealthWatch::kBusyNs;
+  if (now_ns == ticked_ns || !is_early) watch->DoWork();
+}
+
 int EngineParts::Round() noexcept {
   int work = 0;
+  const std::uint64_t ticked_ns = engine_clock->boot_ns();
   AgentWords* const words = stats->block().agents();
   if (loop_runner == nullptr && !is_stopped) work += RoundOf(*loop, words[HealthWatch::kLoop]);
   if (sync_runner == nullptr && !is_stopped) {
@@ -169,7 +178,7 @@ int EngineParts::Round() noexcept {
   for (const Attached& each : attached) {
     if (each.runner == nullptr) work += RoundOf(*each.agent, *each.words);
   }
-  if (options.threads != Threads::kOwn) watch->DoWork();
+  if (options.threads != Threads::kOwn) LookAfter(ticked_ns);
   return work;
 }
 

@@ -112,6 +112,7 @@ class EngineParts {
 
  private:
   int RoundOf(Agent& agent, AgentWords& words) noexcept;
+  void LookAfter(std::uint64_t ticked_ns) noexcept;
 };
 
 }  // namespace pawl::inline v0

@@ -21,7 +21,7 @@ namespace pawl::inline v0 {
 // it looks at are words that the agents write anyway.
 //
 // It runs on a thread of its own, so that no hanging disk or handler keeps it; host-driven at the
-// end of each round of Engine::Poll(). While nothing moves it rests until an agent wakes up.
+// end of rounds of Engine::Poll(). While nothing moves it rests until an agent wakes up.
 //   threads   DoWork, HasWork, sleep_ns: one at a time; NoteRound, health: any
 class HealthWatch final : public Agent {
  public:
@@ -29,6 +29,8 @@ class HealthWatch final : public Agent {
   static constexpr std::size_t kSync = 1;
   static constexpr std::size_t kPreparer = 2;
   static constexpr std::size_t kFirstAttached = 3;
+  // Between two looks of a host that is busy.
+  static constexpr std::uint64_t kBusyNs = 1'000'000;
 
   using OnHealth = std::function<void(EngineHealth from, EngineHealth to, std::string_view why)>;
 
@@ -45,6 +47,9 @@ class HealthWatch final : public Agent {
 
   // One look. Always 0: there is never more of it to do.
   int DoWork() noexcept override;
+  // Boot time of the last one.
+  //   threads   who looks
+  std::uint64_t looked_ns() const noexcept { return looked_ns_; }
   bool HasWork() noexcept override { return is_quiet() && HasPulseMoved(); }
   Doorbell& bell() noexcept override { return bell_; }
   std::int64_t sleep_ns() noexcept override { return is_quiet() ? -1 : period_ns_; }

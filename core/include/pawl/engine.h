@@ -69,8 +69,8 @@ struct EngineOptions {
   std::function<void(std::string_view)> on_notice{};
   // Told when health() changed, and why; must not throw. It runs on a thread of its own
   // (pawl-health), so that no hanging disk or handler keeps it from being called, within a quarter
-  // of stall_after or 250 ms; host-driven on the host's, at the end of each round of Poll(),
-  // Execute() and Wait(): while the host itself hangs nobody is told. It may call health(),
+  // of stall_after or 250 ms; host-driven on the host's, at the end of a round of Poll(), Execute()
+  // or Wait(): while the host itself hangs nobody is told. It may call health(),
   // error() and Stats() of its engine and nothing else.
   std::function<void(EngineHealth from, EngineHealth to, std::string_view why)> on_health{};
 };
