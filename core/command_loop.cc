@@ -86,6 +86,7 @@ absl::Status CommandLoop::Serve(ControlRequest& request) noexcept {
       absl::StatusOr<ProducerLane*> lane = OpenLane(request.session);
       if (!lane.ok()) return lane.status();
       request.lane = *lane;
+      request.opened_at = writer_.published();
       return absl::OkStatus();
     }
     case ControlRequest::Kind::kCloseLane:
@@ -268,22 +269,59 @@ std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
   std::size_t decided = 0;
   while (decided != run.size() && HasRoom()) {
     const std::span<const CommandSlot> left = run.subspan(decided);
-    const std::span<PackedReceipt> receipts = ReceiptsFor(lane, left.front());
-    const DecideRunFunction decide = store.traits().decides[left.front().type];
-    const DecidedRun done = decide(builder_, left.first(std::min(left.size(), receipts.size())),
-                                   &streams_[decided], receipts.data());
-    session.RememberAccepted(receipts.first(done.accepted));
-    receipts_next_ += done.accepted;
+    StreamSlot* const* const streams = &streams_[decided];
+    const DecidedRun done = left.front().has_conditions()
+                                ? DecideWithConditions(lane, session, left.front(), streams)
+                                : DecideSome(lane, session, left, streams);
     decided += done.accepted;
     if (!done.verdict.is_accepted()) Refuse(lane, session, run[decided++], done.verdict);
   }
   return decided;
 }
 
+// Decides the first commands of a run: those of one type, up to one that is not accepted.
+DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
+                                   std::span<const CommandSlot> run,
+                                   StreamSlot* const* streams) noexcept {
+  const std::span<PackedReceipt> receipts = ReceiptsFor(lane, run.front());
+  const DecideRunFunction decide = builder_.own_store().traits().decides[run.front().type];
+  const DecidedRun done =
+      decide(builder_, run.first(std::min(run.size(), receipts.size())), streams, receipts.data());
+  session.RememberAccepted(receipts.first(done.accepted));
+  receipts_next_ += done.accepted;
+  return done;
+}
+
+DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& session,
+                                             const CommandSlot& slot,
+                                             StreamSlot* const* stream) noexcept {
+  std::uint16_t number = 0;
+  for (const ConditionsParcel::OnStream& each : ConditionsOf(slot)) {
+    ++number;
+    if (!HoldsOn(each.condition, stores_[each.aggregate]->Find(each.key))) {
+      return {0, Verdict(VerdictKind::kConflict, number)};
+    }
+  }
+  const CommandSlot plain = WithoutConditions(slot);
+  return DecideSome(lane, session, {&plain, 1}, stream);
+}
+
+// The stream that condition number `condition` of a command speaks of; nullptr: there is none.
+const StreamSlot* CommandLoop::StreamOfCondition(const CommandSlot& slot,
+                                                 std::uint16_t condition) noexcept {
+  if (condition == 0) return stores_[slot.aggregate]->Find(slot.key);
+  const ConditionsParcel::OnStream& on = ConditionsOf(slot)[condition - 1U];
+  return stores_[on.aggregate]->Find(on.key);
+}
+
 void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
   session.RememberNotAccepted(verdict);
-  AnswerNotAccepted(lane, slot, verdict);
+  if (verdict.kind() != VerdictKind::kConflict) return AnswerNotAccepted(lane, slot, verdict);
+  const StreamSlot* const stream = StreamOfCondition(slot, verdict.code());
+  if (stream == nullptr) return AnswerNotAccepted(lane, slot, verdict);
+  AnswerAlone(lane, slot, {.epoch = EpochOf(stream->last), .verdict = verdict},
+              {stream->last.value(), stream->version.value()});
 }
 
 int CommandLoop::TakeTurn() noexcept {
@@ -320,8 +358,8 @@ void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noex
   // A lane's sequences are dense and in order.
   PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
   const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
-  const Epoch epoch = first.position == Position() ? writer_.epoch() : epochs_.Of(first.position);
-  AnswerAlone(lane, slot, {.epoch = epoch, .verdict = first.verdict, .is_duplicate = true},
+  AnswerAlone(lane, slot,
+              {.epoch = EpochOf(first.position), .verdict = first.verdict, .is_duplicate = true},
               {first.position.value(), first.version.value()});
 }
 

@@ -31,6 +31,7 @@ struct ControlRequest {
 
   Kind kind;
   ProducerLane* lane = nullptr;                  // kCloseLane; answer of kOpenLane
+  Address opened_at{};                           // answer of kOpenLane: end of the session's record
   std::string_view session{};                    // kOpenLane
   bool lacks_room = false;                       // answer of kOpenLane: later there may be some
   Doorbell* bell = nullptr;                      // kAddBell, kRemoveBell
@@ -112,6 +113,12 @@ class CommandLoop final : public Agent {
                           std::span<const CommandSlot> run) noexcept;
   std::span<const CommandSlot> FindStreams(std::span<const CommandSlot> run,
                                            Sequence first) noexcept;
+  DecidedRun DecideSome(ProducerLane& lane, Session& session, std::span<const CommandSlot> run,
+                        StreamSlot* const* streams) noexcept;
+  [[gnu::noinline]] DecidedRun DecideWithConditions(ProducerLane& lane, Session& session,
+                                                    const CommandSlot& slot,
+                                                    StreamSlot* const* stream) noexcept;
+  const StreamSlot* StreamOfCondition(const CommandSlot& slot, std::uint16_t condition) noexcept;
   [[gnu::noinline]] void Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                 Verdict verdict) noexcept;
   //   outcome   verdict, epoch and whether it is a duplicate
@@ -119,6 +126,10 @@ class CommandLoop final : public Agent {
                    const PackedReceipt& receipt = {}) noexcept;
   void AnswerNotAccepted(ProducerLane& lane, const CommandSlot& slot, Verdict verdict) noexcept {
     AnswerAlone(lane, slot, {.epoch = writer_.epoch(), .verdict = verdict});
+  }
+  // Of the incarnation that gave a position; 0: this one's.
+  Epoch EpochOf(Position position) const noexcept {
+    return position == Position() ? writer_.epoch() : epochs_.Of(position);
   }
   std::span<PackedReceipt> ReceiptsFor(ProducerLane& lane, const CommandSlot& slot) noexcept;
   void OpenRange(ProducerLane& lane, const CommandSlot& slot) noexcept;

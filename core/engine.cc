@@ -28,6 +28,17 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (!std::has_single_bit(options.session_window) || options.session_window > 65'536) {
     return absl::InvalidArgumentError("session_window must be a power of two, at most 65,536");
   }
+  if (options.command_bytes_max < kSlotCommandBytes) {
+    return absl::InvalidArgumentError("command_bytes_max must be at least " +
+                                      std::to_string(kSlotCommandBytes));
+  }
+  const std::uint64_t parcel_bytes_min =
+      ParcelRing::CapacityFor(ConditionsParcel::Bytes(kConditionsMax, options.command_bytes_max));
+  if (!std::has_single_bit(options.parcel_bytes) || options.parcel_bytes < parcel_bytes_min) {
+    return absl::InvalidArgumentError(
+        "parcel_bytes must be a power of two, and with this command_bytes_max at least " +
+        std::to_string(std::bit_ceil(parcel_bytes_min)));
+  }
   if (options.undurable_bytes_max < options.segment_bytes) {
     return absl::InvalidArgumentError("undurable_bytes_max must be at least segment_bytes");
   }
@@ -101,6 +112,41 @@ absl::Status EngineParts::Ask(ControlRequest& request) {
     while (!loop->IsServed(ticket)) loop->DoWork();
   }
   return request.status;
+}
+
+void EngineParts::PauseOrRun() {
+  if (options.threads == Threads::kOwn || Round() == 0) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
+absl::Status EngineParts::OpenLane(ControlRequest& request,
+                                   std::chrono::steady_clock::time_point deadline) {
+  const std::lock_guard lock(cold);
+  for (;;) {
+    absl::Status opened = Ask(request);
+    // Between a full segment and the next one, or behind a busy disk, a session waits for its turn.
+    const bool may_pass = absl::IsResourceExhausted(opened) && request.lacks_room &&
+                          log->health() == LogHealth::kOpen;
+    if (!may_pass || std::chrono::steady_clock::now() >= deadline) return opened;
+    PauseOrRun();
+  }
+}
+
+absl::Status EngineParts::AwaitDurable(Address end,
+                                       std::chrono::steady_clock::time_point deadline) {
+  while (log->durable() < end) {
+    if (log->health() == LogHealth::kFailed) {
+      return absl::UnavailableError(
+          "a sync failed (Engine::error() says more): open the engine again");
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return absl::DeadlineExceededError(
+          "the disk did not make the session's record durable in time: open the session again");
+    }
+    PauseOrRun();
+  }
+  return absl::OkStatus();
 }
 
 absl::Status EngineParts::RunOnLoop(const std::function<void()>& work) {
@@ -181,8 +227,9 @@ std::size_t EngineParts::memory_bytes() const noexcept {
   std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
   const std::size_t lane_bytes =
-      sizeof(ProducerLane) + options.session_window * (sizeof(CommandSlot) + sizeof(AnswerRange) +
-                                                       2 * sizeof(PackedReceipt));
+      sizeof(ProducerLane) + options.parcel_bytes +
+      options.session_window *
+          (sizeof(CommandSlot) + sizeof(AnswerRange) + 2 * sizeof(PackedReceipt));
   return bytes +
          lanes.size() * (lane_bytes + options.session_window * sizeof(PendingAnswers::Entry));
 }
@@ -229,14 +276,16 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .bells_max = options.agents_max,
                          .undurable_bytes_max = options.undurable_bytes_max});
   for (std::uint32_t i = 0; i < options.producers_max; ++i) {
-    parts.lanes.push_back(
-        std::make_unique<ProducerLane>(ProducerLane::Setup{.engine = &parts,
-                                                           .queue = &parts.queue,
-                                                           .admission = &parts.admission,
-                                                           .loop_bell = &parts.loop->bell(),
-                                                           .stores = parts.store_list,
-                                                           .index = static_cast<std::uint16_t>(i),
-                                                           .window = options.session_window}));
+    parts.lanes.push_back(std::make_unique<ProducerLane>(
+        ProducerLane::Setup{.engine = &parts,
+                            .queue = &parts.queue,
+                            .admission = &parts.admission,
+                            .loop_bell = &parts.loop->bell(),
+                            .stores = parts.store_list,
+                            .index = static_cast<std::uint16_t>(i),
+                            .window = options.session_window,
+                            .command_bytes_max = options.command_bytes_max,
+                            .parcel_bytes = options.parcel_bytes}));
   }
   parts.sync_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kSync);
   parts.prepare_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kPrepare);
@@ -280,20 +329,14 @@ absl::StatusOr<Producer> Engine::NewProducer(const ProducerOptions& options) {
   if (options.session.size() > kSessionNameBytesMax) {
     return absl::InvalidArgumentError("a session's name has at most 128 bytes");
   }
-  const std::lock_guard lock(parts_->cold);
   const auto deadline = std::chrono::steady_clock::now() + kRoomWait;
-  for (;;) {
-    ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
-    absl::Status opened = parts_->Ask(request);
-    if (opened.ok()) return Producer(request.lane);
-    // Between a full segment and the next one, or behind a busy disk, a session waits for its turn.
-    const bool may_pass = absl::IsResourceExhausted(opened) && request.lacks_room &&
-                          parts_->log->health() == LogHealth::kOpen;
-    if (!may_pass || std::chrono::steady_clock::now() >= deadline) return opened;
-    if (parts_->options.threads == Threads::kOwn || parts_->Round() == 0) {
-      std::this_thread::sleep_for(std::chrono::microseconds(100));
-    }
-  }
+  ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
+  if (absl::Status opened = parts_->OpenLane(request, deadline); !opened.ok()) return opened;
+  Producer producer(request.lane);
+  if (options.session.empty()) return producer;
+  // A generation that a power cut takes back would be given to another producer after it.
+  if (absl::Status s = parts_->AwaitDurable(request.opened_at, deadline); !s.ok()) return s;
+  return producer;
 }
 
 int Engine::Poll(std::chrono::nanoseconds budget) noexcept {

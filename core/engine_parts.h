@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -62,6 +63,11 @@ class EngineParts {
 
   // Hands `request` to the loop and waits until it is served. Cold mutex held.
   absl::Status Ask(ControlRequest& request);
+  // Opens a lane; waits for room in the log, at most until `deadline`. Takes the cold mutex.
+  absl::Status OpenLane(ControlRequest& request, std::chrono::steady_clock::time_point deadline);
+  // Waits until the log is durable up to `end`. Host-driven: runs the engine.
+  //   errors    UNAVAILABLE a sync failed; DEADLINE_EXCEEDED
+  absl::Status AwaitDurable(Address end, std::chrono::steady_clock::time_point deadline);
   // Calls `work` on the loop's thread between two turns. Takes the cold mutex.
   absl::Status RunOnLoop(const std::function<void()>& work);
   //   errors    INVALID_ARGUMENT the engine was opened without it
@@ -69,6 +75,8 @@ class EngineParts {
   absl::Status StartThreads();
   // Runs the agents that have no thread, once each.
   int Round() noexcept;
+  // One step of waiting in a cold call.
+  void PauseOrRun();
   absl::Status StopAll();
   std::size_t memory_bytes() const noexcept;
 

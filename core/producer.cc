@@ -1,5 +1,6 @@
 #include "pawl/producer.h"
 
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,7 @@ namespace pawl::inline v0 {
 namespace {
 
 constexpr char kRefusalUrl[] = "pawl/refusal-code";
+constexpr char kConflictUrl[] = "pawl/conflict";  // a Conflict as it stands in memory
 // Looks at the ring before sleeping: a published answer comes within a few microseconds.
 constexpr int kSpinRounds = 100;
 
@@ -44,8 +46,34 @@ constexpr FaultText TextOf(SendFault fault) noexcept {
     case SendFault::kBadSequence:
       return {absl::StatusCode::kInvalidArgument,
               "a resend needs a session and a sequence that it sent before"};
+    case SendFault::kParcelsFull:
+      return {absl::StatusCode::kResourceExhausted,
+              "parcel_bytes are under way: poll completions, then send again"};
+    case SendFault::kTooLarge:
+      return {absl::StatusCode::kInvalidArgument,
+              "the command is larger than command_bytes_max: raise the limit or send less"};
+    case SendFault::kBadConditions:
+      return {absl::StatusCode::kInvalidArgument,
+              "more than kConditionsMax conditions on other streams, or any with a batch"};
   }
   return {absl::StatusCode::kInternal, "?"};
+}
+
+absl::Status ConflictStatus(const Completion& completion) {
+  const Conflict conflict{.condition = completion.verdict.code(),
+                          .version = completion.receipt.version,
+                          .position = completion.receipt.position};
+  const std::string which = conflict.condition == 0
+                                ? std::string("the command's stream")
+                                : "other stream " + std::to_string(conflict.condition);
+  absl::Status status = absl::AbortedError(
+      "the condition on " + which + " does not hold: it has version " +
+      std::to_string(conflict.version.value()) + ", last changed at position " +
+      std::to_string(conflict.position.value()) + "; nothing was appended: read it, decide anew");
+  std::string bytes(sizeof conflict, '\0');
+  std::memcpy(bytes.data(), &conflict, sizeof conflict);
+  status.SetPayload(kConflictUrl, absl::Cord(std::move(bytes)));
+  return status;
 }
 
 absl::StatusOr<Receipt> ResultOf(const Completion& completion) {
@@ -71,6 +99,7 @@ absl::StatusOr<Receipt> ResultOf(const Completion& completion) {
     case VerdictKind::kExpired:
       return absl::AlreadyExistsError(
           "executed before; the receipt left the session's window of resends");
+    case VerdictKind::kConflict: return ConflictStatus(completion);
   }
   return absl::InternalError("unknown verdict");
 }
@@ -84,6 +113,15 @@ std::uint16_t RefusalCode(const absl::Status& status) {
   const auto payload = status.GetPayload(kRefusalUrl);
   if (!payload) return 0;
   return static_cast<std::uint16_t>(std::stoul(std::string(*payload)));
+}
+
+std::optional<Conflict> ConflictOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kConflictUrl);
+  if (!payload || payload->size() != sizeof(Conflict)) return std::nullopt;
+  Conflict conflict;
+  const std::string bytes(*payload);
+  std::memcpy(&conflict, bytes.data(), sizeof conflict);
+  return conflict;
 }
 
 Producer::Producer(Producer&& other) noexcept : lane_(std::exchange(other.lane_, nullptr)) {}
@@ -112,6 +150,13 @@ StagedCommands Producer::Stage(std::uint32_t wanted, SendFault& fault) noexcept 
   return lane_->Stage(wanted, fault);
 }
 Sent Producer::Send(Sequence resend) noexcept { return lane_->Send(resend); }
+std::byte* Producer::PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept {
+  return lane_->PutParcel(slot, bytes, fault);
+}
+SendFault Producer::PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
+                                  std::span<const std::byte> command) noexcept {
+  return lane_->PutConditions(slot, others, command);
+}
 void Producer::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   lane_->SendStaged(count, sent);
 }
@@ -152,20 +197,22 @@ void Producer::Wait(std::chrono::nanoseconds timeout) noexcept {
   WaitForMore(*lane_, 0, std::chrono::steady_clock::now() + timeout);
 }
 
-absl::StatusOr<Receipt> Producer::ExecuteSlot(const CommandSlot& slot, Sequence resend,
-                                              std::chrono::nanoseconds timeout) {
+absl::StatusOr<Receipt> Producer::ExecuteBy(const SendAgain& send,
+                                            std::chrono::nanoseconds timeout) {
   const auto end = std::chrono::steady_clock::now() + timeout;
-  Sent sent = lane_->SendCopy(slot, resend);
+  Sent sent = send();
   while (!sent) {
     const bool may_pass = sent.code() == absl::StatusCode::kResourceExhausted;
     // With every answer of a full window in the ring only the caller's Poll() makes room.
-    const bool is_stuck = sent.fault() == SendFault::kWindowFull && lane_->IsAllAnswered();
+    const bool is_window = sent.fault() == SendFault::kWindowFull;
+    const bool is_parcels = sent.fault() == SendFault::kParcelsFull;
+    const bool is_stuck = (is_window || is_parcels) && lane_->IsAllAnswered();
     if (!may_pass || is_stuck || std::chrono::steady_clock::now() >= end) {
       return StatusOf(sent.fault());
     }
     const auto slice = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
     WaitForMore(*lane_, lane_->answers.size(), std::min(end, slice));
-    sent = lane_->SendCopy(slot, resend);
+    sent = send();
   }
   Completion completion;
   for (;;) {

@@ -1,6 +1,7 @@
 #include "producer_lane.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "pawl/parking.h"
 
@@ -17,7 +18,9 @@ ProducerLane::ProducerLane(const Setup& setup)
       stores_(setup.stores),
       index_(setup.index),
       window_(setup.window),
-      token_(setup.queue->NewToken()) {}
+      command_bytes_max_(setup.command_bytes_max),
+      token_(setup.queue->NewToken()),
+      parcels_(setup.parcel_bytes) {}
 
 void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
                             Sequence last) noexcept {
@@ -29,6 +32,7 @@ void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
   read_ = {};
   taken_ahead_ = 0;
   held_ = 0;
+  parcels_.Clear();
   session_ = session;
   generation_ = generation;
   last_sequence_ = last;
@@ -38,7 +42,7 @@ std::uint16_t ProducerLane::StoreIndex(TypeTag aggregate) const noexcept {
   for (std::size_t i = 0; i < stores_.size(); ++i) {
     if (stores_[i]->traits().tag == aggregate) return static_cast<std::uint16_t>(i);
   }
-  return 0xFFFF;
+  return kNoStore;
 }
 
 SendFault ProducerLane::Admit() noexcept {
@@ -64,6 +68,7 @@ SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
   EndSending();
   if (fault != SendFault::kNone) return fault;
   sent_ += count;
+  parcels_.SetSent();
   loop_bell_->Ring();
   return fault;
 }
@@ -71,6 +76,7 @@ SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
 StagedCommands ProducerLane::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
   fault = Admit();
   if (fault != SendFault::kNone) return {};
+  parcels_.TakeBack();
   const std::uint32_t room = std::min(window_ - in_flight(), kStagedMax);
   return {commands.From(sent_, std::min(wanted, room)), last_sequence_.Next()};
 }
@@ -88,13 +94,52 @@ Sent ProducerLane::Send(Sequence resend) noexcept {
   return Sent(sequence);
 }
 
-Sent ProducerLane::SendCopy(const CommandSlot& slot, Sequence resend) noexcept {
+// Staged slots lie side by side.
+std::uint64_t ProducerLane::CursorOf(const CommandSlot& staged) noexcept {
+  return sent_ + static_cast<std::uint64_t>(&staged - &commands.At(sent_));
+}
+
+std::byte* ProducerLane::PutParcel(CommandSlot& slot, std::size_t bytes,
+                                   SendFault& fault) noexcept {
+  if (bytes > command_bytes_max_) {
+    fault = SendFault::kTooLarge;
+    return nullptr;
+  }
+  return NewParcel(slot, bytes, fault);
+}
+
+std::byte* ProducerLane::NewParcel(CommandSlot& slot, std::size_t bytes,
+                                   SendFault& fault) noexcept {
+  std::byte* const parcel = parcels_.Reserve(CursorOf(slot), polled_, bytes);
+  if (parcel == nullptr) {
+    fault = SendFault::kParcelsFull;
+    return nullptr;
+  }
+  slot.SetParcel(parcel);
+  return parcel;
+}
+
+SendFault ProducerLane::PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
+                                      std::span<const std::byte> command) noexcept {
+  if (others.size() > kConditionsMax) return SendFault::kBadConditions;
+  if (command.size() > command_bytes_max_) return SendFault::kTooLarge;
   SendFault fault = SendFault::kNone;
-  const StagedCommands staged = Stage(1, fault);
-  if (fault != SendFault::kNone) return Sent(fault);
-  staged.slots.front() = slot;
-  staged.slots.front().sequence = staged.first;
-  return Send(resend);
+  std::byte* at = NewParcel(slot, ConditionsParcel::Bytes(others.size(), command.size()), fault);
+  if (at == nullptr) return fault;
+  slot.type |= CommandSlot::kHasConditions;
+  const ConditionsParcel parcel{.conditions = static_cast<std::uint32_t>(others.size()),
+                                .command_bytes = static_cast<std::uint32_t>(command.size())};
+  std::memcpy(at, &parcel, sizeof parcel);
+  at += sizeof parcel;
+  for (const StreamCondition& each : others) {
+    const std::uint16_t store = StoreIndex(each.aggregate);
+    if (store == kNoStore || each.key.is_zero()) return SendFault::kNotInEngine;
+    const ConditionsParcel::OnStream on{each.key, each.condition, store};
+    std::memcpy(at, &on, sizeof on);
+    at += sizeof on;
+  }
+  std::memcpy(at, command.data(), command.size());
+  return SendFault::kNone;
 }
 
 void ProducerLane::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {

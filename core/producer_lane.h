@@ -8,6 +8,7 @@
 #include "admission.h"
 #include "command_queue.h"
 #include "completion_ring.h"
+#include "parcel_ring.h"
 #include "pawl/cache_line.h"
 #include "pawl/command_slot.h"
 #include "pawl/completion_range.h"
@@ -31,6 +32,7 @@ class ProducerLane {
  public:
   // Commands that enter the queue together: as many as a turn of the loop takes.
   static constexpr std::uint32_t kStagedMax = 256;
+  static constexpr std::uint16_t kNoStore = 0xFFFF;
 
   struct Setup {
     EngineParts* engine;
@@ -40,6 +42,8 @@ class ProducerLane {
     std::span<StreamStore* const> stores;
     std::uint16_t index;
     std::uint32_t window;  // a power of two
+    std::uint32_t command_bytes_max;
+    std::uint32_t parcel_bytes;  // a power of two
   };
 
   explicit ProducerLane(const Setup& setup);
@@ -52,9 +56,13 @@ class ProducerLane {
   StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
   // Sends the first staged command, or the same one under a sequence that was sent before.
   Sent Send(Sequence resend) noexcept;
+  // Room outside of its slot for a staged command; nullptr: none, and why. Goes with the slot.
+  std::byte* PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
+  // Makes a staged command a parcel with conditions on other streams.
+  SendFault PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
+                          std::span<const std::byte> command) noexcept;
   // Sends the first `count` staged commands.
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
-  Sent SendCopy(const CommandSlot& slot, Sequence resend) noexcept;
   // Takes up to `answers_max` of the oldest answers that share a range; empty: there are none, or
   // the range before is still held: its commands leave the window with ReturnCredits(), until when
   // its receipts stay where they are.
@@ -118,6 +126,8 @@ class ProducerLane {
     is_sending_.store(false, std::memory_order_release);
   }
   SendFault Enqueue(std::uint32_t count) noexcept;
+  std::uint64_t CursorOf(const CommandSlot& staged) noexcept;
+  std::byte* NewParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
   PackedReceipt& ReceiptAt(Ack level, std::uint64_t ahead) noexcept {
     return receipts[LevelIndex(level)].At(read_[LevelIndex(level)] + ahead);
   }
@@ -132,6 +142,7 @@ class ProducerLane {
   const std::span<StreamStore* const> stores_;
   const std::uint16_t index_;
   const std::uint32_t window_;
+  const std::uint32_t command_bytes_max_;
   const CommandQueue::TokenPointer token_;
   std::uint32_t session_ = 0;
   std::uint32_t generation_ = 0;
@@ -143,6 +154,7 @@ class ProducerLane {
   std::uint32_t taken_ahead_ = 0;  // answers taken out of turn that stand behind others not taken
   std::uint32_t held_ = 0;         // answers of the range taken whose receipts may still be read
   Sequence last_sequence_;
+  ParcelRing parcels_;
   // Writer: producer's thread. Reader: Engine::Stop(). Guards the end of enqueueing.
   std::atomic<bool> is_sending_{false};
 };

@@ -176,8 +176,7 @@ concept Evolves = requires(typename A::State& state, const E& event) {
 };
 
 template <class C>
-concept Command = std::is_trivially_copyable_v<C> && sizeof(C) <= kCommandBytesMax &&
-                  alignof(C) <= 8;
+concept Command = std::is_trivially_copyable_v<C> && alignof(C) <= 8;
 
 namespace internal {
 
@@ -188,8 +187,7 @@ inline const typename A::State kNothing{};
 template <class A, class C>
 consteval void CheckCommand() {
   static_assert(Command<C>,
-                "pawl: a command must be trivially copyable, at most kCommandBytesMax bytes and "
-                "8-byte aligned");
+                "pawl: a command must be trivially copyable and at most 8-byte aligned");
   static_assert(DecidesAlone<A, C> || DecidesWithOthers<A, C>,
                 "pawl: no Verdict Decide(const State&, const Command&, [const Others&,] Emit<A>&) "
                 "noexcept for a command in Commands");
@@ -220,7 +218,7 @@ struct Evolver<A, Events<Es...>> {
 // case, one event of the aggregate's own, makes no call.
 template <class A, class C>
 [[gnu::always_inline]] inline Verdict Decide(OpenCommit& commit, const CommandSlot& slot) noexcept {
-  const auto& command = *reinterpret_cast<const C*>(slot.command.data());
+  const C& command = CommandIn<C>(slot);
   const StreamSlot* own = commit.own_slot();
   const typename A::State& state =
       own == nullptr ? kNothing<A> : static_cast<const AggregateSlot<A>*>(own)->state;
@@ -240,6 +238,8 @@ template <class A, class C>
 [[gnu::always_inline]] inline Verdict DecideOne(OpenCommit& commit, const CommandSlot& slot,
                                                 StreamSlot* stream,
                                                 PackedReceipt& receipt) noexcept {
+  if (!slot.condition.is_any() && !HoldsOn(slot.condition, stream)) [[unlikely]]
+    return {VerdictKind::kConflict, 0};
   commit.Begin(slot.key, stream);
   const Verdict verdict = Decide<A, C>(commit, slot);
   if (verdict.is_accepted()) [[likely]] {
@@ -265,7 +265,7 @@ template <class A, class C>
 template <class A, class C>
 DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
                      StreamSlot* const* streams, PackedReceipt* receipts) noexcept {
-  constexpr std::uint16_t kType = A::Commands::template IndexOf<C>();
+  constexpr std::uint32_t kType = A::Commands::template IndexOf<C>();
   const LogWriter& writer = builder.writer();
   const Address frame = writer.published();
   OpenCommit commit(builder);

@@ -51,6 +51,10 @@ struct EngineOptions {
   std::uint32_t sessions_max = 64;
   std::uint32_t session_window = 4'096;  // resends remembered, and commands under way; ≤ 65,536
   std::uint32_t producers_max = 16;
+  std::uint32_t command_bytes_max = 4'096;  // larger commands are refused at Submit
+  // Of each producer's ring for commands larger than a slot (kSlotCommandBytes), and for those with
+  // conditions on other streams; a power of two, at least twice what one may take.
+  std::uint32_t parcel_bytes = 65'536;
   std::uint32_t agents_max = 16;   // projectors and other agents attached
   std::uint32_t readers_max = 64;  // reader processes listed and woken (pawl/attached_log.h)
   Threads threads = Threads::kOwn;
@@ -85,10 +89,11 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
   ~Engine();  // Stop(), its error ignored
 
-  // A handle for one thread. With a session: the session is opened, by a record in the log.
+  // A handle for one thread. With a session: the session is opened by a record in the log, which is
+  // durable when this returns, so that no generation is ever given twice.
   //   errors    RESOURCE_EXHAUSTED producers_max or sessions_max reached, or no room in the log for
-  //             ten seconds; UNAVAILABLE stopped or failed; INVALID_ARGUMENT session name longer
-  //             than 128 bytes
+  //             ten seconds; DEADLINE_EXCEEDED the disk took longer than that; UNAVAILABLE stopped
+  //             or failed; INVALID_ARGUMENT session name longer than 128 bytes
   absl::StatusOr<Producer> NewProducer(const ProducerOptions& options = {});
 
   // Host-driven: runs the loop, the attached agents and (kHostAll) the disk agents until nothing

@@ -8,9 +8,11 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -19,6 +21,7 @@
 #include "pawl/cache_line.h"
 #include "pawl/command_slot.h"
 #include "pawl/completion_range.h"
+#include "pawl/condition.h"
 #include "pawl/key.h"
 #include "pawl/receipt.h"
 
@@ -37,6 +40,12 @@ struct SubmitOptions {
   Ack ack = Ack::kDurable;
   // Sends a command of this session again under its first sequence; 0: a new command.
   Sequence resend{};
+  // On the stream that the command goes to: Any(), NoStream(), Exists(), Exact(version),
+  // UnchangedSince(position). If it does not hold, the command is answered as a conflict.
+  Condition condition{};
+  // On other streams, whether the command writes to them or not: ConditionOn<A>(key, condition). At
+  // most kConditionsMax; not with a batch. Borrowed until Submit() returned.
+  std::span<const StreamCondition> others{};
 };
 
 enum class SendFault : std::uint8_t {
@@ -48,6 +57,9 @@ enum class SendFault : std::uint8_t {
   kUnavailable,  // the engine stopped, or failed and must be opened again
   kNotInEngine,  // the engine was opened without this aggregate, or the key is 0
   kBadSequence,  // a resend of what this session never sent, or without a session
+  kParcelsFull,  // no room for a large command, or one with conditions on others: poll completions
+  kTooLarge,     // the command is larger than command_bytes_max
+  kBadConditions,  // more than kConditionsMax conditions on others, or any with a batch
 };
 
 // What Submit says at once: on its way with a sequence, or why not.
@@ -82,6 +94,7 @@ template <class C>
 struct Addressed {
   Key key;
   C command;
+  Condition condition{};  // on that aggregate; Any(): the one of the batch's options
 };
 
 // Slots of a producer's ring for its next commands, and the sequence of the first of them.
@@ -109,31 +122,55 @@ class Producer {
     SendFault fault = SendFault::kNone;
     const StagedCommands staged = Stage(1, fault);
     if (fault != SendFault::kNone) return Sent(fault);
-    Fill<A, C>(staged.slots.front(), staged.first, store, key, command, options.ack);
+    CommandSlot& slot = staged.slots.front();
+    Describe<A, C>(slot, staged.first, store, options);
+    slot.key = key;
+    if (options.others.empty()) [[likely]] {
+      fault = PutCommand(slot, command);
+    } else {
+      fault = PutConditions(slot, options.others, {AsBytes(command), sizeof command});
+    }
+    if (fault != SendFault::kNone) [[unlikely]]
+      return Sent(fault);
     return Send(options.resend);
   }
 
   // Sends commands of one type in order, with one operation on the queue for up to 256 of them.
-  // A resend is sent alone: with `resend` the batch ends as kBadSequence.
+  // A resend is sent alone: with `resend` the batch ends as kBadSequence. So is a command with
+  // conditions on other streams: kBadConditions.
   template <class A, class C>
   SentBatch SubmitBatch(std::span<const Addressed<C>> commands,
                         const SubmitOptions& options = {}) noexcept {
-    const auto write = [&commands](std::uint32_t i, CommandSlot& slot) noexcept {
+    const auto write = [this, &commands](std::uint32_t i, CommandSlot& slot) noexcept {
       slot.key = commands[i].key;
-      std::memcpy(slot.command.data(), &commands[i].command, sizeof(C));
+      if (!commands[i].condition.is_any()) slot.condition = commands[i].condition;
+      return PutCommand(slot, commands[i].command);
     };
     return SendBatch<A, C>(static_cast<std::uint32_t>(commands.size()), write, options);
   }
 
   // The same, with commands that are written where the loop will read them:
-  //   fill      void(std::uint32_t i, Key& key, C& command) noexcept, for i = 0, 1, 2…, only for
-  //             commands that the window has room for; what it wrote is lost if the batch ends
-  //             with another fault than kWindowFull
-  template <class A, class C, std::invocable<std::uint32_t, Key&, C&> Fill>
-  SentBatch SubmitBatch(std::uint32_t count, Fill&& fill,
-                        const SubmitOptions& options = {}) noexcept {
-    const auto write = [&fill](std::uint32_t i, CommandSlot& slot) noexcept {
-      fill(i, slot.key, *::new (slot.command.data()) C);
+  //   fill      void(std::uint32_t i, Key& key, C& command) noexcept, or with Condition& behind,
+  //             which is the one of the options before; for i = 0, 1, 2…, only for commands that
+  //             there is room for; what it wrote is lost if the batch ends with another fault than
+  //             kWindowFull or kParcelsFull
+  template <class A, class C, class Fill>
+  requires(std::invocable<Fill, std::uint32_t, Key&, C&> ||
+           std::invocable<Fill, std::uint32_t, Key&, C&, Condition&>) SentBatch
+      SubmitBatch(std::uint32_t count, Fill&& fill, const SubmitOptions& options = {})
+  noexcept {
+    const auto write = [this, &fill](std::uint32_t i, CommandSlot& slot) noexcept {
+      SendFault fault = SendFault::kNone;
+      std::byte* const room = RoomFor(slot, sizeof(C), fault);
+      if (room == nullptr) [[unlikely]]
+        return fault;
+      C& command = *::new (static_cast<void*>(room)) C;
+      if constexpr (std::invocable<Fill, std::uint32_t, Key&, C&>) {
+        fill(i, slot.key, command);
+      } else {
+        fill(i, slot.key, command, slot.condition);
+      }
+      return SendFault::kNone;
     };
     return SendBatch<A, C>(count, write, options);
   }
@@ -178,6 +215,7 @@ class Producer {
   // Sends a command and waits for its completion; other completions stay for Poll().
   //   returns   the receipt
   //   errors    FAILED_PRECONDITION refused (RefusalCode() of the status), or a limit exceeded;
+  //             ABORTED a condition did not hold (ConflictOf() the status);
   //             DEADLINE_EXCEEDED the answer did not come in time: the outcome is open, resend it;
   //             RESOURCE_EXHAUSTED back-pressure until the deadline; CANCELLED fenced;
   //             UNKNOWN a sync failed; UNAVAILABLE the engine stopped or failed;
@@ -186,11 +224,11 @@ class Producer {
   absl::StatusOr<Receipt> Execute(const Key& key, const C& command,
                                   const SubmitOptions& options = {},
                                   std::chrono::nanoseconds timeout = std::chrono::seconds(10)) {
-    CommandSlot slot;
-    const std::uint16_t store = StoreIndex(TagOf<A>());
-    if (store == kNoStore || key.is_zero()) return StatusOf(SendFault::kNotInEngine);
-    Fill<A, C>(slot, Sequence(), store, key, command, options.ack);
-    return ExecuteSlot(slot, options.resend, timeout);
+    const auto send = [&]() noexcept { return Submit<A>(key, command, options); };
+    return ExecuteBy(
+        {[](const void* by) noexcept { return (*static_cast<const decltype(send)*>(by))(); },
+         &send},
+        timeout);
   }
 
   // Commands under way: sent, their completion not yet polled.
@@ -215,23 +253,34 @@ class Producer {
   // All of a slot but key and command.
   template <class A, class C>
   static void Describe(CommandSlot& slot, Sequence sequence, std::uint16_t store,
-                       Ack ack) noexcept {
+                       const SubmitOptions& options) noexcept {
     static_assert(A::Commands::template kHas<C>,
                   "pawl: this command is not in the aggregate's Commands");
     slot.sequence = sequence;
+    slot.condition = options.condition;
     slot.aggregate = store;
     slot.type = A::Commands::template IndexOf<C>();
-    slot.ack = ack;
+    slot.ack = options.ack;
   }
-  template <class A, class C>
-  static void Fill(CommandSlot& slot, Sequence sequence, std::uint16_t store, const Key& key,
-                   const C& command, Ack ack) noexcept {
-    Describe<A, C>(slot, sequence, store, ack);
-    slot.key = key;
-    std::memcpy(slot.command.data(), &command, sizeof(C));
+  // Where the bytes of a command go: into its slot, or into a parcel. nullptr with a fault:
+  // nowhere.
+  std::byte* RoomFor(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept {
+    return bytes <= kSlotCommandBytes ? slot.command.data() : PutParcel(slot, bytes, fault);
+  }
+  template <class C>
+  SendFault PutCommand(CommandSlot& slot, const C& command) noexcept {
+    SendFault fault = SendFault::kNone;
+    std::byte* const room = RoomFor(slot, sizeof command, fault);
+    if (room != nullptr) [[likely]]
+      std::memcpy(room, &command, sizeof command);
+    return fault;
+  }
+  template <class C>
+  static const std::byte* AsBytes(const C& command) noexcept {
+    return reinterpret_cast<const std::byte*>(&command);
   }
 
-  //   write     void(std::uint32_t i, CommandSlot& slot): key and command
+  //   write     SendFault(std::uint32_t i, CommandSlot& slot): key, condition and command
   template <class A, class C, class Write>
   SentBatch SendBatch(std::uint32_t count, const Write& write,
                       const SubmitOptions& options) noexcept {
@@ -239,21 +288,25 @@ class Producer {
     SentBatch sent;
     if (store == kNoStore) sent.fault = SendFault::kNotInEngine;
     if (options.resend != Sequence()) sent.fault = SendFault::kBadSequence;
+    if (!options.others.empty()) sent.fault = SendFault::kBadConditions;
     while (sent.count < count && sent.fault == SendFault::kNone) {
       const StagedCommands staged = Stage(count - sent.count, sent.fault);
       const auto room = static_cast<std::uint32_t>(staged.slots.size());
       std::uint32_t filled = 0;
+      SendFault stopped = SendFault::kNone;
       for (; filled < room; ++filled) {
         CommandSlot& slot = staged.slots[filled];
         // Read by the loop's core a lap ago: asked back before it is written again.
         PrefetchToWrite(Ahead(&slot, kAheadBytes));
         PrefetchToWrite(Ahead(&slot.command.back(), kAheadBytes));
-        Describe<A, C>(slot, staged.first.Plus(filled), store, options.ack);
-        write(sent.count + filled, slot);
-        if (slot.key.is_zero()) break;
+        Describe<A, C>(slot, staged.first.Plus(filled), store, options);
+        stopped = write(sent.count + filled, slot);
+        if (stopped == SendFault::kNone && slot.key.is_zero()) stopped = SendFault::kNotInEngine;
+        if (stopped != SendFault::kNone) [[unlikely]]
+          break;
       }
       SendStaged(filled, sent);
-      if (filled < room) sent.fault = SendFault::kNotInEngine;
+      if (sent.fault == SendFault::kNone) sent.fault = stopped;
     }
     return sent;
   }
@@ -265,13 +318,32 @@ class Producer {
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   CompletionRange TakeRange(std::size_t answers_max) noexcept;
   void ReturnCredits() noexcept;
-  absl::StatusOr<Receipt> ExecuteSlot(const CommandSlot& slot, Sequence resend,
-                                      std::chrono::nanoseconds timeout);
+  std::byte* PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
+  SendFault PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
+                          std::span<const std::byte> command) noexcept;
+  // Sends a command, and again if it was refused.
+  struct SendAgain {
+    Sent (*send)(const void* by) noexcept;
+    const void* by;
+    Sent operator()() const noexcept { return send(by); }
+  };
+  absl::StatusOr<Receipt> ExecuteBy(const SendAgain& send, std::chrono::nanoseconds timeout);
 
   ProducerLane* lane_;  // owned by the engine; nullptr after a move
 };
 
 // The code that Decide refused with, from a status of Execute; 0: not a refusal.
 std::uint16_t RefusalCode(const absl::Status& status);
+
+// The condition that did not hold, and what its stream is like.
+struct Conflict {
+  std::uint16_t condition = 0;  // 0: SubmitOptions::condition; n: the n-th one of others
+  Version version{};            // of the stream's newest event; 0: there is no such stream
+  Position position{};          // likewise
+
+  friend bool operator==(const Conflict&, const Conflict&) noexcept = default;
+};
+// From a status of Execute; nothing if it is no conflict.
+std::optional<Conflict> ConflictOf(const absl::Status& status);
 
 }  // namespace pawl::inline v0
