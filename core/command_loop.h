@@ -13,9 +13,9 @@
 
 #include "admission.h"
 #include "command_queue.h"
+#include "engine_clock.h"
 #include "epoch_starts.h"
 #include "pawl/agent.h"
-#include "pawl/clock.h"
 #include "pawl/commit_builder.h"
 #include "pawl/log.h"
 #include "pending_answers.h"

@@ -10,6 +10,7 @@
 #include "agent_runner.h"
 #include "command_loop.h"
 #include "command_queue.h"
+#include "engine_clock.h"
 #include "epoch_starts.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
