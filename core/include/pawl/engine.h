@@ -23,6 +23,7 @@
 #include "pawl/producer.h"
 #include "pawl/receipt.h"
 
+#include "pawl/state_hash.h"
 namespace pawl::inline v0 {
 
 // The aggregate types of an engine.
@@ -176,3 +177,24 @@ class Engine {
 };
 
 }  // namespace pawl::inline v0
+  // The hash of all aggregates, or of those of type A, and the position that they are the state
+  // of: equal for every engine that holds the same log up to there, live, replayed or recovered
+  // (P16). Another value after Open() than before means that an Evolve is not a function of State
+  // and event, or that State holds something that is hashed and does not come from events.
+  //   errors    FAILED_PRECONDITION the State of a category, which is named, cannot be hashed (a
+  //             type that is asked for by name does not compile); INVALID_ARGUMENT the engine was
+  //             opened without A
+  //   cost      the loop does nothing else meanwhile: about 0.1 µs for each aggregate of a small
+  //             State, so 7 ms at 65,536. Cold
+  //   threads   any
+  absl::StatusOr<HashedState> StateHash() { return HashStores(nullptr); }
+  template <class A>
+  absl::StatusOr<HashedState> StateHash() {
+    static_assert(StateHashable<typename A::State>,
+                  "pawl: State has a field that cannot be hashed; write `void "
+                  "HashState(pawl::StateHasher&, const State&) noexcept` beside it");
+    return HashStores(TagOf<A>());
+  }
+
+  //   aggregate  nullptr: of all types
+  absl::StatusOr<HashedState> HashStores(TypeTag aggregate);
