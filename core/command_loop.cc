@@ -19,6 +19,7 @@ CommandLoop::CommandLoop(const Setup& setup)
       lanes_(*setup.lanes),
       undurable_bytes_max_(setup.undurable_bytes_max),
       commit_room_bytes_(CommitRoomBytes(writer_)),
+      pace_(clock_.source(), kTurnCommandsMax, setup.decide_budget_ns),
       builder_(writer_, setup.stores, setup.next_stream),
       pending_(setup.answers_max),
       waiting_(setup.producers_max) {
@@ -27,14 +28,15 @@ CommandLoop::CommandLoop(const Setup& setup)
   reader_bells_.reserve(setup.bells_max);
 }
 
-int CommandLoop::DoWork() noexcept {
+int CommandLoop::Round(const Deadline* deadline) noexcept {
   int work = ServeControl();
   CheckHealth();
-  work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn();
+  work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn(deadline);
   work += ReleaseDurable();
   if (writer_.is_poisoned() && !is_failed_) [[unlikely]]
     TakeAnswersBack();
   PublishAnswers();
+  pace_.EndTurn();
   if (closing_lanes_ != 0) CloseLanes();
   return work;
 }
@@ -286,23 +288,24 @@ void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot
   AnswerNotAccepted(lane, slot, verdict);
 }
 
-int CommandLoop::TakeTurn() noexcept {
+int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   TakeTickets();
   if (waiting_.empty()) return 0;
   UpdateRoom();
   const std::uint64_t now_ns = clock_.Tick();
   writer_.SetTime(now_ns);
   builder_.SetTime(now_ns);
+  pace_.BeginTurn(deadline, clock_.boot_ns());
   const Address before = writer_.published();
   std::uint32_t left = kTurnCommandsMax;
   while (left != 0 && !waiting_.empty()) {
     ProducerLane& lane = waiting_.front();
     const std::span<const CommandSlot> run =
-        lane.commands.From(lane.loop.processed, std::min(left, lane.loop.waiting));
+        lane.commands.From(lane.loop.processed, std::min({left, lane.loop.waiting, pace_.slice()}));
     const std::uint32_t decided = DecideRun(lane, run);
     waiting_.Take(decided);
     left -= decided;
-    if (decided != run.size()) break;
+    if (decided != run.size() || !pace_.GoesOn(run)) break;
   }
   const Address published = writer_.Publish();
   pending_.EndTurn(published);

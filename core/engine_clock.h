@@ -52,6 +52,8 @@ class EngineClock {
   // What the boot clock said at the last Tick().
   std::uint64_t boot_ns() const noexcept { return boot_ns_; }
 
+  Clock& source() const noexcept { return clock_; }
+
   // True when the wall clock is more than kStepNs ahead and has been for kStableNs.
   bool is_step_due() const noexcept { return is_step_due_ && behind_ns_ > kStepNs; }
   // Sets time forward to the wall clock. Only if is_step_due(). The caller writes down what is
