@@ -100,6 +100,7 @@ void AgentRunner::Add(Agent& agent) {
 }
 
 void AgentRunner::Remove(Agent& agent) noexcept {
+  PAWL_CHECK(members_.size() > 1);
   Change change{&agent, false};
   Ask(change);
   std::erase(members_, &agent);

@@ -38,7 +38,8 @@ class AgentRunner {
   static absl::StatusOr<std::unique_ptr<AgentRunner>> Start(const Setup& setup, Agent& agent);
   ~AgentRunner();  // stops
 
-  // The thread runs one more agent when this returns, or one less. Waits for the round under way.
+  // The thread runs one more agent when this returns, or one less: not the last one, for which
+  // there is Stop(). Waits for the round under way.
   void Add(Agent& agent);
   void Remove(Agent& agent) noexcept;
 
@@ -48,7 +49,7 @@ class AgentRunner {
   const std::string& name() const noexcept { return setup_.name; }
   int core() const noexcept { return setup_.core; }
   bool is_shared() const noexcept { return setup_.bell != nullptr; }  // others may be added
-  bool empty() const noexcept { return members_.empty(); }
+  bool has_one_agent() const noexcept { return members_.size() == 1; }
 
  private:
   struct Change {

@@ -178,8 +178,7 @@ absl::StatusOr<AgentRunner*> EngineParts::RunOnThread(Agent& agent, const AgentT
 }
 
 void EngineParts::TakeFromThread(Agent& agent, AgentRunner* runner) noexcept {
-  runner->Remove(agent);
-  if (!runner->empty()) return;
+  if (!runner->has_one_agent()) return runner->Remove(agent);
   std::erase_if(runners, [runner](const auto& each) { return each.get() == runner; });
 }
 

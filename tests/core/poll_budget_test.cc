@@ -237,15 +237,16 @@ TEST_F(PollBudgetTest, BudgetAndOneDecideIsNoOverrun) {
 
 TEST_F(PollBudgetTest, ASlowCommandIsNamed) {
   Open();
-  Submit<Doze>(1, 50 * kMicrosecond);
-  Rest();
-  EXPECT_EQ(Slow().found, 0U) << "its budget";
   Submit<Doze>(1, 51 * kMicrosecond);
   Submit<Nap>(1, 10);
   Rest();
   SlowDecides slow = Slow();
   EXPECT_EQ(slow.turns, 1U);
   EXPECT_EQ(slow.found, 0U) << "one of two types: not known which";
+  EXPECT_EQ(slow.command, "");
+  Submit<Doze>(1, 50 * kMicrosecond);
+  Rest();
+  EXPECT_EQ(Slow().turns, 1U) << "its budget";
   Submit<Nap>(1, 90 * kMicrosecond);
   Rest();
   Submit<Doze>(1, 70 * kMicrosecond);
@@ -329,13 +330,14 @@ TEST_F(PollBudgetTest, NoBudgetIsSoSmallThatItStarvesOne) {
     std::size_t answered = 0;
     int polls = 0;
     for (; answered < 4000; ++polls) {
-      ASSERT_EQ(one->steps + two->steps, 2 * two->steps + (one->steps > two->steps ? 1 : 0));
+      ASSERT_TRUE(one->steps == two->steps || one->steps == two->steps + 1);
       engine_->Poll(budget);
       answered += Answers();
       ASSERT_LT(polls, 1'000);
     }
-    EXPECT_GT(one->steps, polls / 5);
-    EXPECT_GT(two->steps, polls / 5);
+    // Loop, sync, preparer and the two.
+    EXPECT_GE(one->steps, polls / 5 - 1);
+    EXPECT_GE(two->steps, polls / 5 - 1);
     engine_->Detach(one.get());
     engine_->Detach(two.get());
     producer_.reset();
@@ -344,7 +346,7 @@ TEST_F(PollBudgetTest, NoBudgetIsSoSmallThatItStarvesOne) {
 }
 
 TEST_F(PollBudgetTest, GoesOnWhereTheLastOneEnded) {
-  Open();
+  Open(Threads::kHost);
   std::vector<std::shared_ptr<BusyAgent>> agents;
   for (const char* name : {"a", "b", "c"}) {
     agents.push_back(std::make_shared<BusyAgent>(clock_, 10, name));
@@ -363,7 +365,7 @@ TEST_F(PollBudgetTest, GoesOnWhereTheLastOneEnded) {
 }
 
 TEST_F(PollBudgetTest, EndsWhenNothingIsLeftWhateverTheBudget) {
-  Open();
+  Open(Threads::kHost);
   for (const nanoseconds budget : {nanoseconds::max(), nanoseconds::min(), nanoseconds(0)}) {
     EXPECT_EQ(engine_->Poll(budget), 0);
   }
