@@ -247,15 +247,16 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
     decided = run.size();
   }
   while (decided != run.size()) {
-    const std::span<const CommandSlot> alike =
-        FindStreams(run.subspan(decided), session.last().Next());
+    const std::span<const CommandSlot> left = run.subspan(decided);
+    const std::span<const CommandSlot> alike = FindStreams(
+        left.first(std::min<std::size_t>(left.size(), pace_.left())), session.last().Next());
     if (alike.empty()) {
       RecallAnswer(lane, run[decided++]);
       continue;
     }
     const std::size_t count = DecideAlike(lane, session, alike);
     decided += count;
-    if (count != alike.size()) break;
+    if (count != alike.size() || !pace_.GoesOn(alike)) break;
   }
   GiveRange(lane);
   lane.loop.processed += decided;
@@ -301,12 +302,13 @@ int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   while (left != 0 && !waiting_.empty()) {
     ProducerLane& lane = waiting_.front();
     const std::span<const CommandSlot> run =
-        lane.commands.From(lane.loop.processed, std::min({left, lane.loop.waiting, pace_.slice()}));
+        lane.commands.From(lane.loop.processed, std::min(left, lane.loop.waiting));
     const std::uint32_t decided = DecideRun(lane, run);
     waiting_.Take(decided);
     left -= decided;
-    if (decided != run.size() || !pace_.GoesOn(run)) break;
+    if (decided != run.size() || pace_.is_over()) break;
   }
+  pace_.EndCommands();
   const Address published = writer_.Publish();
   pending_.EndTurn(published);
   admission_.Set(Obstacle());

@@ -1,28 +1,32 @@
 #include "turn_pace.h"
 
+#include <utility>
+
 namespace pawl::inline v0 {
 
-bool TurnPace::LookAtClock(std::span<const CommandSlot> run) noexcept {
+void TurnPace::LookAtClock() noexcept {
   const std::uint64_t now_ns = clock_.BootNs();
   const std::uint64_t took_ns = now_ns > since_ns_ ? now_ns - since_ns_ : 0;
   since_ns_ = now_ns;
-  if (budget_ns_ != 0 && took_ns > budget_ns_) TakeSlow(run, took_ns);
-  if (deadline_ == nullptr) return true;
+  if (budget_ns_ != 0 && took_ns > budget_ns_) TakeSlow(took_ns);
+  const std::uint32_t decided = std::exchange(decided_, 0);
+  if (deadline_ == nullptr) return;
   if (took_ns > kSliceNs) {
     // Commands like these, as many as fit.
-    const std::uint64_t fitting = run.size() * kSliceNs / took_ns;
+    const std::uint64_t fitting = decided * kSliceNs / took_ns;
     slice_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, fitting));
-  } else if (took_ns <= kSliceNs / 2 && run.size() == slice_) {
+  } else if (took_ns <= kSliceNs / 2 && decided == slice_) {
     slice_ = std::min(2 * slice_, turn_max_);
   }
   host_slice_ = slice_;
-  return now_ns < deadline_->end_ns();
+  is_over_ = now_ns >= deadline_->end_ns();
 }
 
-void TurnPace::TakeSlow(std::span<const CommandSlot> run, std::uint64_t took_ns) noexcept {
+void TurnPace::TakeSlow(std::uint64_t took_ns) noexcept {
   ++slow_turns_;
-  const CommandSlot& first = run.front();
-  for (const CommandSlot& slot : run) {
+  if (newest_.size() != decided_) return;  // others were among them
+  const CommandSlot& first = newest_.front();
+  for (const CommandSlot& slot : newest_) {
     if (slot.aggregate != first.aggregate || slot.type != first.type) return;
   }
   ++found_.count;

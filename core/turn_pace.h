@@ -45,6 +45,8 @@ class TurnPace {
   void BeginTurn(const Deadline* deadline, std::uint64_t boot_ns) noexcept {
     deadline_ = deadline;
     since_ns_ = boot_ns;
+    decided_ = 0;
+    is_over_ = false;
     if (deadline != nullptr) {
       slice_ = host_slice_;
     } else {
@@ -52,13 +54,23 @@ class TurnPace {
     }
     is_open_ = true;
   }
-  std::uint32_t slice() const noexcept { return slice_; }
+  // So many commands may be decided before the next look.
+  std::uint32_t left() const noexcept { return slice_ - decided_; }
 
-  // The commands of `run`, at most slice(), were decided. False: the turn is to end here.
+  // The commands of `run`, at most left(), were decided. False: the turn is to end here.
   bool GoesOn(std::span<const CommandSlot> run) noexcept {
     if (slice_ == turn_max_ && deadline_ == nullptr) [[likely]]
       return true;
-    return LookAtClock(run);
+    newest_ = run;
+    decided_ += static_cast<std::uint32_t>(run.size());
+    if (decided_ == slice_) LookAtClock();
+    return !is_over_;
+  }
+  bool is_over() const noexcept { return is_over_; }  // the deadline
+
+  // No more commands in this turn; those decided are still where they were.
+  void EndCommands() noexcept {
+    if (decided_ != 0) LookAtClock();
   }
 
   // The turn's answers are out.
@@ -72,9 +84,9 @@ class TurnPace {
   const Found& found() const noexcept { return found_; }
 
  private:
-  bool LookAtClock(std::span<const CommandSlot> run) noexcept;
+  void LookAtClock() noexcept;
   void EndOwnTurn() noexcept;
-  void TakeSlow(std::span<const CommandSlot> run, std::uint64_t took_ns) noexcept;
+  void TakeSlow(std::uint64_t took_ns) noexcept;
 
   Clock& clock_;
   const std::uint32_t turn_max_;
@@ -84,7 +96,10 @@ class TurnPace {
   const Deadline* deadline_ = nullptr;
   std::uint64_t since_ns_ = 0;  // boot clock: begin of the slice
   std::uint32_t slice_ = 0;
+  std::uint32_t decided_ = 0;            // of the slice
+  std::span<const CommandSlot> newest_;  // of those
   bool is_open_ = false;
+  bool is_over_ = false;
 
   std::uint32_t host_slice_ = kFirstSlice;
   // Own thread.

@@ -362,6 +362,7 @@ TEST_F(PollBudgetTest, GoesOnWhereTheLastOneEnded) {
   for (int i = 0; i < 4; ++i) engine_->Poll(nanoseconds(0));
   EXPECT_EQ(agents[0]->steps + agents[2]->steps, 24);
   EXPECT_EQ(agents[0]->steps, agents[2]->steps);
+  for (const auto& agent : agents) agent->is_idle = true;  // a stop runs what is left
 }
 
 TEST_F(PollBudgetTest, EndsWhenNothingIsLeftWhateverTheBudget) {

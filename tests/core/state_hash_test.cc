@@ -135,8 +135,7 @@ class StateHashTest : public BankTest {
 };
 
 template <class... As>
-std::unique_ptr<Engine> OpenWith(const TestDirectory& directory,
-                                 Threads threads = Threads::kHostAll) {
+std::unique_ptr<Engine> OpenWith(const TestDirectory& directory, Threads threads = Threads::kHost) {
   auto opened = Engine::Open(directory.Options(threads), Aggregates<As...>{});
   EXPECT_TRUE(opened.ok()) << opened.status();
   return *std::move(opened);
@@ -344,7 +343,7 @@ TEST_F(StateHashTest, IsThatOfAWholeStateWhileCommandsComeIn) {
       (void)producer.Execute<Account>(Key(1 + i % 10), Deposit{1}, kQuick);
     }
   });
-  HashedState last;
+  HashedState last = Hash();
   for (int i = 0; i < 200; ++i) {
     const HashedState now = Hash();
     EXPECT_GE(now.position, last.position);

@@ -30,12 +30,13 @@ class TurnPaceTest : public ::testing::Test {
     int slices = 0;
     decided_ = 0;
     for (bool goes_on = true; goes_on && decided_ < count; ++slices) {
-      const std::uint32_t size = std::min(pace_.slice(), count - decided_);
+      const std::uint32_t size = std::min(pace_.left(), count - decided_);
       const std::span<const CommandSlot> run = std::span(slots).subspan(decided_, size);
       for (const CommandSlot& slot : run) clock_.Advance(slot.type == 2 ? slow_ns : each_ns);
       decided_ += size;
       goes_on = pace_.GoesOn(run);
     }
+    pace_.EndCommands();
     pace_.EndTurn();
     return slices;
   }
@@ -106,18 +107,18 @@ TEST_F(TurnPaceTest, WithADeadlineSlicesGrowWhileTheyAreQuick) {
     slices.push_back(Turn(kTurnMax, 1, 0, &deadline));
     EXPECT_EQ(decided_, kTurnMax);
   }
-  // 16 + 32 + 64 + 128 + 16; a last slice that is not whole says nothing.
+  // 16 + 32 + 64 + 128 + 16; a last slice that is not whole makes none larger.
   EXPECT_EQ(slices, (std::vector<int>{5, 1, 1, 1, 1, 1}));
 }
 
 TEST_F(TurnPaceTest, WithADeadlineASliceOfSlowOnesShrinksToWhatFits) {
   const Deadline far = After(FakeClock::kSecond);
   Turn(kTurnMax, 500, 0, &far);
-  EXPECT_EQ(pace_.slice(), 8U) << "4 µs of 500 ns";
+  EXPECT_EQ(pace_.left(), 8U) << "4 µs of 500 ns";
   Turn(kTurnMax, 100'000, 0, &far);
-  EXPECT_EQ(pace_.slice(), 1U);
+  EXPECT_EQ(pace_.left(), 1U);
   Turn(kTurnMax, 1'000, 0, &far);
-  EXPECT_EQ(pace_.slice(), 4U) << "2 µs are half of it, 4 are not";
+  EXPECT_EQ(pace_.left(), 4U) << "2 µs are half of it, 4 are not";
 }
 
 TEST_F(TurnPaceTest, ADeadlineEndsTheTurn) {
@@ -134,9 +135,10 @@ TEST_F(TurnPaceTest, WithoutABudgetNothingIsTimed) {
   std::vector<CommandSlot> slots(10);
   for (int i = 0; i < 3; ++i) {
     pace.BeginTurn(nullptr, clock_.boot_ns);
-    EXPECT_EQ(pace.slice(), kTurnMax);
+    EXPECT_EQ(pace.left(), kTurnMax);
     clock_.Advance(FakeClock::kSecond);
     EXPECT_TRUE(pace.GoesOn(slots));
+    pace.EndCommands();
     pace.EndTurn();
   }
   EXPECT_EQ(pace.slow_turns(), 0U);
