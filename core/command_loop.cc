@@ -19,6 +19,7 @@ CommandLoop::CommandLoop(const Setup& setup)
       lanes_(*setup.lanes),
       undurable_bytes_max_(setup.undurable_bytes_max),
       commit_room_bytes_(CommitRoomBytes(writer_)),
+      pace_(clock_.source(), kTurnCommandsMax, setup.decide_budget_ns),
       builder_(writer_, setup.stores, setup.next_stream),
       pending_(setup.answers_max),
       waiting_(setup.producers_max) {
@@ -27,14 +28,15 @@ CommandLoop::CommandLoop(const Setup& setup)
   reader_bells_.reserve(setup.bells_max);
 }
 
-int CommandLoop::DoWork() noexcept {
+int CommandLoop::Round(const Deadline* deadline) noexcept {
   int work = ServeControl();
   CheckHealth();
-  work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn();
+  work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn(deadline);
   work += ReleaseDurable();
   if (writer_.is_poisoned() && !is_failed_) [[unlikely]]
     TakeAnswersBack();
   PublishAnswers();
+  pace_.EndTurn();
   if (closing_lanes_ != 0) CloseLanes();
   return work;
 }
@@ -246,15 +248,16 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
     decided = run.size();
   }
   while (decided != run.size()) {
-    const std::span<const CommandSlot> alike =
-        FindStreams(run.subspan(decided), session.last().Next());
+    const std::span<const CommandSlot> left = run.subspan(decided);
+    const std::span<const CommandSlot> alike = FindStreams(
+        left.first(std::min<std::size_t>(left.size(), pace_.left())), session.last().Next());
     if (alike.empty()) {
       RecallAnswer(lane, run[decided++]);
       continue;
     }
     const std::size_t count = DecideAlike(lane, session, alike);
     decided += count;
-    if (count != alike.size()) break;
+    if (count != alike.size() || !pace_.GoesOn(alike)) break;
   }
   GiveRange(lane);
   lane.loop.processed += decided;
@@ -324,13 +327,14 @@ void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot
               {stream->last.value(), stream->version.value()});
 }
 
-int CommandLoop::TakeTurn() noexcept {
+int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   TakeTickets();
   if (waiting_.empty()) return 0;
   UpdateRoom();
   const std::uint64_t now_ns = clock_.Tick();
   writer_.SetTime(now_ns);
   builder_.SetTime(now_ns);
+  pace_.BeginTurn(deadline, clock_.boot_ns());
   const Address before = writer_.published();
   std::uint32_t left = kTurnCommandsMax;
   while (left != 0 && !waiting_.empty()) {
@@ -340,8 +344,9 @@ int CommandLoop::TakeTurn() noexcept {
     const std::uint32_t decided = DecideRun(lane, run);
     waiting_.Take(decided);
     left -= decided;
-    if (decided != run.size()) break;
+    if (decided != run.size() || pace_.is_over()) break;
   }
+  pace_.EndCommands();
   const Address published = writer_.Publish();
   pending_.EndTurn(published);
   admission_.Set(Obstacle());

@@ -13,14 +13,15 @@
 
 #include "admission.h"
 #include "command_queue.h"
+#include "engine_clock.h"
 #include "epoch_starts.h"
 #include "pawl/agent.h"
-#include "pawl/clock.h"
 #include "pawl/commit_builder.h"
 #include "pawl/log.h"
 #include "pending_answers.h"
 #include "producer_lane.h"
 #include "session_table.h"
+#include "turn_pace.h"
 #include "waiting_lanes.h"
 
 namespace pawl::inline v0 {
@@ -64,6 +65,7 @@ class CommandLoop final : public Agent {
     std::uint32_t answers_max;  // window × producers_max
     std::uint32_t bells_max;
     std::uint64_t undurable_bytes_max;
+    std::uint64_t decide_budget_ns;
   };
 
   explicit CommandLoop(const Setup& setup);
@@ -75,10 +77,13 @@ class CommandLoop final : public Agent {
     return 2 * writer.worst_case_bytes() + kSegmentHeaderBytes;
   }
 
-  int DoWork() noexcept override;
+  int DoWork() noexcept override { return Round(nullptr); }
+  int DoWorkUntil(const Deadline& deadline) noexcept override { return Round(&deadline); }
   bool HasWork() noexcept override;
   Doorbell& bell() noexcept override { return bell_; }
   std::string_view name() const noexcept override { return "pawl-loop"; }
+
+  const TurnPace& pace() const noexcept { return pace_; }  // loop only
 
   // Hands a request over and returns a ticket for IsServed() and Await(). The request lives until
   // it is served.
@@ -99,13 +104,14 @@ class CommandLoop final : public Agent {
   // How far FindStreams() looks ahead: 12 commands, the time that a line takes from another core.
   static constexpr std::size_t kAheadBytes = 12 * sizeof(CommandSlot);
 
+  int Round(const Deadline* deadline) noexcept;
   int ServeControl() noexcept;
   absl::Status Serve(ControlRequest& request) noexcept;
   absl::StatusOr<ProducerLane*> OpenLane(std::string_view session) noexcept;
   absl::StatusOr<std::uint32_t> OpenSession(std::string_view name) noexcept;
   void CloseLanes() noexcept;
 
-  int TakeTurn() noexcept;
+  int TakeTurn(const Deadline* deadline) noexcept;
   void TakeTickets() noexcept;
   std::uint32_t DecideRun(ProducerLane& lane, std::span<const CommandSlot> run) noexcept;
   Session& SessionOf(const ProducerLane& lane, Sequence next) noexcept;
@@ -174,6 +180,7 @@ class CommandLoop final : public Agent {
   const std::uint64_t commit_room_bytes_;
 
   // Loop only.
+  TurnPace pace_;
   CommitBuilder builder_;
   PendingAnswers pending_;
   std::vector<ProducerLane*> touched_;

@@ -17,6 +17,8 @@ namespace {
 
 // How long opening a session waits for room in the log: a disk that is slower is low or broken.
 constexpr std::chrono::seconds kRoomWait{10};
+constexpr std::size_t kThreadNameCharsMax = 15;  // of the kernel
+constexpr std::size_t kOwnAgents = 3;            // loop, sync, preparer
 
 absl::Status CheckOptions(const EngineOptions& options) {
   if (options.streams_max == 0 || options.producers_max == 0 || options.sessions_max == 0) {
@@ -101,12 +103,13 @@ EngineParts::EngineParts(const EngineOptions& engine_options)
     : options(engine_options),
       clock(engine_options.clock == nullptr ? system_clock : *engine_options.clock),
       sessions(options.sessions_max, options.session_window),
-      queue(options.session_window, options.producers_max) {}
+      queue(options.session_window, options.producers_max),
+      host(clock, options.decide_budget_ns) {}
 
 absl::Status EngineParts::Ask(ControlRequest& request) {
   if (is_stopped) return absl::UnavailableError("the engine is stopped");
   const std::uint32_t ticket = loop->Ask(request);
-  if (loop_runner != nullptr) {
+  if (has_loop_thread) {
     loop->Await(ticket);
   } else {
     while (!loop->IsServed(ticket)) loop->DoWork();
@@ -115,7 +118,7 @@ absl::Status EngineParts::Ask(ControlRequest& request) {
 }
 
 void EngineParts::PauseOrRun() {
-  if (options.threads == Threads::kOwn || Round() == 0) {
+  if (options.threads == Threads::kOwn || host.Round() == 0) {
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
 }
@@ -167,35 +170,62 @@ absl::StatusOr<const StreamStore*> EngineParts::StoreOf(TypeTag aggregate) const
 }
 
 absl::Status EngineParts::StartThreads() {
-  const auto start = [this](Agent& agent, int core, std::unique_ptr<AgentRunner>& runner) {
-    auto started = AgentRunner::Start({.agent = &agent, .idle = options.idle, .core = core});
-    if (started.ok()) runner = *std::move(started);
-    return started.status();
+  const auto place = [this](Agent& agent, bool is_hosted, int core, Idle idle) {
+    if (!is_hosted) return RunOnThread(agent, {.name = agent.name(), .core = core}, idle).status();
+    host.Add(agent);
+    return absl::OkStatus();
   };
-  if (options.threads == Threads::kHostAll) return absl::OkStatus();
+  const bool is_loop_hosted = options.threads != Threads::kOwn;
+  const bool are_disks_hosted = options.threads == Threads::kHostAll;
+  if (is_loop_hosted) host.Add(*loop);
   // The disk agents never spin: what they wait for takes longer than a sleep.
-  const auto start_disk = [this](Agent& agent, std::unique_ptr<AgentRunner>& runner) {
-    auto started =
-        AgentRunner::Start({.agent = &agent, .idle = Idle::kBackOff, .core = options.disk_core});
-    if (started.ok()) runner = *std::move(started);
-    return started.status();
-  };
-  if (absl::Status s = start_disk(*sync_agent, sync_runner); !s.ok()) return s;
-  if (absl::Status s = start_disk(*prepare_agent, prepare_runner); !s.ok()) return s;
-  if (options.threads == Threads::kHost) return absl::OkStatus();
-  return start(*loop, options.loop_core, loop_runner);
+  for (DiskAgent* agent : {sync_agent.get(), prepare_agent.get()}) {
+    absl::Status placed = place(*agent, are_disks_hosted, options.disk_core, Idle::kBackOff);
+    if (!placed.ok()) return placed;
+  }
+  if (is_loop_hosted) return absl::OkStatus();
+  absl::Status placed = place(*loop, false, options.loop_core, options.idle);
+  has_loop_thread = placed.ok();
+  return placed;
 }
 
-int EngineParts::Round() noexcept {
-  int work = 0;
-  if (loop_runner == nullptr && !is_stopped) work += loop->DoWork();
-  if (sync_runner == nullptr && !is_stopped) {
-    work += sync_agent->DoWork() + prepare_agent->DoWork();
+absl::StatusOr<AgentRunner*> EngineParts::RunOnThread(Agent& agent, const AgentThread& thread,
+                                                      Idle idle) {
+  const std::string_view name =
+      thread.name.empty() ? agent.name().substr(0, kThreadNameCharsMax) : thread.name;
+  if (name.size() > kThreadNameCharsMax) {
+    return absl::InvalidArgumentError("the thread's name " + std::string(name) +
+                                      " has more than 15 characters");
   }
-  for (const Attached& each : attached) {
-    if (each.runner == nullptr) work += each.agent->DoWork();
+  AgentRunner::Setup setup{.name = std::string(name), .idle = idle, .core = thread.core};
+  if (!thread.name.empty()) {
+    const auto found = std::find_if(runners.begin(), runners.end(), [name](const auto& runner) {
+      return runner->is_shared() && runner->name() == name;
+    });
+    if (found != runners.end()) {
+      if (thread.core >= 0 && thread.core != (*found)->core()) {
+        return absl::InvalidArgumentError("the thread " + setup.name +
+                                          " is there already and not pinned to core " +
+                                          std::to_string(thread.core));
+      }
+      (*found)->Add(agent);
+      return found->get();
+    }
+    std::unique_ptr<Doorbell>& bell = thread_bells[setup.name];
+    if (bell == nullptr) bell = std::make_unique<Doorbell>();
+    setup.bell = bell.get();
+    setup.agents_max = options.agents_max + kOwnAgents;
   }
-  return work;
+  runners.reserve(runners.size() + 1);
+  auto started = AgentRunner::Start(setup, agent);
+  if (!started.ok()) return started.status();
+  runners.push_back(*std::move(started));
+  return runners.back().get();
+}
+
+void EngineParts::TakeFromThread(Agent& agent, AgentRunner* runner) noexcept {
+  if (!runner->has_one_agent()) return runner->Remove(agent);
+  std::erase_if(runners, [runner](const auto& each) { return each.get() == runner; });
 }
 
 absl::Status EngineParts::StopAll() {
@@ -209,14 +239,17 @@ absl::Status EngineParts::StopAll() {
   }
   ControlRequest drain{.kind = ControlRequest::Kind::kDrain};
   static_cast<void>(Ask(drain));  // answers Ok only
-  loop_runner.reset();
   for (Attached& each : attached) {
-    each.runner.reset();
+    if (each.runner != nullptr) TakeFromThread(*each.agent, std::exchange(each.runner, nullptr));
     while (each.agent->DoWork() > 0) {
     }
   }
-  sync_runner.reset();
-  prepare_runner.reset();
+  runners.clear();
+  has_loop_thread = false;
+  for (const Agent* agent : {static_cast<Agent*>(loop.get()), static_cast<Agent*>(sync_agent.get()),
+                             static_cast<Agent*>(prepare_agent.get())}) {
+    host.Remove(*agent);
+  }
   stop_status = log->Close();
   loop->DoWork();  // answers what became durable, or unknown, by the close
   is_stopped = true;
@@ -274,7 +307,8 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .producers_max = options.producers_max,
                          .answers_max = options.session_window * options.producers_max,
                          .bells_max = options.agents_max,
-                         .undurable_bytes_max = options.undurable_bytes_max});
+                         .undurable_bytes_max = options.undurable_bytes_max,
+                         .decide_budget_ns = options.decide_budget_ns});
   for (std::uint32_t i = 0; i < options.producers_max; ++i) {
     parts.lanes.push_back(std::make_unique<ProducerLane>(
         ProducerLane::Setup{.engine = &parts,
@@ -340,13 +374,25 @@ absl::StatusOr<Producer> Engine::NewProducer(const ProducerOptions& options) {
 }
 
 int Engine::Poll(std::chrono::nanoseconds budget) noexcept {
-  const auto end = std::chrono::steady_clock::now() + budget;
-  int total = 0;
-  for (;;) {
-    const int work = parts_->Round();
-    total += work;
-    if (work == 0 || std::chrono::steady_clock::now() >= end) return total;
-  }
+  return parts_->host.Poll(static_cast<std::uint64_t>(std::max(budget.count(), std::int64_t{0})));
+}
+
+const PollOverruns& Engine::poll_overruns() const noexcept { return parts_->host.overruns(); }
+
+absl::StatusOr<SlowDecides> Engine::FindSlowDecides() {
+  SlowDecides slow;
+  const absl::Status asked = parts_->RunOnLoop([this, &slow] {
+    const TurnPace& pace = parts_->loop->pace();
+    slow.turns = pace.slow_turns();
+    slow.found = pace.found().count;
+    if (slow.found == 0) return;
+    const AggregateTraits& aggregate = parts_->store_list[pace.found().aggregate]->traits();
+    slow.longest_ns = pace.found().longest_ns;
+    slow.category = aggregate.category;
+    slow.command = aggregate.commands[pace.found().type];
+  });
+  if (!asked.ok()) return asked;
+  return slow;
 }
 
 absl::Status Engine::Stop() {
@@ -354,21 +400,22 @@ absl::Status Engine::Stop() {
   return parts_->StopAll();
 }
 
-absl::Status Engine::Attach(std::shared_ptr<Agent> agent, int core) {
+absl::Status Engine::Attach(std::shared_ptr<Agent> agent, const AgentThread& thread) {
   const std::lock_guard lock(parts_->cold);
   ControlRequest request{.kind = ControlRequest::Kind::kAddBell, .bell = &agent->bell()};
   if (absl::Status added = parts_->Ask(request); !added.ok()) return added;
   EngineParts::Attached attached{.agent = std::move(agent), .runner = nullptr};
   if (parts_->options.threads == Threads::kOwn) {
-    auto runner = AgentRunner::Start(
-        {.agent = attached.agent.get(), .idle = parts_->options.idle, .core = core});
+    auto runner = parts_->RunOnThread(*attached.agent, thread, parts_->options.idle);
     if (!runner.ok()) {
       ControlRequest remove{.kind = ControlRequest::Kind::kRemoveBell,
                             .bell = &attached.agent->bell()};
       static_cast<void>(parts_->Ask(remove));  // answers Ok only
       return runner.status();
     }
-    attached.runner = *std::move(runner);
+    attached.runner = *runner;
+  } else {
+    parts_->host.Add(*attached.agent);
   }
   parts_->attached.push_back(std::move(attached));
   return absl::OkStatus();
@@ -382,6 +429,8 @@ void Engine::Detach(const Agent* agent) {
   if (found == parts_->attached.end()) return;
   ControlRequest request{.kind = ControlRequest::Kind::kRemoveBell, .bell = &found->agent->bell()};
   static_cast<void>(parts_->Ask(request));  // Ok, or the loop runs no more
+  if (found->runner != nullptr) parts_->TakeFromThread(*found->agent, found->runner);
+  parts_->host.Remove(*found->agent);
   parts_->attached.erase(found);
 }
 

@@ -2,16 +2,21 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "admission.h"
 #include "agent_runner.h"
 #include "command_loop.h"
 #include "command_queue.h"
+#include "engine_clock.h"
 #include "epoch_starts.h"
+#include "host_poll.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
 #include "pawl/engine.h"
@@ -56,7 +61,7 @@ class EngineParts {
  public:
   struct Attached {
     std::shared_ptr<Agent> agent;
-    std::unique_ptr<AgentRunner> runner;  // nullptr: host-driven
+    AgentRunner* runner;  // nullptr: host-driven
   };
 
   explicit EngineParts(const EngineOptions& engine_options);
@@ -72,9 +77,14 @@ class EngineParts {
   absl::Status RunOnLoop(const std::function<void()>& work);
   //   errors    INVALID_ARGUMENT the engine was opened without it
   absl::StatusOr<const StreamStore*> StoreOf(TypeTag aggregate) const;
+  // Gives each of the engine's own agents a thread, or to the host.
   absl::Status StartThreads();
-  // Runs the agents that have no thread, once each.
-  int Round() noexcept;
+  // Gives an agent a thread: one that is there, or a new one.
+  //   errors    INVALID_ARGUMENT a name too long, a core that another agent did not ask for or
+  //             that is not there; RESOURCE_EXHAUSTED no thread to be had
+  absl::StatusOr<AgentRunner*> RunOnThread(Agent& agent, const AgentThread& thread, Idle idle);
+  // Returns when the agent runs no more. A thread without agents ends.
+  void TakeFromThread(Agent& agent, AgentRunner* runner) noexcept;
   // One step of waiting in a cold call.
   void PauseOrRun();
   absl::Status StopAll();
@@ -96,15 +106,18 @@ class EngineParts {
   std::vector<std::unique_ptr<ProducerLane>> lanes;
   std::unique_ptr<DiskAgent> sync_agent;
   std::unique_ptr<DiskAgent> prepare_agent;
+  HostPoll host;  // the host's thread
 
   std::mutex cold;
   // Under the cold mutex.
   bool is_stopped = false;
   absl::Status stop_status;
-  std::unique_ptr<AgentRunner> loop_runner;
-  std::unique_ptr<AgentRunner> sync_runner;
-  std::unique_ptr<AgentRunner> prepare_runner;
+  bool has_loop_thread = false;
   std::vector<Attached> attached;
+  // Where threads with several agents sleep, by name. They stay as long as the engine: a ring of a
+  // bell that was lent to a thread may come late.
+  std::map<std::string, std::unique_ptr<Doorbell>, std::less<>> thread_bells;
+  std::vector<std::unique_ptr<AgentRunner>> runners;
 };
 
 }  // namespace pawl::inline v0

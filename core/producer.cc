@@ -179,7 +179,7 @@ void WaitForMore(ProducerLane& lane, std::size_t seen,
   const auto has_more = [&lane, seen]() noexcept { return lane.answers.size() > seen; };
   if (engine.options.threads != Threads::kOwn) {
     while (!has_more() && std::chrono::steady_clock::now() < end) {
-      if (engine.Round() == 0) std::this_thread::yield();
+      if (engine.host.Round() == 0) std::this_thread::yield();
     }
     return;
   }

@@ -57,6 +57,53 @@ struct Ringing : rl::test_suite<Ringing<Mutation, kBarriers, kRingers, kItems>, 
   }
 };
 
+// A sleeper with a bell of its own and `kLent` others, which sleeps at its own: one ringer for
+// each. `kEras` 2: the first bell is its own place to sleep for the first piece of work, as when a
+// thread gets a second agent.
+template <class Mutation, Barriers kBarriers, int kLent, int kItems, int kEras>
+struct RingingLent
+    : rl::test_suite<RingingLent<Mutation, kBarriers, kLent, kItems, kEras>, 1 + kLent> {
+  using Parking = RelacyParking<Mutation, kBarriers, 1 + kLent>;
+  using Bell = BasicDoorbell<Parking>;
+  using Word = RelacyAtomic<int, Faithful>;
+
+  typename Parking::Kernel kernel;
+  Bell own;
+  std::array<Bell, std::size_t{kLent}> lent;
+  std::array<Word, std::size_t{kLent}> given;
+  std::array<RelacyPlain<int>, std::size_t{kLent}> work;
+
+  int Given() {
+    int sum = 0;
+    for (Word& word : given) sum += word.load(std::memory_order_acquire);
+    return sum;
+  }
+
+  void thread(unsigned index) {
+    if (index != kSleeper) {
+      const unsigned ringer = index - 1;
+      for (int item = 1; item <= kItems; ++item) {
+        if (item == 1) work[ringer] = 7;
+        given[ringer].store(item, std::memory_order_release);
+        lent[ringer].Ring();
+      }
+      return;
+    }
+    std::array<Bell*, std::size_t{kLent}> others;
+    for (std::size_t i = 0; i < others.size(); ++i) others[i] = &lent[i];
+    int taken = 0;
+    if (kEras == 2) {
+      lent[0].Wait([&] { return given[0].load(std::memory_order_acquire) > 0; });
+      taken = Given();
+    }
+    while (taken < kLent * kItems) {
+      own.WaitWith(others, [&] { return Given() > taken; });
+      taken = Given();
+    }
+    for (RelacyPlain<int>& piece : work) RL_ASSERT(piece.Get() == 7);
+  }
+};
+
 using Order = std::memory_order;
 using RelaxedRing = Weakened<Access::kExchange, Order::acq_rel, Order::relaxed, 1>;
 using RelaxedArming = Weakened<Access::kExchange, Order::acq_rel, Order::relaxed, kSleeper>;
@@ -84,6 +131,47 @@ TEST(DoorbellLitmus, NoWakeUpOfTwoRingersIsLostWithoutMembarrier) {
       ExploreRandomly<Ringing<Faithful, Barriers::kNoMembarrier, 2, 2>>(200'000);
   std::cout << many;
   EXPECT_EQ(many.result, rl::test_result_success);
+}
+
+TEST(DoorbellLitmus, NoWakeUpByALentBellIsLostInAnyExecutionOfOneRingAndOneSleep) {
+  const Exploration all = ExploreAll<RingingLent<Faithful, Barriers::kBoth, 1, 1, 1>>();
+  std::cout << all;
+  EXPECT_EQ(all.result, rl::test_result_success);
+}
+
+TEST(DoorbellLitmus, NoWakeUpByTwoLentBellsIsLost) {
+  const Exploration many =
+      ExploreRandomly<RingingLent<Faithful, Barriers::kBoth, 2, 2, 1>>(200'000);
+  std::cout << many;
+  EXPECT_EQ(many.result, rl::test_result_success);
+}
+
+TEST(DoorbellLitmus, NoWakeUpByTwoLentBellsIsLostWithoutMembarrier) {
+  const Exploration many =
+      ExploreRandomly<RingingLent<Faithful, Barriers::kNoMembarrier, 2, 2, 1>>(200'000);
+  std::cout << many;
+  EXPECT_EQ(many.result, rl::test_result_success);
+}
+
+TEST(DoorbellLitmus, NoWakeUpIsLostByABellThatIsLentAfterASleepAtIt) {
+  for (const auto explore :
+       {&ExploreRandomly<RingingLent<Faithful, Barriers::kBoth, 2, 2, 2>>,
+        &ExploreRandomly<RingingLent<Faithful, Barriers::kNoMembarrier, 2, 2, 2>>}) {
+    const Exploration many = explore(200'000);
+    std::cout << many;
+    EXPECT_EQ(many.result, rl::test_result_success);
+  }
+}
+
+TEST(DoorbellLitmus, ALentBellWithoutTheSleepersBarrierLosesAWakeUp) {
+  EXPECT_EQ((ExploreRandomly<RingingLent<Faithful, Barriers::kOnlyLight, 1, 1, 1>>(200'000).result),
+            rl::test_result_deadlock);
+}
+
+TEST(DoorbellLitmus, WithoutMembarrierARelaxedRingOfALentBellLosesAWakeUp) {
+  EXPECT_EQ(
+      (ExploreRandomly<RingingLent<RelaxedRing, Barriers::kNoMembarrier, 1, 1, 1>>(200'000).result),
+      rl::test_result_deadlock);
 }
 
 TEST(DoorbellLitmus, WithoutTheSleepersBarrierAWakeUpIsLost) {

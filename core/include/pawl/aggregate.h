@@ -15,7 +15,9 @@
 #include "pawl/event.h"
 #include "pawl/key.h"
 #include "pawl/receipt.h"
+#include "pawl/state_hash.h"
 #include "pawl/stream_store.h"
+#include "pawl/type_name.h"
 
 // How a user describes an aggregate: a struct with
 //   using Commands = pawl::Commands<…>;  using Events = pawl::Events<…>;
@@ -304,7 +306,22 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
   static inline const std::array<EventTraits, sizeof...(Es)> kEvents{
       EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>}...};
   static constexpr std::array<DecideRunFunction, sizeof...(Cs)> kDecides{&DecideRun<A, Cs>...};
+  static constexpr std::array<std::string_view, sizeof...(Cs)> kCommands{kTypeName<Cs>...};
 };
+
+template <class A>
+void HashSlot(const StreamSlot& slot, StateHasher& into) noexcept {
+  into.Add(static_cast<const AggregateSlot<A>&>(slot).state);
+}
+
+template <class A>
+constexpr auto HashSlotOf() noexcept -> void (*)(const StreamSlot&, StateHasher&) noexcept {
+  if constexpr (StateHashable<typename A::State>) {
+    return &HashSlot<A>;
+  } else {
+    return nullptr;
+  }
+}
 
 }  // namespace internal
 
@@ -320,7 +337,9 @@ const AggregateTraits& AggregateTraitsOf() noexcept {
       .construct = [](StreamSlot* slot) noexcept { ::new (static_cast<void*>(slot)) Slot; },
       .destroy = [](StreamSlot* slot) noexcept { static_cast<Slot*>(slot)->~Slot(); },
       .events = Types::kEvents,
-      .decides = Types::kDecides};
+      .decides = Types::kDecides,
+      .commands = Types::kCommands,
+      .hash = internal::HashSlotOf<A>()};
   return kTraits;
 }
 

@@ -28,31 +28,4 @@ class SystemClock final : public Clock {
   }
 };
 
-// Engine time: starts at max(last commit, wall clock), advances with the boot clock, never goes
-// back and never stands still.
-//   threads   loop only
-class EngineClock {
- public:
-  EngineClock(Clock& clock, std::uint64_t last_commit_ns) noexcept
-      : clock_(clock),
-        start_ns_(clock.WallNs() > last_commit_ns ? clock.WallNs() : last_commit_ns),
-        boot_start_ns_(clock.BootNs()),
-        now_ns_(start_ns_) {}
-
-  // Reads the clock (about 20 ns): once per frame, never per event.
-  std::uint64_t Tick() noexcept {
-    const std::uint64_t boot = clock_.BootNs();
-    const std::uint64_t elapsed = boot > boot_start_ns_ ? boot - boot_start_ns_ : 0;
-    if (start_ns_ + elapsed > now_ns_) now_ns_ = start_ns_ + elapsed;
-    return now_ns_;
-  }
-  std::uint64_t now_ns() const noexcept { return now_ns_; }
-
- private:
-  Clock& clock_;
-  const std::uint64_t start_ns_;
-  const std::uint64_t boot_start_ns_;
-  std::uint64_t now_ns_;
-};
-
 }  // namespace pawl::inline v0

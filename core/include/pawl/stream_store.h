@@ -36,6 +36,7 @@ inline bool HoldsOn(Condition condition, const StreamSlot* slot) noexcept {
 using EvolveFunction = void (*)(StreamSlot& slot, const std::byte* event) noexcept;
 
 class CommitBuilder;
+class StateHasher;
 struct CommandSlot;
 
 // What became of the first commands of a run.
@@ -69,7 +70,10 @@ struct AggregateTraits {
   void (*construct)(StreamSlot* slot) noexcept;  // placement-new of slot and State
   void (*destroy)(StreamSlot* slot) noexcept;
   std::span<const EventTraits> events;
-  std::span<const DecideRunFunction> decides;  // by index in the aggregate's Commands
+  std::span<const DecideRunFunction> decides;    // by index in the aggregate's Commands
+  std::span<const std::string_view> commands{};  // their names, for people
+  // Adds the State to a hash; nullptr: it cannot be hashed.
+  void (*hash)(const StreamSlot& slot, StateHasher& into) noexcept = nullptr;
 };
 
 // Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "pawl/cache_line.h"
 #include "pawl/check.h"
@@ -36,6 +37,11 @@ namespace pawl::inline v0 {
 // either the compare sees kAwake and S3 returns at once, or the sleeper was queued before and R4
 // wakes it. A late R4 of an earlier sleep only makes S3 return early; Wait() loops.
 //
+// A thread that serves several bells sleeps at one of its own and lends it to the others: it arms
+// them all, with where it sleeps, before its barrier; R4 of a lent bell rings that one. What was
+// said of S1 holds of each bell, and R4's ring finds the sleeper's own bell armed before, or sees
+// it woken by another ringer.
+//
 // Without membarrier R2 is left out and R3 always runs. Every change of asleep_ is a
 // read-modify-write, so R3 and S1 are ordered in one modification order and each continues the
 // release sequence of those before it: if R3 is first, S1 acquires from it and S2 sees R1; if S1 is
@@ -63,7 +69,7 @@ class BasicDoorbell {
     }
     // Release: the work before it. Acquire: a later sleep may build on it. Pairs with the exchange
     // that arms the bell in Wait().
-    if (asleep_.exchange(kAwake, std::memory_order_acq_rel) == kAsleep) Parking::Wake(asleep_, 1);
+    if (asleep_.exchange(kAwake, std::memory_order_acq_rel) == kAsleep) WakeSleeper();
   }
 
   // Sleeps until `has_work()` holds or the time is over.
@@ -73,9 +79,17 @@ class BasicDoorbell {
   //   threads      the sleeper only
   template <class HasWork>
   bool Wait(HasWork&& has_work, std::int64_t timeout_ns = -1) noexcept {
+    return WaitWith({}, has_work, timeout_ns);
+  }
+
+  // The same, woken by rings of `others` too, which nobody else sleeps at. This bell outlives the
+  // last Ring() of any of them.
+  template <class HasWork>
+  bool WaitWith(std::span<BasicDoorbell* const> others, HasWork&& has_work,
+                std::int64_t timeout_ns = -1) noexcept {
     if (has_work()) return true;
     const std::int64_t deadline_ns = DeadlineAfter(timeout_ns);
-    while (!SleepOnce(has_work, deadline_ns)) {
+    while (!SleepOnce(others, has_work, deadline_ns)) {
       if (deadline_ns != Parking::kNoDeadline && Parking::NowNs() >= deadline_ns) return has_work();
     }
     return true;
@@ -95,28 +109,51 @@ class BasicDoorbell {
     return timeout_ns < Parking::kNoDeadline - now_ns ? now_ns + timeout_ns : Parking::kNoDeadline;
   }
 
-  // Arms the bell, looks at the work once more, sleeps. True if there is work.
-  template <class HasWork>
-  bool SleepOnce(HasWork& has_work, std::int64_t deadline_ns) noexcept {
+  //   sleeper   the bell at which the thread sleeps; nullptr: this one
+  void Arm(BasicDoorbell* sleeper) noexcept {
+    // Relaxed: read only by a ringer that acquired the exchange below, or a later one.
+    sleeper_.store(sleeper, std::memory_order_relaxed);
     // Acquire: the work of a ringer that rang before. Release: continues the release sequence of
     // ringers, see above. Pairs with the exchange in Ring().
     const std::uint32_t before = asleep_.exchange(kAsleep, std::memory_order_acq_rel);
     PAWL_DCHECK(before == kAwake);  // A second sleeper.
     static_cast<void>(before);
+  }
+  void Disarm() noexcept {
+    // An exchange, not a store, which would break the release sequence of a ringer without
+    // membarrier. Acquire: pairs with the exchange in Ring().
+    asleep_.exchange(kAwake, std::memory_order_acq_rel);
+  }
+
+  void WakeSleeper() noexcept {
+    // Relaxed: the exchange that read kAsleep acquired what Arm() stored before. If the bell was
+    // armed anew since, the one who slept is awake, and who sleeps now is woken for nothing.
+    BasicDoorbell* const sleeper = sleeper_.load(std::memory_order_relaxed);
+    if (sleeper != nullptr) return sleeper->Ring();
+    Parking::Wake(asleep_, 1);
+  }
+
+  // Arms the bells, looks at the work once more, sleeps. True if there is work.
+  template <class HasWork>
+  bool SleepOnce(std::span<BasicDoorbell* const> others, HasWork& has_work,
+                 std::int64_t deadline_ns) noexcept {
+    Arm(nullptr);
+    for (BasicDoorbell* other : others) other->Arm(this);
     const std::int64_t wake_ns = has_barrier_ && !Parking::HeavyBarrier()
                                      ? std::min(deadline_ns, Parking::NowNs() + kUnfencedSliceNs)
                                      : deadline_ns;
     const bool is_due = has_work();
     if (!is_due) Parking::Wait(asleep_, kAsleep, wake_ns);
-    // An exchange, not a store, which would break the release sequence of a ringer without
-    // membarrier. Acquire: pairs with the exchange in Ring().
-    asleep_.exchange(kAwake, std::memory_order_acq_rel);
+    for (BasicDoorbell* other : others) other->Disarm();
+    Disarm();
     return is_due || has_work();
   }
 
   // Written by the sleeper (arming, disarming) and by ringers (waking); read by ringers. Guards
   // nothing: says whether a wake is needed. It is the futex word.
   alignas(kCacheLineBytes) typename Parking::template Atomic<std::uint32_t> asleep_{kAwake};
+  // Writer: the sleeper, before it arms. Reader: the ringer that wakes it. Says where it sleeps.
+  typename Parking::template Atomic<BasicDoorbell*> sleeper_{nullptr};
   // Constant after construction.
   const bool has_barrier_;
 };
