@@ -7,6 +7,8 @@
 #include <string>
 #include <system_error>
 
+#include "pause.h"
+
 namespace pawl::inline v0 {
 
 namespace {
@@ -16,14 +18,6 @@ namespace {
 // batch awake, short enough to cost an idle engine nothing.
 constexpr int kSpinRounds = 64;
 constexpr int kYieldRounds = kSpinRounds + 16;
-
-void Pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 // Blocks every signal but those of faults while a thread is made, which inherits the mask.
 class SignalsBlocked {

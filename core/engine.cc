@@ -160,6 +160,7 @@ absl::Status EngineParts::StopAll() {
   if (!KernelParking::HeavyBarrier()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   for (const std::unique_ptr<ProducerLane>& lane : lanes) {
     while (lane->is_sending()) std::this_thread::yield();
+    lane->bell.Ring();  // it may wait for room, which never comes
   }
   ControlRequest drain{.kind = ControlRequest::Kind::kDrain};
   static_cast<void>(Ask(drain));  // answers Ok only
@@ -255,7 +256,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));
     if (!log.ok()) return log.status();
     parts->log = *std::move(log);
-    const std::uint64_t room = CommandLoop::CommitRoomBytes(parts->log->writer());
+    // The next frame's header stands behind the published mark before anything is decided.
+    const std::uint64_t room =
+        CommandLoop::CommitRoomBytes(parts->log->writer()) + sizeof(FrameHeader);
     if (options.undurable_bytes_max <= room) {
       return absl::InvalidArgumentError(
           "undurable_bytes_max must be larger than " + std::to_string(room) +
@@ -285,7 +288,15 @@ absl::StatusOr<Producer> Engine::NewProducer(const ProducerOptions& options) {
   for (;;) {
     ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
     absl::Status opened = parts_->Ask(request);
-    if (opened.ok()) return Producer(request.lane);
+    if (opened.ok() && !request.lane->PrepareToSend()) {
+      ControlRequest close{.kind = ControlRequest::Kind::kCloseLane, .lane = request.lane};
+      static_cast<void>(parts_->Ask(close));  // answers Ok only
+      return absl::ResourceExhaustedError("not enough memory for a producer's part of the queue");
+    }
+    if (opened.ok()) {
+      request.lane->SetWhenFull(options.when_full, options.full_timeout.count());
+      return Producer(request.lane);
+    }
     // Between a full segment and the next one, or behind a busy disk, a session waits for its turn.
     const bool may_pass = absl::IsResourceExhausted(opened) && request.lacks_room &&
                           parts_->log->health() == LogHealth::kOpen;

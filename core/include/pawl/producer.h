@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,16 +28,30 @@ namespace pawl::inline v0 {
 class ProducerLane;
 class EngineParts;
 
+// What a producer does with a command that finds no room, for a reason that passes: kQueueFull,
+// kUndurable, kDiskLow. In a full window only the caller's own Poll() makes room: then kSpin and
+// kPark wait until there is something to poll, and end as kWindowFull.
+enum class WhenFull : std::uint8_t {
+  kFail,  // says so at once
+  kSpin,  // looks again and again: goes on soonest, takes a core meanwhile
+  kPark,  // sleeps until the loop rings
+};
+
 struct ProducerOptions {
   // Names a session, whose commands the engine executes once: 1…128 bytes; empty: no session, and
   // then a resend is a new command. Opening a session again fences the producer that had it.
   std::string session{};
+  WhenFull when_full = WhenFull::kFail;
+  // How long one call of kSpin or kPark waits at most; then it ends with the fault that kFail
+  // gives.
+  std::chrono::nanoseconds full_timeout = std::chrono::seconds(1);
 };
 
 struct SubmitOptions {
   Ack ack = Ack::kDurable;
   // Sends a command of this session again under its first sequence; 0: a new command.
   Sequence resend{};
+  std::optional<WhenFull> when_full{};  // of this call; none: as ProducerOptions say
 };
 
 enum class SendFault : std::uint8_t {
@@ -90,9 +105,10 @@ struct StagedCommands {
   Sequence first{};
 };
 
-// A handle to send commands with and get their completions back. Never blocks, except Execute.
-// Submit, SubmitBatch and Poll are lock-free, allocate nothing and make no system call but the
-// wake of a sleeping loop.
+// A handle to send commands with and get their completions back. Blocks only in Execute and Wait,
+// and where WhenFull asks for it. Else Submit, SubmitBatch and Poll are lock-free and make no
+// system call but the wake of a sleeping loop. None of them allocates. Completions awaited by
+// coroutines: AwaitingProducer (pawl/awaiting.h).
 //   threads   one at a time; may be moved to another thread between calls
 //   lifetime  ends before its engine; may end with commands under way (they are executed)
 class Producer {
@@ -106,11 +122,18 @@ class Producer {
   Sent Submit(const Key& key, const C& command, const SubmitOptions& options = {}) noexcept {
     const std::uint16_t store = StoreIndex(TagOf<A>());
     if (store == kNoStore || key.is_zero()) return Sent(SendFault::kNotInEngine);
-    SendFault fault = SendFault::kNone;
-    const StagedCommands staged = Stage(1, fault);
-    if (fault != SendFault::kNone) return Sent(fault);
-    Fill<A, C>(staged.slots.front(), staged.first, store, key, command, options.ack);
-    return Send(options.resend);
+    for (std::int64_t deadline_ns = kNotSet;;) {
+      SendFault fault = SendFault::kNone;
+      const StagedCommands staged = Stage(1, fault);
+      if (fault == SendFault::kNone) [[likely]] {
+        Fill<A, C>(staged.slots.front(), staged.first, store, key, command, options.ack);
+        const Sent sent = Send(options.resend);
+        if (sent) [[likely]]
+          return sent;
+        fault = sent.fault();
+      }
+      if (!Outlast(fault, options, deadline_ns)) return Sent(fault);
+    }
   }
 
   // Sends commands of one type in order, with one operation on the queue for up to 256 of them.
@@ -143,18 +166,11 @@ class Producer {
   // that it ends although `f` sends again.
   template <class F>
   std::size_t Poll(F&& f, std::size_t completions_max = SIZE_MAX) noexcept {
-    std::array<PackedReceipt, 64> copies;
-    const std::size_t most = std::min<std::size_t>(completions_max, in_flight());
-    std::size_t total = 0;
-    for (;;) {
-      const CompletionRange range = TakeRange(std::min(copies.size(), most - total));
-      if (range.empty()) return total;
-      // Before `f` is called, which may send into the window that this gives back.
-      const CompletionRange copy = range.CopyTo(copies);
-      ReturnCredits();
-      for (std::uint32_t i = 0; i < copy.count(); ++i) f(copy[i]);
-      total += copy.count();
-    }
+    return PollCopies(
+        [&f](const CompletionRange& range) noexcept {
+          for (std::uint32_t i = 0; i < range.count(); ++i) f(range[i]);
+        },
+        completions_max);
   }
 
   // The same by the range, for who sends batches: accepted commands that were sent one behind the
@@ -201,16 +217,54 @@ class Producer {
   // Of the session; 0 without one.
   std::uint32_t generation() const noexcept;
 
-  // Sleeps until a completion may have arrived, or for `timeout`. Host-driven: runs the engine.
+  // Sleeps until there is something to do, or for `timeout`: a completion to poll, or the end of
+  // what refused the last command (not of a full window, which is the caller's to end).
+  // Host-driven: runs the engine.
   void Wait(std::chrono::nanoseconds timeout) noexcept;
+
+  // For who sleeps in a loop of its own (epoll, poll, io_uring): a descriptor that becomes readable
+  // when Wait() would return. Once for each ArmEventFd() that said true:
+  //   for (;;) {
+  //     while (producer.Poll(take) != 0) {}
+  //     if (producer.ArmEventFd()) ::epoll_wait(…);
+  //   }
+  // Arming makes it unreadable again: the caller need not read it. It may become readable once too
+  // often, never too rarely.
+  //   returns   the engine's: the caller neither closes nor writes it, and takes it out of its loop
+  //             before the handle ends. The same one at each call
+  //   errors    RESOURCE_EXHAUSTED no descriptor to be had
+  absl::StatusOr<int> EventFd();
+  // Behind EventFd(), before each sleep: two system calls.
+  //   returns   whether the caller may sleep; false: there is something to do
+  bool ArmEventFd() noexcept;
 
  private:
   friend class Engine;
+  friend class AwaitingProducer;
   static constexpr std::uint16_t kNoStore = 0xFFFF;
+  static constexpr std::int64_t kNotSet = -1;
+  static constexpr std::size_t kCopiesMax = 64;  // 1 KiB of stack
   // How far a batch looks ahead: 16 commands, the time that a line takes from another core.
   static constexpr std::size_t kAheadBytes = 16 * sizeof(CommandSlot);
 
   explicit Producer(ProducerLane* lane) noexcept : lane_(lane) {}
+
+  // Calls f(const CompletionRange&) with ranges that are copies: their credits are back.
+  template <class F>
+  std::size_t PollCopies(F&& f, std::size_t completions_max) noexcept {
+    std::array<PackedReceipt, kCopiesMax> copies;
+    const std::size_t most = std::min<std::size_t>(completions_max, in_flight());
+    std::size_t total = 0;
+    for (;;) {
+      const CompletionRange range = TakeRange(std::min(copies.size(), most - total));
+      if (range.empty()) return total;
+      // Before `f` is called, which may send into the window that this gives back.
+      const CompletionRange copy = range.CopyTo(copies);
+      ReturnCredits();
+      f(copy);
+      total += copy.count();
+    }
+  }
 
   // All of a slot but key and command.
   template <class A, class C>
@@ -239,8 +293,13 @@ class Producer {
     SentBatch sent;
     if (store == kNoStore) sent.fault = SendFault::kNotInEngine;
     if (options.resend != Sequence()) sent.fault = SendFault::kBadSequence;
+    std::int64_t deadline_ns = kNotSet;
     while (sent.count < count && sent.fault == SendFault::kNone) {
       const StagedCommands staged = Stage(count - sent.count, sent.fault);
+      if (sent.fault != SendFault::kNone) {
+        if (Outlast(sent.fault, options, deadline_ns)) sent.fault = SendFault::kNone;
+        continue;
+      }
       const auto room = static_cast<std::uint32_t>(staged.slots.size());
       std::uint32_t filled = 0;
       for (; filled < room; ++filled) {
@@ -252,12 +311,18 @@ class Producer {
         write(sent.count + filled, slot);
         if (slot.key.is_zero()) break;
       }
-      SendStaged(filled, sent);
+      // What is staged stays so while it waits.
+      do SendStaged(filled, sent);
+      while (sent.fault != SendFault::kNone && Outlast(sent.fault, options, deadline_ns));
       if (filled < room) sent.fault = SendFault::kNotInEngine;
     }
     return sent;
   }
 
+  // Waits, as asked, for the end of what refused a command.
+  //   deadline_ns   of the call, once it has waited
+  //   returns       whether to try again; false: the call ends with `fault`
+  bool Outlast(SendFault fault, const SubmitOptions& options, std::int64_t& deadline_ns) noexcept;
   static absl::Status StatusOf(SendFault fault);
   std::uint16_t StoreIndex(TypeTag aggregate) const noexcept;
   StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
@@ -271,7 +336,9 @@ class Producer {
   ProducerLane* lane_;  // owned by the engine; nullptr after a move
 };
 
-// The code that Decide refused with, from a status of Execute; 0: not a refusal.
+// What Execute says of such a completion.
+absl::StatusOr<Receipt> ResultOf(const Completion& completion);
+// The code that Decide refused with, from a status of Execute or ResultOf; 0: not a refusal.
 std::uint16_t RefusalCode(const absl::Status& status);
 
 }  // namespace pawl::inline v0

@@ -24,6 +24,7 @@ enum class VerdictKind : std::uint8_t {
   kUnavailable = 4,    // the engine stopped or failed before it came to this command; not executed
   kUnknown = 5,        // a sync failed: executed, but whether it survives is known after reopening
   kExpired = 6,        // a resend older than the session's window; it was executed once
+  kNotSent = 15,       // to who awaits a completion: it never left; the code is the SendFault
 };
 
 constexpr std::string_view ToString(VerdictKind kind) noexcept {
@@ -35,6 +36,7 @@ constexpr std::string_view ToString(VerdictKind kind) noexcept {
     case VerdictKind::kUnavailable: return "unavailable";
     case VerdictKind::kUnknown: return "unknown";
     case VerdictKind::kExpired: return "receipt expired";
+    case VerdictKind::kNotSent: return "not sent";
   }
   return "?";
 }
@@ -49,7 +51,7 @@ class [[nodiscard]] Verdict {
                   : static_cast<std::uint32_t>(kind) | std::uint32_t{code} << 16) {}
 
   constexpr VerdictKind kind() const noexcept { return static_cast<VerdictKind>(bits_ & 0xFF); }
-  constexpr std::uint16_t code() const noexcept {  // of kRefused
+  constexpr std::uint16_t code() const noexcept {  // of kRefused, kNotSent
     return static_cast<std::uint16_t>(bits_ >> 16);
   }
   constexpr bool is_accepted() const noexcept { return bits_ == 0; }
