@@ -119,7 +119,8 @@ TEST_F(AllocationsTest, AwaitingAllocatesNothing) {
     pollfd answers{.fd = teller.EventFd().value(), .events = POLLIN, .revents = 0};
     std::uint64_t done = 0;
     const auto run_until = [&](std::uint64_t wanted) {
-      for (std::uint64_t sleeps = 0; done < wanted;) {
+      std::uint64_t sleeps = 0;
+      while (done < wanted) {
         if (teller.Run() != 0) continue;
         if (++sleeps % 2 == 0) {
           teller.Wait(std::chrono::milliseconds(100));

@@ -24,7 +24,6 @@
 namespace pawl {
 namespace {
 
-constexpr SubmitOptions kQuick{.ack = Ack::kPublished};
 constexpr std::chrono::minutes kForever{10};
 
 // How the pending commands end: the disk comes back before the Stop() is over, or fails.
