@@ -8,6 +8,7 @@
 #include <string>
 #include <system_error>
 
+#include "pause.h"
 #include "pawl/check.h"
 
 namespace pawl::inline v0 {
@@ -19,14 +20,6 @@ namespace {
 // batch awake, short enough to cost an idle engine nothing.
 constexpr int kSpinRounds = 64;
 constexpr int kYieldRounds = kSpinRounds + 16;
-
-void Pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 // Blocks every signal but those of faults while a thread is made, which inherits the mask.
 class SignalsBlocked {

@@ -181,9 +181,15 @@ void CommandLoop::CloseLanes() noexcept {
 void CommandLoop::CheckHealth() noexcept {
   if (is_failed_ || log_.health() != LogHealth::kFailed) return;
   is_failed_ = true;
-  admission_.Set(SendFault::kUnavailable);
+  SetAdmission(SendFault::kUnavailable);
   ReleaseDurable();
   FailPending();
+}
+
+// Rings the producers that wait for room when there is some, or will never be any.
+void CommandLoop::SetAdmission(SendFault now) noexcept {
+  if (!admission_.Set(now) || PassesByItself(now)) return;
+  for (const std::unique_ptr<ProducerLane>& lane : lanes_) lane->bell.Ring();
 }
 
 void CommandLoop::UpdateRoom() noexcept {
@@ -349,7 +355,7 @@ int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   pace_.EndCommands();
   const Address published = writer_.Publish();
   pending_.EndTurn(published);
-  admission_.Set(Obstacle());
+  SetAdmission(Obstacle());
   if (published != before) RingReaders();
   return static_cast<int>(kTurnCommandsMax - left);
 }

@@ -148,6 +148,7 @@ class CommandLoop final : public Agent {
   // Why producers should hold on, if commands wait for room that is not there.
   SendFault Obstacle() const noexcept;
   void CheckHealth() noexcept;
+  void SetAdmission(SendFault now) noexcept;
   void RingReaders() noexcept;
 
   int ReleaseDurable() noexcept;

@@ -236,6 +236,7 @@ absl::Status EngineParts::StopAll() {
   if (!KernelParking::HeavyBarrier()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   for (const std::unique_ptr<ProducerLane>& lane : lanes) {
     while (lane->is_sending()) std::this_thread::yield();
+    lane->bell.Ring();  // it may wait for room, which never comes
   }
   ControlRequest drain{.kind = ControlRequest::Kind::kDrain};
   static_cast<void>(Ask(drain));  // answers Ok only
@@ -338,7 +339,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));
     if (!log.ok()) return log.status();
     parts->log = *std::move(log);
-    const std::uint64_t room = CommandLoop::CommitRoomBytes(parts->log->writer());
+    // The next frame's header stands behind the published mark before anything is decided.
+    const std::uint64_t room =
+        CommandLoop::CommitRoomBytes(parts->log->writer()) + sizeof(FrameHeader);
     if (options.undurable_bytes_max <= room) {
       return absl::InvalidArgumentError(
           "undurable_bytes_max must be larger than " + std::to_string(room) +
@@ -367,6 +370,10 @@ absl::StatusOr<Producer> Engine::NewProducer(const ProducerOptions& options) {
   ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
   if (absl::Status opened = parts_->OpenLane(request, deadline); !opened.ok()) return opened;
   Producer producer(request.lane);
+  if (!request.lane->PrepareToSend()) {
+    return absl::ResourceExhaustedError("not enough memory for a producer's part of the queue");
+  }
+  request.lane->SetWhenFull(options.when_full, options.full_timeout.count());
   if (options.session.empty()) return producer;
   // A generation that a power cut takes back would be given to another producer after it.
   if (absl::Status s = parts_->AwaitDurable(request.opened_at, deadline); !s.ok()) return s;

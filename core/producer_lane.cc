@@ -1,5 +1,7 @@
 #include "producer_lane.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -19,8 +21,11 @@ ProducerLane::ProducerLane(const Setup& setup)
       index_(setup.index),
       window_(setup.window),
       command_bytes_max_(setup.command_bytes_max),
-      token_(setup.queue->NewToken()),
       parcels_(setup.parcel_bytes) {}
+
+ProducerLane::~ProducerLane() {
+  if (bell.event_fd() >= 0) ::close(bell.event_fd());
+}
 
 void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
                             Sequence last) noexcept {
@@ -33,6 +38,7 @@ void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
   taken_ahead_ = 0;
   held_ = 0;
   parcels_.Clear();
+  refused_ = SendFault::kNone;
   session_ = session;
   generation_ = generation;
   last_sequence_ = last;
@@ -48,7 +54,15 @@ std::uint16_t ProducerLane::StoreIndex(TypeTag aggregate) const noexcept {
 SendFault ProducerLane::Admit() noexcept {
   // The engine's reason first: under it a full window may hold commands that no poll gives back.
   const SendFault fault = admission_->Current();
-  return fault == SendFault::kNone && in_flight() >= window_ ? SendFault::kWindowFull : fault;
+  if (fault != SendFault::kNone) return Refuse(fault);
+  return in_flight() >= window_ ? Refuse(SendFault::kWindowFull) : fault;
+}
+
+bool ProducerLane::MayBeOver(SendFault fault) noexcept {
+  if (EndsByPolling(fault) && HasAnswer()) return true;
+  const SendFault now = admission_->Current();
+  if (now == SendFault::kUnavailable) return true;
+  return !EndsByPolling(fault) && now == SendFault::kNone;
 }
 
 void ProducerLane::BeginSending() noexcept {
@@ -66,7 +80,8 @@ SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
     fault = SendFault::kQueueFull;
   }
   EndSending();
-  if (fault != SendFault::kNone) return fault;
+  if (fault != SendFault::kNone) return Refuse(fault);
+  refused_ = fault;
   sent_ += count;
   parcels_.SetSent();
   loop_bell_->Ring();
@@ -213,14 +228,6 @@ bool ProducerLane::TakeOutOfTurn(Sequence sequence, Completion& into) noexcept {
     }
     before += range->count;
   }
-}
-
-bool ProducerLane::IsAllAnswered() noexcept {
-  std::uint64_t answered = held_;
-  for (std::size_t ahead = 0; const AnswerRange* range = answers.Peek(ahead); ++ahead) {
-    answered += range->count;
-  }
-  return answered == in_flight();
 }
 
 }  // namespace pawl::inline v0

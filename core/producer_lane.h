@@ -22,6 +22,18 @@ namespace pawl::inline v0 {
 
 class EngineParts;
 
+// Whether another command may be sent without the producer's doing: the loop or the disk makes the
+// room.
+constexpr bool PassesByItself(SendFault fault) noexcept {
+  return fault == SendFault::kQueueFull || fault == SendFault::kUndurable ||
+         fault == SendFault::kDiskLow;
+}
+
+// Whether the producer's own polls make the room: credits, and the parcels that go with them.
+constexpr bool EndsByPolling(SendFault fault) noexcept {
+  return fault == SendFault::kWindowFull || fault == SendFault::kParcelsFull;
+}
+
 // What a producer and the loop share: the way in (a ring of commands, whose tickets go through the
 // queue), the way back (a ring of answer ranges, and for each level a ring of receipts).
 // Owned by the engine; lives until the engine ends or the lane is reused.
@@ -47,6 +59,9 @@ class ProducerLane {
   };
 
   explicit ProducerLane(const Setup& setup);
+  ProducerLane(const ProducerLane&) = delete;
+  ProducerLane& operator=(const ProducerLane&) = delete;
+  ~ProducerLane();
 
   // --- producer's thread ---
 
@@ -70,14 +85,28 @@ class ProducerLane {
   void ReturnCredits() noexcept;
   // Takes the answer to `sequence` out of turn; false: it is not there yet.
   bool TakeOutOfTurn(Sequence sequence, Completion& into) noexcept;
-  // Whether every command under way is answered: only polls make room in the window.
-  bool IsAllAnswered() noexcept;
+  // Whether there is an answer to take, or one taken whose credit is still out: only the caller
+  // makes room in a full window then.
+  bool HasAnswer() noexcept { return held_ != 0 || answers.Peek(0) != nullptr; }
+  // Whether what refused a command with `fault` may be over, or only the caller can end it. What it
+  // reads is rung for: by answers, by CommandLoop::SetAdmission(), by Engine::Stop().
+  bool MayBeOver(SendFault fault) noexcept;
+  // Whether what refused the last command is over, and it was not the window.
+  bool IsRefusalOver() noexcept { return PassesByItself(refused_) && MayBeOver(refused_); }
+  // Whether who sleeps until Poll() or Submit() may get on need not: see Producer::Wait().
+  bool HasNews() noexcept { return answers.Peek(0) != nullptr || IsRefusalOver(); }
+  // The caller was told: it is not woken for that again.
+  void ForgetRefusalThatIsOver() noexcept {
+    if (IsRefusalOver()) refused_ = SendFault::kNone;
+  }
 
   std::uint32_t in_flight() const noexcept { return static_cast<std::uint32_t>(sent_ - polled_); }
   std::uint32_t window() const noexcept { return window_; }
   Sequence last_sequence() const noexcept { return last_sequence_; }
   std::uint32_t session() const noexcept { return session_; }
   std::uint32_t generation() const noexcept { return generation_; }
+  WhenFull when_full() const noexcept { return when_full_; }
+  std::int64_t full_timeout_ns() const noexcept { return full_timeout_ns_; }
   std::uint16_t index() const noexcept { return index_; }
   std::uint64_t sent() const noexcept { return sent_; }
   EngineParts& engine() const noexcept { return *engine_; }
@@ -85,6 +114,18 @@ class ProducerLane {
   // --- the engine, before the lane is handed out or after it came back ---
 
   void BeginUse(std::uint32_t session, std::uint32_t generation, Sequence last) noexcept;
+  // Before its first use: makes the lane's token of the queue, which takes turns between all that
+  // were ever made, so that lanes never used must have none.
+  //   returns   false: no memory
+  bool PrepareToSend() noexcept {
+    if (token_ == nullptr) token_ = queue_->NewToken();
+    return token_ != nullptr;
+  }
+  // What the owner chose.
+  void SetWhenFull(WhenFull when_full, std::int64_t timeout_ns) noexcept {
+    when_full_ = when_full;
+    full_timeout_ns_ = timeout_ns;
+  }
 
   // True while a Send or SendStaged is under way. Read by Engine::Stop() behind a heavy barrier.
   bool is_sending() const noexcept {
@@ -120,6 +161,10 @@ class ProducerLane {
 
  private:
   SendFault Admit() noexcept;
+  SendFault Refuse(SendFault fault) noexcept {
+    refused_ = fault;
+    return fault;
+  }
   void BeginSending() noexcept;
   void EndSending() noexcept {
     // Release: the enqueue before. Pairs with the acquire in is_sending().
@@ -143,9 +188,11 @@ class ProducerLane {
   const std::uint16_t index_;
   const std::uint32_t window_;
   const std::uint32_t command_bytes_max_;
-  const CommandQueue::TokenPointer token_;
+  CommandQueue::TokenPointer token_;
   std::uint32_t session_ = 0;
   std::uint32_t generation_ = 0;
+  std::int64_t full_timeout_ns_ = 0;
+  WhenFull when_full_ = WhenFull::kFail;
 
   // Producer's thread.
   alignas(kCacheLineBytes) std::uint64_t sent_ = 0;
@@ -155,6 +202,7 @@ class ProducerLane {
   std::uint32_t held_ = 0;         // answers of the range taken whose receipts may still be read
   Sequence last_sequence_;
   ParcelRing parcels_;
+  SendFault refused_ = SendFault::kNone;  // why the last command was not sent
   // Writer: producer's thread. Reader: Engine::Stop(). Guards the end of enqueueing.
   std::atomic<bool> is_sending_{false};
 };

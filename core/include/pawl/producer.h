@@ -30,10 +30,24 @@ namespace pawl::inline v0 {
 class ProducerLane;
 class EngineParts;
 
+// What a producer does with a command that finds no room, for a reason that passes: kQueueFull,
+// kUndurable, kDiskLow. In a full window, and where its parcels are full, only the caller's own
+// Poll() makes room: then kSpin and kPark wait until there is something to poll, and end as
+// kWindowFull or kParcelsFull.
+enum class WhenFull : std::uint8_t {
+  kFail,  // says so at once
+  kSpin,  // looks again and again: goes on soonest, takes a core meanwhile
+  kPark,  // sleeps until the loop rings
+};
+
 struct ProducerOptions {
   // Names a session, whose commands the engine executes once: 1…128 bytes; empty: no session, and
   // then a resend is a new command. Opening a session again fences the producer that had it.
   std::string session{};
+  WhenFull when_full = WhenFull::kFail;
+  // How long one call of kSpin or kPark waits at most; then it ends with the fault that kFail
+  // gives.
+  std::chrono::nanoseconds full_timeout = std::chrono::seconds(1);
 };
 
 struct SubmitOptions {
@@ -46,6 +60,7 @@ struct SubmitOptions {
   // On other streams, whether the command writes to them or not: ConditionOn<A>(key, condition). At
   // most kConditionsMax; not with a batch. Borrowed until Submit() returned.
   std::span<const StreamCondition> others{};
+  std::optional<WhenFull> when_full{};  // of this call; none: as ProducerOptions say
 };
 
 enum class SendFault : std::uint8_t {
@@ -103,9 +118,10 @@ struct StagedCommands {
   Sequence first{};
 };
 
-// A handle to send commands with and get their completions back. Never blocks, except Execute.
-// Submit, SubmitBatch and Poll are lock-free, allocate nothing and make no system call but the
-// wake of a sleeping loop.
+// A handle to send commands with and get their completions back. Blocks only in Execute and Wait,
+// and where WhenFull asks for it. Else Submit, SubmitBatch and Poll are lock-free and make no
+// system call but the wake of a sleeping loop. None of them allocates. Completions awaited by
+// coroutines: AwaitingProducer (pawl/awaiting.h).
 //   threads   one at a time; may be moved to another thread between calls
 //   lifetime  ends before its engine; may end with commands under way (they are executed)
 class Producer {
@@ -119,20 +135,12 @@ class Producer {
   Sent Submit(const Key& key, const C& command, const SubmitOptions& options = {}) noexcept {
     const std::uint16_t store = StoreIndex(TagOf<A>());
     if (store == kNoStore || key.is_zero()) return Sent(SendFault::kNotInEngine);
-    SendFault fault = SendFault::kNone;
-    const StagedCommands staged = Stage(1, fault);
-    if (fault != SendFault::kNone) return Sent(fault);
-    CommandSlot& slot = staged.slots.front();
-    Describe<A, C>(slot, staged.first, store, options);
-    slot.key = key;
-    if (options.others.empty()) [[likely]] {
-      fault = PutCommand(slot, command);
-    } else {
-      fault = PutConditions(slot, options.others, {AsBytes(command), sizeof command});
+    for (std::int64_t deadline_ns = kNotSet;;) {
+      const Sent sent = TrySubmit<A>(store, key, command, options);
+      if (sent) [[likely]]
+        return sent;
+      if (!Outlast(sent.fault(), options, deadline_ns)) return sent;
     }
-    if (fault != SendFault::kNone) [[unlikely]]
-      return Sent(fault);
-    return Send(options.resend);
   }
 
   // Sends commands of one type in order, with one operation on the queue for up to 256 of them.
@@ -180,18 +188,11 @@ class Producer {
   // that it ends although `f` sends again.
   template <class F>
   std::size_t Poll(F&& f, std::size_t completions_max = SIZE_MAX) noexcept {
-    std::array<PackedReceipt, 64> copies;
-    const std::size_t most = std::min<std::size_t>(completions_max, in_flight());
-    std::size_t total = 0;
-    for (;;) {
-      const CompletionRange range = TakeRange(std::min(copies.size(), most - total));
-      if (range.empty()) return total;
-      // Before `f` is called, which may send into the window that this gives back.
-      const CompletionRange copy = range.CopyTo(copies);
-      ReturnCredits();
-      for (std::uint32_t i = 0; i < copy.count(); ++i) f(copy[i]);
-      total += copy.count();
-    }
+    return PollCopies(
+        [&f](const CompletionRange& range) noexcept {
+          for (std::uint32_t i = 0; i < range.count(); ++i) f(range[i]);
+        },
+        completions_max);
   }
 
   // The same by the range, for who sends batches: accepted commands that were sent one behind the
@@ -239,17 +240,73 @@ class Producer {
   // Of the session; 0 without one.
   std::uint32_t generation() const noexcept;
 
-  // Sleeps until a completion may have arrived, or for `timeout`. Host-driven: runs the engine.
+  // Sleeps until there is something to do, or for `timeout`: a completion to poll, or the end of
+  // what refused the last command (not of a full window, which is the caller's to end).
+  // Host-driven: runs the engine.
   void Wait(std::chrono::nanoseconds timeout) noexcept;
+
+  // For who sleeps in a loop of its own (epoll, poll, io_uring): a descriptor that becomes readable
+  // when Wait() would return. Once for each ArmEventFd() that said true:
+  //   for (;;) {
+  //     while (producer.Poll(take) != 0) {}
+  //     if (producer.ArmEventFd()) ::epoll_wait(…);
+  //   }
+  // Arming makes it unreadable again: the caller need not read it. It may become readable once too
+  // often, never too rarely.
+  //   returns   the engine's: the caller neither closes nor writes it, and takes it out of its loop
+  //             before the handle ends. The same one at each call
+  //   errors    RESOURCE_EXHAUSTED no descriptor to be had
+  absl::StatusOr<int> EventFd();
+  // Behind EventFd(), before each sleep: two system calls.
+  //   returns   whether the caller may sleep; false: there is something to do
+  bool ArmEventFd() noexcept;
 
  private:
   friend class Engine;
+  friend class AwaitingProducer;
   static constexpr std::uint16_t kNoStore = 0xFFFF;
+  static constexpr std::int64_t kNotSet = -1;
+  static constexpr std::size_t kCopiesMax = 64;  // 1 KiB of stack
   // How far a batch looks ahead: 16 commands, the time that a line takes from another core.
   static constexpr std::size_t kAheadBytes = 16 * sizeof(CommandSlot);
 
   explicit Producer(ProducerLane* lane) noexcept : lane_(lane) {}
 
+  // Calls f(const CompletionRange&) with ranges that are copies: their credits are back.
+  template <class F>
+  std::size_t PollCopies(F&& f, std::size_t completions_max) noexcept {
+    std::array<PackedReceipt, kCopiesMax> copies;
+    const std::size_t most = std::min<std::size_t>(completions_max, in_flight());
+    std::size_t total = 0;
+    for (;;) {
+      const CompletionRange range = TakeRange(std::min(copies.size(), most - total));
+      if (range.empty()) return total;
+      // Before `f` is called, which may send into the window that this gives back.
+      const CompletionRange copy = range.CopyTo(copies);
+      ReturnCredits();
+      f(copy);
+      total += copy.count();
+    }
+  }
+
+  template <class A, class C>
+  Sent TrySubmit(std::uint16_t store, const Key& key, const C& command,
+                 const SubmitOptions& options) noexcept {
+    SendFault fault = SendFault::kNone;
+    const StagedCommands staged = Stage(1, fault);
+    if (fault != SendFault::kNone) return Sent(fault);
+    CommandSlot& slot = staged.slots.front();
+    Describe<A, C>(slot, staged.first, store, options);
+    slot.key = key;
+    if (options.others.empty()) [[likely]] {
+      fault = PutCommand(slot, command);
+    } else {
+      fault = PutConditions(slot, options.others, {AsBytes(command), sizeof command});
+    }
+    if (fault != SendFault::kNone) [[unlikely]]
+      return Sent(fault);
+    return Send(options.resend);
+  }
   // All of a slot but key and command.
   template <class A, class C>
   static void Describe(CommandSlot& slot, Sequence sequence, std::uint16_t store,
@@ -289,8 +346,13 @@ class Producer {
     if (store == kNoStore) sent.fault = SendFault::kNotInEngine;
     if (options.resend != Sequence()) sent.fault = SendFault::kBadSequence;
     if (!options.others.empty()) sent.fault = SendFault::kBadConditions;
+    std::int64_t deadline_ns = kNotSet;
     while (sent.count < count && sent.fault == SendFault::kNone) {
       const StagedCommands staged = Stage(count - sent.count, sent.fault);
+      if (sent.fault != SendFault::kNone) {
+        if (Outlast(sent.fault, options, deadline_ns)) sent.fault = SendFault::kNone;
+        continue;
+      }
       const auto room = static_cast<std::uint32_t>(staged.slots.size());
       std::uint32_t filled = 0;
       SendFault stopped = SendFault::kNone;
@@ -305,12 +367,19 @@ class Producer {
         if (stopped != SendFault::kNone) [[unlikely]]
           break;
       }
-      SendStaged(filled, sent);
-      if (sent.fault == SendFault::kNone) sent.fault = stopped;
+      // What is staged stays so while it waits.
+      do SendStaged(filled, sent);
+      while (sent.fault != SendFault::kNone && Outlast(sent.fault, options, deadline_ns));
+      if (sent.fault != SendFault::kNone || stopped == SendFault::kNone) continue;
+      if (!Outlast(stopped, options, deadline_ns)) sent.fault = stopped;
     }
     return sent;
   }
 
+  // Waits, as asked, for the end of what refused a command.
+  //   deadline_ns   of the call, once it has waited
+  //   returns       whether to try again; false: the call ends with `fault`
+  bool Outlast(SendFault fault, const SubmitOptions& options, std::int64_t& deadline_ns) noexcept;
   static absl::Status StatusOf(SendFault fault);
   std::uint16_t StoreIndex(TypeTag aggregate) const noexcept;
   StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
@@ -332,7 +401,9 @@ class Producer {
   ProducerLane* lane_;  // owned by the engine; nullptr after a move
 };
 
-// The code that Decide refused with, from a status of Execute; 0: not a refusal.
+// What Execute says of such a completion.
+absl::StatusOr<Receipt> ResultOf(const Completion& completion);
+// The code that Decide refused with, from a status of Execute or ResultOf; 0: not a refusal.
 std::uint16_t RefusalCode(const absl::Status& status);
 
 // The condition that did not hold, and what its stream is like.

@@ -27,6 +27,7 @@ enum class VerdictKind : std::uint8_t {
   // A condition did not hold; not decided. The code says which: 0 the one on the addressed stream,
   // n the n-th one on others; the receipt's version and position are of that stream's newest event.
   kConflict = 7,
+  kNotSent = 15,  // to who awaits a completion: it never left; the code is the SendFault
 };
 
 constexpr std::string_view ToString(VerdictKind kind) noexcept {
@@ -39,6 +40,7 @@ constexpr std::string_view ToString(VerdictKind kind) noexcept {
     case VerdictKind::kUnknown: return "unknown";
     case VerdictKind::kExpired: return "receipt expired";
     case VerdictKind::kConflict: return "conflict";
+    case VerdictKind::kNotSent: return "not sent";
   }
   return "?";
 }
@@ -53,7 +55,7 @@ class [[nodiscard]] Verdict {
                   : static_cast<std::uint32_t>(kind) | std::uint32_t{code} << 16) {}
 
   constexpr VerdictKind kind() const noexcept { return static_cast<VerdictKind>(bits_ & 0xFF); }
-  constexpr std::uint16_t code() const noexcept {  // of kRefused and kConflict
+  constexpr std::uint16_t code() const noexcept {  // of kRefused, kConflict, kNotSent
     return static_cast<std::uint16_t>(bits_ >> 16);
   }
   constexpr bool is_accepted() const noexcept { return bits_ == 0; }
