@@ -27,14 +27,14 @@ void TurnPace::TakeSlow(std::uint64_t took_ns) noexcept {
   if (newest_.size() != decided_) return;  // others were among them
   const CommandSlot& first = newest_.front();
   for (const CommandSlot& slot : newest_) {
-    if (slot.aggregate != first.aggregate || slot.type != first.type) return;
+    if (slot.aggregate != first.aggregate || slot.command_index() != first.command_index()) return;
   }
   ++found_.count;
   // Of several: one of them took that at most.
   if (took_ns <= found_.longest_ns) return;
   found_.longest_ns = took_ns;
   found_.aggregate = first.aggregate;
-  found_.type = first.type;
+  found_.type = first.command_index();
 }
 
 void TurnPace::EndOwnTurn() noexcept {

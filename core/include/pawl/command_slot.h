@@ -31,6 +31,10 @@ struct CommandSlot {
   std::uint8_t reserved = 0;
   alignas(8) std::array<std::byte, kSlotCommandBytes> command;  // or a parcel's address
 
+  // In the aggregate's Commands.
+  std::uint16_t command_index() const noexcept {
+    return static_cast<std::uint16_t>(type & ~kHasConditions);
+  }
   bool has_conditions() const noexcept { return (type & kHasConditions) != 0; }
   void SetParcel(const std::byte* parcel) noexcept {
     std::memcpy(command.data(), &parcel, sizeof parcel);
