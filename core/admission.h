@@ -24,11 +24,14 @@ struct alignas(kCacheLineBytes) Admission {
     // Relaxed: a hint that saves a trip, see above.
     return fault.load(std::memory_order_relaxed);
   }
-  void Set(SendFault now) noexcept {
+  // Returns whether that is news.
+  //   threads   loop only
+  bool Set(SendFault now) noexcept {
     // Relaxed: only the loop writes.
-    if (fault.load(std::memory_order_relaxed) == now) return;
-    // Relaxed: guards nothing.
+    if (fault.load(std::memory_order_relaxed) == now) return false;
+    // Relaxed: guards nothing. Who sleeps until it changes is rung afterwards.
     fault.store(now, std::memory_order_relaxed);
+    return true;
   }
 };
 

@@ -4,8 +4,12 @@
 #include <sched.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <string>
 #include <system_error>
+
+#include "pause.h"
+#include "pawl/check.h"
 
 namespace pawl::inline v0 {
 
@@ -16,14 +20,6 @@ namespace {
 // batch awake, short enough to cost an idle engine nothing.
 constexpr int kSpinRounds = 64;
 constexpr int kYieldRounds = kSpinRounds + 16;
-
-void Pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 // Blocks every signal but those of faults while a thread is made, which inherits the mask.
 class SignalsBlocked {
@@ -56,8 +52,17 @@ absl::Status Pin(std::thread& thread, int core) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<AgentRunner>> AgentRunner::Start(const Setup& setup) {
-  std::unique_ptr<AgentRunner> runner(new AgentRunner(setup));
+AgentRunner::AgentRunner(const Setup& setup, const Member& first) : setup_(setup) {
+  members_.reserve(setup.agents_max);
+  agents_.reserve(setup.agents_max);
+  lent_.reserve(setup.agents_max);
+  members_.push_back(first.agent);
+  agents_.push_back(first);
+}
+
+absl::StatusOr<std::unique_ptr<AgentRunner>> AgentRunner::Start(const Setup& setup, Agent& agent,
+                                                                AgentWords* words) {
+  std::unique_ptr<AgentRunner> runner(new AgentRunner(setup, {&agent, words}));
   const SignalsBlocked blocked;
   try {
     runner->thread_ = std::thread([raw = runner.get()] { raw->Run(); });
@@ -75,20 +80,52 @@ AgentRunner::~AgentRunner() { Stop(); }
 void AgentRunner::Stop() noexcept {
   // Release: pairs with the acquire in IsStopping().
   is_stopping_.store(true, std::memory_order_release);
-  setup_.agent->bell().Ring();
+  Wake();
   if (thread_.joinable()) thread_.join();
 }
+
+// --- callers ---
+
+void AgentRunner::Add(Agent& agent, AgentWords* words) {
+  PAWL_CHECK(members_.size() < setup_.agents_max);
+  Change change{.member = {&agent, words}, .is_addition = true};
+  Ask(change);
+  members_.push_back(&agent);
+}
+
+void AgentRunner::Remove(Agent& agent) noexcept {
+  PAWL_CHECK(members_.size() > 1);
+  Change change{.member = {&agent, nullptr}, .is_addition = false};
+  Ask(change);
+  std::erase(members_, &agent);
+}
+
+void AgentRunner::Ask(Change& change) noexcept {
+  // Release: the change before its address. Pairs with the acquire in TakeChange().
+  change_.store(&change, std::memory_order_release);
+  Wake();
+  // Acquire: what the thread did so far. Pairs with the release in TakeChange().
+  change_.wait(&change, std::memory_order_acquire);
+}
+
+// Wherever the thread sleeps: at its only agent's bell or at its own.
+void AgentRunner::Wake() noexcept {
+  for (Agent* agent : members_) agent->bell().Ring();
+  if (setup_.bell != nullptr) setup_.bell->Ring();
+}
+
+// --- the thread ---
 
 void AgentRunner::Run() noexcept {
   // By the thread itself: a name for another one goes through /proc/self/task, and makes the end of
   // the process milliseconds dearer.
-  const std::string name(setup_.agent->name().substr(0, 15));
-  pthread_setname_np(pthread_self(), name.c_str());
+  pthread_setname_np(pthread_self(), setup_.name.c_str());
   // Release: pairs with the acquire in Start().
   has_name_.store(true, std::memory_order_release);
   has_name_.notify_one();
   int idle_rounds = 0;
   while (!IsStopping()) {
+    TakeChange();
     if (Round() > 0) {
       idle_rounds = 0;
     } else {
@@ -99,12 +136,37 @@ void AgentRunner::Run() noexcept {
 }
 
 int AgentRunner::Round() noexcept {
-  if (setup_.words == nullptr) return setup_.agent->DoWork();
-  setup_.words->BeginRound();
-  setup_.watch->NoteRound();
-  const int work = setup_.agent->DoWork();
-  setup_.words->EndRound();
+  int work = 0;
+  for (const Member& member : agents_) work += RoundOf(member);
   return work;
+}
+
+int AgentRunner::RoundOf(const Member& member) noexcept {
+  if (member.words == nullptr) return member.agent->DoWork();
+  member.words->BeginRound();
+  if (setup_.watch != nullptr) setup_.watch->NoteRound();
+  const int work = member.agent->DoWork();
+  member.words->EndRound();
+  return work;
+}
+
+void AgentRunner::TakeChange() noexcept {
+  // Acquire: pairs with the release in Ask().
+  Change* const change = change_.load(std::memory_order_acquire);
+  if (change == nullptr) return;
+  if (change->is_addition) {
+    agents_.push_back(change->member);
+  } else {
+    std::erase_if(agents_,
+                  [change](const Member& member) { return member.agent == change->member.agent; });
+  }
+  lent_.clear();
+  if (agents_.size() > 1) {
+    for (const Member& member : agents_) lent_.push_back(&member.agent->bell());
+  }
+  // Release: all rounds so far. Pairs with the acquire in Ask().
+  change_.store(nullptr, std::memory_order_release);
+  change_.notify_one();
 }
 
 void AgentRunner::IdleRound(int idle_rounds) noexcept {
@@ -119,9 +181,33 @@ void AgentRunner::IdleRound(int idle_rounds) noexcept {
 }
 
 void AgentRunner::Sleep() noexcept {
-  if (setup_.words != nullptr) AddTo(setup_.words->sleeps, 1);
-  setup_.agent->bell().Wait([this]() noexcept { return IsStopping() || setup_.agent->HasWork(); },
-                            setup_.agent->sleep_ns());
+  for (const Member& member : agents_) {
+    if (member.words != nullptr) AddTo(member.words->sleeps, 1);
+  }
+  const auto should_wake = [this]() noexcept { return ShouldWake(); };
+  if (agents_.size() == 1) {
+    agents_.front().agent->bell().Wait(should_wake, SleepNs());
+  } else {
+    PAWL_CHECK(setup_.bell != nullptr);
+    setup_.bell->WaitWith(lent_, should_wake, SleepNs());
+  }
+}
+
+bool AgentRunner::ShouldWake() const noexcept {
+  // Acquire: as in TakeChange().
+  if (IsStopping() || change_.load(std::memory_order_acquire) != nullptr) return true;
+  return std::any_of(agents_.begin(), agents_.end(),
+                     [](const Member& member) { return member.agent->HasWork(); });
+}
+
+// The shortest of those that do not want to sleep for ever.
+std::int64_t AgentRunner::SleepNs() const noexcept {
+  std::int64_t shortest = -1;
+  for (const Member& member : agents_) {
+    const std::int64_t wanted = member.agent->sleep_ns();
+    if (wanted >= 0 && (shortest < 0 || wanted < shortest)) shortest = wanted;
+  }
+  return shortest;
 }
 
 }  // namespace pawl::inline v0

@@ -1,7 +1,6 @@
 #include "command_loop.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "pawl/check.h"
 
@@ -19,10 +18,10 @@ CommandLoop::CommandLoop(const Setup& setup)
       lanes_(*setup.lanes),
       undurable_bytes_max_(setup.undurable_bytes_max),
       commit_room_bytes_(CommitRoomBytes(writer_)),
+      pace_(clock_.source(), kTurnCommandsMax, setup.decide_budget_ns),
       meter_({.block = setup.stats,
               .is_on = setup.is_counting,
               .engine_clock = setup.clock,
-              .clock = setup.boot_clock,
               .stores = setup.stores}),
       builder_(writer_, setup.stores, setup.next_stream),
       pending_(setup.answers_max),
@@ -34,15 +33,16 @@ CommandLoop::CommandLoop(const Setup& setup)
   meter_.EndTurn(Newest());
 }
 
-int CommandLoop::DoWork() noexcept {
+int CommandLoop::Round(const Deadline* deadline) noexcept {
   meter_.BeginRound();
   int work = ServeControl();
   CheckHealth();
-  work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn();
+  work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn(deadline);
   work += ReleaseDurable();
   if (writer_.is_poisoned() && !is_failed_) [[unlikely]]
     TakeAnswersBack();
   PublishAnswers();
+  pace_.EndTurn(meter_.looked_ns());
   if (closing_lanes_ != 0) CloseLanes();
   return work;
 }
@@ -86,115 +86,20 @@ int CommandLoop::ServeControl() noexcept {
   return 1;
 }
 
-absl::Status CommandLoop::Serve(ControlRequest& request) noexcept {
-  switch (request.kind) {
-    case ControlRequest::Kind::kOpenLane: {
-      UpdateRoom();
-      request.lacks_room = !request.session.empty() && !HasRoom();
-      absl::StatusOr<ProducerLane*> lane = OpenLane(request.session);
-      if (!lane.ok()) return lane.status();
-      request.lane = *lane;
-      return absl::OkStatus();
-    }
-    case ControlRequest::Kind::kCloseLane:
-      request.lane->loop.is_closing = true;
-      request.lane->loop.closes_after = request.lane->sent();
-      ++closing_lanes_;
-      return absl::OkStatus();
-    case ControlRequest::Kind::kAddBell:
-      if (reader_bells_.size() == reader_bells_.capacity()) {
-        return absl::ResourceExhaustedError("agents_max is reached; detach one or raise the limit");
-      }
-      reader_bells_.push_back(request.bell);
-      return absl::OkStatus();
-    case ControlRequest::Kind::kRemoveBell:
-      std::erase(reader_bells_, request.bell);
-      return absl::OkStatus();
-    case ControlRequest::Kind::kVisit: (*request.visit)(); return absl::OkStatus();
-    case ControlRequest::Kind::kDrain:
-      is_draining_ = true;
-      while (RefuseEverything() != 0) {
-      }
-      PublishAnswers();
-      return absl::OkStatus();
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(std::string_view session) noexcept {
-  if (is_failed_ || is_draining_) {
-    return absl::UnavailableError("the engine stopped or failed; open it again");
-  }
-  const auto free = std::find_if(lanes_.begin(), lanes_.end(),
-                                 [](const auto& lane) { return !lane->loop.is_open; });
-  if (free == lanes_.end()) {
-    return absl::ResourceExhaustedError(
-        "producers_max is reached; destroy a producer or raise the limit");
-  }
-  std::uint32_t number = 0;
-  if (!session.empty()) {
-    absl::StatusOr<std::uint32_t> opened = OpenSession(session);
-    if (!opened.ok()) return opened.status();
-    number = *opened;
-  }
-  ProducerLane& lane = **free;
-  lane.BeginUse(number, number == 0 ? 0 : sessions_.generation(number),
-                number == 0 ? Sequence() : sessions_.last(number));
-  lane.loop = {.is_open = true};
-  if (meter_.is_on()) lane.wait.Ask();
-  meter_.CountProducer(1);
-  return &lane;
-}
-
-absl::StatusOr<std::uint32_t> CommandLoop::OpenSession(std::string_view name) noexcept {
-  std::uint32_t number = sessions_.Find(name);
-  const std::uint32_t generation = number == 0 ? 1 : sessions_.generation(number) + 1;
-  if (number == 0) number = sessions_.count() + 1;
-  UpdateRoom();
-  if (!HasRoom()) {
-    return absl::ResourceExhaustedError("the disk is low or behind; try again later");
-  }
-  if (!sessions_.Open(number, name, generation)) {
-    return absl::ResourceExhaustedError("sessions_max is reached; raise the limit");
-  }
-  const SessionOpened opened{.session = number,
-                             .generation = generation,
-                             .name_bytes = static_cast<std::uint16_t>(name.size()),
-                             .reserved = {}};
-  writer_.SetTime(clock_.Tick());
-  writer_.BeginCommit();
-  std::byte* room = writer_.AppendRecord({.kind = RecordKind::kSessionOpened},
-                                         static_cast<std::uint32_t>(sizeof opened + name.size()));
-  PAWL_CHECK(room != nullptr);
-  std::memcpy(room, &opened, sizeof opened);
-  std::memcpy(room + sizeof opened, name.data(), name.size());
-  static_cast<void>(writer_.EndCommit({.cause = CommitCause::kControl}));
-  pending_.EndTurn(writer_.Publish());
-  meter_.CountFrame();
-  meter_.SetSessions(sessions_.count());
-  meter_.EndTurn(Newest());
-  RingReaders();
-  return number;
-}
-
-void CommandLoop::CloseLanes() noexcept {
-  for (const std::unique_ptr<ProducerLane>& lane : lanes_) {
-    ProducerLane::LoopSide& side = lane->loop;
-    if (!side.is_closing || side.processed != side.closes_after || side.pending != 0) continue;
-    side = {};
-    --closing_lanes_;
-    meter_.CountProducer(-1);
-  }
-}
-
 // --- turns ---
 
 void CommandLoop::CheckHealth() noexcept {
   if (is_failed_ || log_.health() != LogHealth::kFailed) return;
   is_failed_ = true;
-  admission_.Set(SendFault::kUnavailable);
+  SetAdmission(SendFault::kUnavailable);
   ReleaseDurable();
   FailPending();
+}
+
+// Rings the producers that wait for room when there is some, or will never be any.
+void CommandLoop::SetAdmission(SendFault now) noexcept {
+  if (!admission_.Set(now) || PassesByItself(now)) return;
+  for (const std::unique_ptr<ProducerLane>& lane : lanes_) lane->bell.Ring();
 }
 
 void CommandLoop::UpdateRoom() noexcept {
@@ -259,15 +164,16 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
     decided = run.size();
   }
   while (decided != run.size()) {
-    const std::span<const CommandSlot> alike =
-        FindStreams(run.subspan(decided), session.last().Next());
+    const std::span<const CommandSlot> left = run.subspan(decided);
+    const std::span<const CommandSlot> alike = FindStreams(
+        left.first(std::min<std::size_t>(left.size(), pace_.left())), session.last().Next());
     if (alike.empty()) {
       RecallAnswer(lane, run[decided++]);
       continue;
     }
     const std::size_t count = DecideAlike(lane, session, alike);
     decided += count;
-    if (count != alike.size()) break;
+    if (count != alike.size() || !pace_.GoesOn(alike)) break;
   }
   GiveRange(lane);
   if (meter_.is_on()) MeasureWait(lane, decided);
@@ -294,45 +200,84 @@ std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
   std::size_t decided = 0;
   while (decided != run.size() && HasRoom()) {
     const std::span<const CommandSlot> left = run.subspan(decided);
-    const std::span<PackedReceipt> receipts = ReceiptsFor(lane, left.front());
-    const DecideRunFunction decide = store.traits().decides[left.front().type];
-    const Address before = writer_.published();
-    const DecidedRun done = decide(builder_, left.first(std::min(left.size(), receipts.size())),
-                                   &streams_[decided], receipts.data());
-    // At most one: the run ends where a frame was full.
-    if (writer_.published() != before) [[unlikely]]
-      meter_.CountFrame();
-    meter_.Count(VerdictKind::kAccepted, done.accepted);
-    session.RememberAccepted(receipts.first(done.accepted));
-    receipts_next_ += done.accepted;
+    StreamSlot* const* const streams = &streams_[decided];
+    const DecidedRun done = left.front().has_conditions()
+                                ? DecideWithConditions(lane, session, left.front(), streams)
+                                : DecideSome(lane, session, left, streams);
     decided += done.accepted;
     if (!done.verdict.is_accepted()) Refuse(lane, session, run[decided++], done.verdict);
   }
   return decided;
 }
 
+// Decides the first commands of a run: those of one type, up to one that is not accepted.
+DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
+                                   std::span<const CommandSlot> run,
+                                   StreamSlot* const* streams) noexcept {
+  const std::span<PackedReceipt> receipts = ReceiptsFor(lane, run.front());
+  const DecideRunFunction decide = builder_.own_store().traits().decides[run.front().type];
+  const Address before = writer_.published();
+  const DecidedRun done =
+      decide(builder_, run.first(std::min(run.size(), receipts.size())), streams, receipts.data());
+  // At most one: the run ends where a frame was full.
+  if (writer_.published() != before) [[unlikely]]
+    meter_.CountFrame();
+  meter_.Count(VerdictKind::kAccepted, done.accepted);
+  session.RememberAccepted(receipts.first(done.accepted));
+  receipts_next_ += done.accepted;
+  return done;
+}
+
+DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& session,
+                                             const CommandSlot& slot,
+                                             StreamSlot* const* stream) noexcept {
+  std::uint16_t number = 0;
+  for (const ConditionsParcel::OnStream& each : ConditionsOf(slot)) {
+    ++number;
+    if (!HoldsOn(each.condition, stores_[each.aggregate]->Find(each.key))) {
+      return {0, Verdict(VerdictKind::kConflict, number)};
+    }
+  }
+  const CommandSlot plain = WithoutConditions(slot);
+  return DecideSome(lane, session, {&plain, 1}, stream);
+}
+
+// The stream that condition number `condition` of a command speaks of; nullptr: there is none.
+const StreamSlot* CommandLoop::StreamOfCondition(const CommandSlot& slot,
+                                                 std::uint16_t condition) noexcept {
+  if (condition == 0) return stores_[slot.aggregate]->Find(slot.key);
+  const ConditionsParcel::OnStream& on = ConditionsOf(slot)[condition - 1U];
+  return stores_[on.aggregate]->Find(on.key);
+}
+
 void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
   session.RememberNotAccepted(verdict);
-  AnswerNotAccepted(lane, slot, verdict);
+  if (verdict.kind() != VerdictKind::kConflict) return AnswerNotAccepted(lane, slot, verdict);
+  const StreamSlot* const stream = StreamOfCondition(slot, verdict.code());
+  if (stream == nullptr) return AnswerNotAccepted(lane, slot, verdict);
+  meter_.Count(verdict.kind(), 1);
+  AnswerAlone(lane, slot, {.epoch = EpochOf(stream->last), .verdict = verdict},
+              {stream->last.value(), stream->version.value()});
 }
 
-int CommandLoop::TakeTurn() noexcept {
+int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   TakeTickets();
   if (waiting_.empty()) return 0;
   UpdateRoom();
   const std::uint64_t now_ns = clock_.Tick();
   writer_.SetTime(now_ns);
   builder_.SetTime(now_ns);
+  pace_.BeginTurn(deadline, clock_.boot_ns());
   const Address before = writer_.published();
   const std::uint32_t decided = DecideTurn();
-  meter_.Decided(decided);
+  meter_.Decided(decided, pace_.looked_ns());
   const bool has_staged = writer_.has_staged();
   const Address published = writer_.Publish();
   if (has_staged && !writer_.is_poisoned()) meter_.Published();
   pending_.EndTurn(published, published != before ? meter_.published_ns() : 0);
   meter_.EndTurn(Newest());
-  admission_.Set(Obstacle());
+  SetAdmission(Obstacle());
   if (published != before) RingReaders();
   return static_cast<int>(decided);
 }
@@ -347,8 +292,9 @@ std::uint32_t CommandLoop::DecideTurn() noexcept {
     const std::uint32_t decided = DecideRun(lane, run);
     waiting_.Take(decided);
     left -= decided;
-    if (decided != run.size()) break;
+    if (decided != run.size() || pace_.is_over()) break;
   }
+  pace_.EndCommands();
   return kTurnCommandsMax - left;
 }
 
@@ -362,8 +308,8 @@ void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noex
   PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
   const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
   meter_.CountDuplicate();
-  const Epoch epoch = first.position == Position() ? writer_.epoch() : epochs_.Of(first.position);
-  AnswerAlone(lane, slot, {.epoch = epoch, .verdict = first.verdict, .is_duplicate = true},
+  AnswerAlone(lane, slot,
+              {.epoch = EpochOf(first.position), .verdict = first.verdict, .is_duplicate = true},
               {first.position.value(), first.version.value()});
 }
 

@@ -13,15 +13,16 @@
 
 #include "admission.h"
 #include "command_queue.h"
+#include "engine_clock.h"
 #include "epoch_starts.h"
 #include "loop_meter.h"
 #include "pawl/agent.h"
-#include "pawl/clock.h"
 #include "pawl/commit_builder.h"
 #include "pawl/log.h"
 #include "pending_answers.h"
 #include "producer_lane.h"
 #include "session_table.h"
+#include "turn_pace.h"
 #include "waiting_lanes.h"
 
 namespace pawl::inline v0 {
@@ -32,6 +33,7 @@ struct ControlRequest {
 
   Kind kind;
   ProducerLane* lane = nullptr;                  // kCloseLane; answer of kOpenLane
+  Address opened_at{};                           // answer of kOpenLane: end of the session's record
   std::string_view session{};                    // kOpenLane
   bool lacks_room = false;                       // answer of kOpenLane: later there may be some
   Doorbell* bell = nullptr;                      // kAddBell, kRemoveBell
@@ -57,7 +59,6 @@ class CommandLoop final : public Agent {
     SessionTable* sessions;
     const EpochStarts* epochs;
     EngineClock* clock;
-    Clock* boot_clock;
     StatsBlock* stats;
     bool is_counting;  // what it does, into `stats`
     std::span<StreamStore* const> stores;
@@ -67,6 +68,7 @@ class CommandLoop final : public Agent {
     std::uint32_t answers_max;  // window × producers_max
     std::uint32_t bells_max;
     std::uint64_t undurable_bytes_max;
+    std::uint64_t decide_budget_ns;
   };
 
   explicit CommandLoop(const Setup& setup);
@@ -78,10 +80,13 @@ class CommandLoop final : public Agent {
     return 2 * writer.worst_case_bytes() + kSegmentHeaderBytes;
   }
 
-  int DoWork() noexcept override;
+  int DoWork() noexcept override { return Round(nullptr); }
+  int DoWorkUntil(const Deadline& deadline) noexcept override { return Round(&deadline); }
   bool HasWork() noexcept override;
   Doorbell& bell() noexcept override { return bell_; }
   std::string_view name() const noexcept override { return "pawl-loop"; }
+
+  const TurnPace& pace() const noexcept { return pace_; }  // loop only
 
   // Hands a request over and returns a ticket for IsServed() and Await(). The request lives until
   // it is served.
@@ -102,13 +107,14 @@ class CommandLoop final : public Agent {
   // How far FindStreams() looks ahead: 12 commands, the time that a line takes from another core.
   static constexpr std::size_t kAheadBytes = 12 * sizeof(CommandSlot);
 
+  int Round(const Deadline* deadline) noexcept;
   int ServeControl() noexcept;
   absl::Status Serve(ControlRequest& request) noexcept;
   absl::StatusOr<ProducerLane*> OpenLane(std::string_view session) noexcept;
   absl::StatusOr<std::uint32_t> OpenSession(std::string_view name) noexcept;
   void CloseLanes() noexcept;
 
-  int TakeTurn() noexcept;
+  int TakeTurn(const Deadline* deadline) noexcept;
   std::uint32_t DecideTurn() noexcept;
   void MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcept;
   void TakeTickets() noexcept;
@@ -118,6 +124,12 @@ class CommandLoop final : public Agent {
                           std::span<const CommandSlot> run) noexcept;
   std::span<const CommandSlot> FindStreams(std::span<const CommandSlot> run,
                                            Sequence first) noexcept;
+  DecidedRun DecideSome(ProducerLane& lane, Session& session, std::span<const CommandSlot> run,
+                        StreamSlot* const* streams) noexcept;
+  [[gnu::noinline]] DecidedRun DecideWithConditions(ProducerLane& lane, Session& session,
+                                                    const CommandSlot& slot,
+                                                    StreamSlot* const* stream) noexcept;
+  const StreamSlot* StreamOfCondition(const CommandSlot& slot, std::uint16_t condition) noexcept;
   [[gnu::noinline]] void Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                 Verdict verdict) noexcept;
   //   outcome   verdict, epoch and whether it is a duplicate
@@ -126,6 +138,10 @@ class CommandLoop final : public Agent {
   void AnswerNotAccepted(ProducerLane& lane, const CommandSlot& slot, Verdict verdict) noexcept {
     meter_.Count(verdict.kind(), 1);
     AnswerAlone(lane, slot, {.epoch = writer_.epoch(), .verdict = verdict});
+  }
+  // Of the incarnation that gave a position; 0: this one's.
+  Epoch EpochOf(Position position) const noexcept {
+    return position == Position() ? writer_.epoch() : epochs_.Of(position);
   }
   std::span<PackedReceipt> ReceiptsFor(ProducerLane& lane, const CommandSlot& slot) noexcept;
   void OpenRange(ProducerLane& lane, const CommandSlot& slot) noexcept;
@@ -140,6 +156,7 @@ class CommandLoop final : public Agent {
   // Why producers should hold on, if commands wait for room that is not there.
   SendFault Obstacle() const noexcept;
   void CheckHealth() noexcept;
+  void SetAdmission(SendFault now) noexcept;
   void RingReaders() noexcept;
 
   int ReleaseDurable() noexcept;
@@ -173,6 +190,7 @@ class CommandLoop final : public Agent {
   const std::uint64_t commit_room_bytes_;
 
   // Loop only.
+  TurnPace pace_;
   LoopMeter meter_;
   CommitBuilder builder_;
   PendingAnswers pending_;

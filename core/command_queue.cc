@@ -1,5 +1,8 @@
 #include "command_queue.h"
 
+#include <new>
+#include <utility>
+
 #include <concurrentqueue.h>
 
 #include "pawl/check.h"
@@ -54,8 +57,9 @@ CommandQueue::CommandQueue(std::uint32_t window, std::uint32_t producers_max)
 
 CommandQueue::~CommandQueue() = default;
 
-CommandQueue::TokenPointer CommandQueue::NewToken() {
-  return TokenPointer(new Token(queue_->tickets));
+CommandQueue::TokenPointer CommandQueue::NewToken() noexcept {
+  TokenPointer token(new (std::nothrow) Token(queue_->tickets));
+  return token != nullptr && token->producer.valid() ? std::move(token) : nullptr;
 }
 
 bool CommandQueue::TryEnqueue(Token& token, Ticket ticket) noexcept {

@@ -38,7 +38,8 @@ class CommandQueue {
   CommandQueue& operator=(const CommandQueue&) = delete;
   ~CommandQueue();
 
-  TokenPointer NewToken();
+  //   returns   nullptr: no memory
+  TokenPointer NewToken() noexcept;
 
   bool TryEnqueue(Token& token, Ticket ticket) noexcept;
   // Up to into.size() tickets; taking turns between producers. Loop only.

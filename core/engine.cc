@@ -17,6 +17,8 @@ namespace {
 
 // How long opening a session waits for room in the log: a disk that is slower is low or broken.
 constexpr std::chrono::seconds kRoomWait{10};
+constexpr std::size_t kThreadNameCharsMax = 15;  // of the kernel
+constexpr std::size_t kOwnAgents = 3;            // loop, sync, preparer
 
 absl::Status CheckOptions(const EngineOptions& options) {
   if (options.streams_max == 0 || options.producers_max == 0 || options.sessions_max == 0) {
@@ -27,6 +29,17 @@ absl::Status CheckOptions(const EngineOptions& options) {
   }
   if (!std::has_single_bit(options.session_window) || options.session_window > 65'536) {
     return absl::InvalidArgumentError("session_window must be a power of two, at most 65,536");
+  }
+  if (options.command_bytes_max < kSlotCommandBytes) {
+    return absl::InvalidArgumentError("command_bytes_max must be at least " +
+                                      std::to_string(kSlotCommandBytes));
+  }
+  const std::uint64_t parcel_bytes_min =
+      ParcelRing::CapacityFor(ConditionsParcel::Bytes(kConditionsMax, options.command_bytes_max));
+  if (!std::has_single_bit(options.parcel_bytes) || options.parcel_bytes < parcel_bytes_min) {
+    return absl::InvalidArgumentError(
+        "parcel_bytes must be a power of two, and with this command_bytes_max at least " +
+        std::to_string(std::bit_ceil(parcel_bytes_min)));
   }
   if (options.undurable_bytes_max < options.segment_bytes) {
     return absl::InvalidArgumentError("undurable_bytes_max must be at least segment_bytes");
@@ -93,17 +106,53 @@ EngineParts::EngineParts(const EngineOptions& engine_options)
     : options(engine_options),
       clock(engine_options.clock == nullptr ? system_clock : *engine_options.clock),
       sessions(options.sessions_max, options.session_window),
-      queue(options.session_window, options.producers_max) {}
+      queue(options.session_window, options.producers_max),
+      host(clock, options.decide_budget_ns) {}
 
 absl::Status EngineParts::Ask(ControlRequest& request) {
   if (is_stopped) return absl::UnavailableError("the engine is stopped");
   const std::uint32_t ticket = loop->Ask(request);
-  if (loop_runner != nullptr) {
+  if (has_loop_thread) {
     loop->Await(ticket);
   } else {
     while (!loop->IsServed(ticket)) loop->DoWork();
   }
   return request.status;
+}
+
+void EngineParts::PauseOrRun() {
+  if (options.threads == Threads::kOwn || host.Round() == 0) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
+absl::Status EngineParts::OpenLane(ControlRequest& request,
+                                   std::chrono::steady_clock::time_point deadline) {
+  const std::lock_guard lock(cold);
+  for (;;) {
+    absl::Status opened = Ask(request);
+    // Between a full segment and the next one, or behind a busy disk, a session waits for its turn.
+    const bool may_pass = absl::IsResourceExhausted(opened) && request.lacks_room &&
+                          log->health() == LogHealth::kOpen;
+    if (!may_pass || std::chrono::steady_clock::now() >= deadline) return opened;
+    PauseOrRun();
+  }
+}
+
+absl::Status EngineParts::AwaitDurable(Address end,
+                                       std::chrono::steady_clock::time_point deadline) {
+  while (log->durable() < end) {
+    if (log->health() == LogHealth::kFailed) {
+      return absl::UnavailableError(
+          "a sync failed (Engine::error() says more): open the engine again");
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return absl::DeadlineExceededError(
+          "the disk did not make the session's record durable in time: open the session again");
+    }
+    PauseOrRun();
+  }
+  return absl::OkStatus();
 }
 
 absl::Status EngineParts::RunOnLoop(const std::function<void()>& work) {
@@ -124,62 +173,77 @@ absl::StatusOr<const StreamStore*> EngineParts::StoreOf(TypeTag aggregate) const
 }
 
 absl::Status EngineParts::StartThreads() {
-  if (options.threads == Threads::kHostAll) return absl::OkStatus();
-  const auto start = [](const AgentRunner::Setup& setup, std::unique_ptr<AgentRunner>& runner) {
-    auto started = AgentRunner::Start(setup);
-    if (started.ok()) runner = *std::move(started);
-    return started.status();
+  AgentWords* const rows = stats->block().agents();
+  const auto run = [this](Agent& agent, AgentWords& words, int core, Idle idle) {
+    return RunOnThread(agent, words, {.name = agent.name(), .core = core}, idle).status();
   };
-  AgentWords* const words = stats->block().agents();
-  // The disk agents never spin: what they wait for takes longer than a sleep.
-  AgentRunner::Setup setup{.agent = sync_agent.get(),
-                           .idle = Idle::kBackOff,
-                           .core = options.disk_core,
-                           .words = &words[HealthWatch::kSync],
-                           .watch = watch.get()};
-  if (absl::Status s = start(setup, sync_runner); !s.ok()) return s;
-  setup.agent = prepare_agent.get();
-  setup.words = &words[HealthWatch::kPreparer];
-  if (absl::Status s = start(setup, prepare_runner); !s.ok()) return s;
-  if (options.threads == Threads::kHost) return absl::OkStatus();
-  setup.agent = loop.get();
-  setup.idle = options.idle;
-  setup.core = options.loop_core;
-  setup.words = &words[HealthWatch::kLoop];
-  if (absl::Status s = start(setup, loop_runner); !s.ok()) return s;
-  return start({.agent = watch.get(), .idle = Idle::kBackOff, .core = -1, .sleeps_at_once = true},
-               watch_runner);
-}
-
-int EngineParts::RoundOf(Agent& agent, AgentWords& words) noexcept {
-  words.BeginRound();
-  const int work = agent.DoWork();
-  words.EndRound();
-  return work;
-}
-
-// While the loop decides it says how late it is, and a look now and then will do.
-//   ticked_ns   by the loop's clock before the round
-void EngineParts::LookAfter(std::uint64_t ticked_ns) noexcept {
-  const std::uint64_t now_ns = engine_clock->boot_ns();
-  const bool is_early = now_ns - watch->looked_ns() < HealthWatch::kBusyNs;
-  if (now_ns == ticked_ns || !is_early) watch->DoWork();
-}
-
-int EngineParts::Round() noexcept {
-  int work = 0;
-  const std::uint64_t ticked_ns = engine_clock->boot_ns();
-  AgentWords* const words = stats->block().agents();
-  if (loop_runner == nullptr && !is_stopped) work += RoundOf(*loop, words[HealthWatch::kLoop]);
-  if (sync_runner == nullptr && !is_stopped) {
-    work += RoundOf(*sync_agent, words[HealthWatch::kSync]);
-    work += RoundOf(*prepare_agent, words[HealthWatch::kPreparer]);
+  const bool is_loop_hosted = options.threads != Threads::kOwn;
+  if (is_loop_hosted) {
+    host.SetWatch(*watch, *engine_clock);
+    host.Add(*loop, rows[HealthWatch::kLoop]);
   }
-  for (const Attached& each : attached) {
-    if (each.runner == nullptr) work += RoundOf(*each.agent, *each.words);
+  for (const auto& [agent, row] : {std::pair(sync_agent.get(), HealthWatch::kSync),
+                                   std::pair(prepare_agent.get(), HealthWatch::kPreparer)}) {
+    if (options.threads == Threads::kHostAll) {
+      host.Add(*agent, rows[row]);
+      continue;
+    }
+    // The disk agents never spin: what they wait for takes longer than a sleep.
+    absl::Status started = run(*agent, rows[row], options.disk_core, Idle::kBackOff);
+    if (!started.ok()) return started;
   }
-  if (options.threads != Threads::kOwn) LookAfter(ticked_ns);
-  return work;
+  if (is_loop_hosted) return absl::OkStatus();
+  absl::Status started = run(*loop, rows[HealthWatch::kLoop], options.loop_core, options.idle);
+  has_loop_thread = started.ok();
+  return started.ok() ? StartWatch() : started;
+}
+
+absl::Status EngineParts::StartWatch() {
+  const AgentRunner::Setup setup{
+      .name = std::string(watch->name()), .idle = Idle::kBackOff, .sleeps_at_once = true};
+  auto started = AgentRunner::Start(setup, *watch, nullptr);
+  if (started.ok()) watch_runner = *std::move(started);
+  return started.status();
+}
+
+absl::StatusOr<AgentRunner*> EngineParts::RunOnThread(Agent& agent, AgentWords& words,
+                                                      const AgentThread& thread, Idle idle) {
+  const std::string_view name =
+      thread.name.empty() ? agent.name().substr(0, kThreadNameCharsMax) : thread.name;
+  if (name.size() > kThreadNameCharsMax) {
+    return absl::InvalidArgumentError("the thread's name " + std::string(name) +
+                                      " has more than 15 characters");
+  }
+  AgentRunner::Setup setup{
+      .name = std::string(name), .idle = idle, .core = thread.core, .watch = watch.get()};
+  if (!thread.name.empty()) {
+    const auto found = std::find_if(runners.begin(), runners.end(), [name](const auto& runner) {
+      return runner->is_shared() && runner->name() == name;
+    });
+    if (found != runners.end()) {
+      if (thread.core >= 0 && thread.core != (*found)->core()) {
+        return absl::InvalidArgumentError("the thread " + setup.name +
+                                          " is there already and not pinned to core " +
+                                          std::to_string(thread.core));
+      }
+      (*found)->Add(agent, &words);
+      return found->get();
+    }
+    std::unique_ptr<Doorbell>& bell = thread_bells[setup.name];
+    if (bell == nullptr) bell = std::make_unique<Doorbell>();
+    setup.bell = bell.get();
+    setup.agents_max = options.agents_max + kOwnAgents;
+  }
+  runners.reserve(runners.size() + 1);
+  auto started = AgentRunner::Start(setup, agent, &words);
+  if (!started.ok()) return started.status();
+  runners.push_back(*std::move(started));
+  return runners.back().get();
+}
+
+void EngineParts::TakeFromThread(Agent& agent, AgentRunner* runner) noexcept {
+  if (!runner->has_one_agent()) return runner->Remove(agent);
+  std::erase_if(runners, [runner](const auto& each) { return each.get() == runner; });
 }
 
 absl::Status EngineParts::StopAll() {
@@ -190,17 +254,21 @@ absl::Status EngineParts::StopAll() {
   if (!KernelParking::HeavyBarrier()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   for (const std::unique_ptr<ProducerLane>& lane : lanes) {
     while (lane->is_sending()) std::this_thread::yield();
+    lane->bell.Ring();  // it may wait for room, which never comes
   }
   ControlRequest drain{.kind = ControlRequest::Kind::kDrain};
   static_cast<void>(Ask(drain));  // answers Ok only
-  loop_runner.reset();
   for (Attached& each : attached) {
-    each.runner.reset();
+    if (each.runner != nullptr) TakeFromThread(*each.agent, std::exchange(each.runner, nullptr));
     while (each.agent->DoWork() > 0) {
     }
   }
-  sync_runner.reset();
-  prepare_runner.reset();
+  runners.clear();
+  has_loop_thread = false;
+  for (const Agent* agent : {static_cast<Agent*>(loop.get()), static_cast<Agent*>(sync_agent.get()),
+                             static_cast<Agent*>(prepare_agent.get())}) {
+    host.Remove(*agent);
+  }
   stats->Remove();  // before the directory that it is in
   stop_status = log->Close();
   loop->DoWork();  // answers what became durable, or unknown, by the close
@@ -215,8 +283,9 @@ std::size_t EngineParts::memory_bytes() const noexcept {
   std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes() + stats->bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
   const std::size_t lane_bytes =
-      sizeof(ProducerLane) + options.session_window * (sizeof(CommandSlot) + sizeof(AnswerRange) +
-                                                       2 * sizeof(PackedReceipt));
+      sizeof(ProducerLane) + options.parcel_bytes +
+      options.session_window *
+          (sizeof(CommandSlot) + sizeof(AnswerRange) + 2 * sizeof(PackedReceipt));
   return bytes +
          lanes.size() * (lane_bytes + options.session_window * sizeof(PendingAnswers::Entry));
 }
@@ -255,7 +324,6 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .sessions = &parts.sessions,
                          .epochs = &parts.epochs,
                          .clock = parts.engine_clock.get(),
-                         .boot_clock = &parts.clock,
                          .stats = &parts.stats->block(),
                          .is_counting = options.stats,
                          .stores = parts.store_list,
@@ -264,19 +332,22 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .producers_max = options.producers_max,
                          .answers_max = options.session_window * options.producers_max,
                          .bells_max = options.agents_max,
-                         .undurable_bytes_max = options.undurable_bytes_max});
+                         .undurable_bytes_max = options.undurable_bytes_max,
+                         .decide_budget_ns = options.decide_budget_ns});
   LaneWords* const words = parts.stats->block().lanes();
   for (std::uint32_t i = 0; i < options.producers_max; ++i) {
-    parts.lanes.push_back(
-        std::make_unique<ProducerLane>(ProducerLane::Setup{.engine = &parts,
-                                                           .queue = &parts.queue,
-                                                           .admission = &parts.admission,
-                                                           .loop_bell = &parts.loop->bell(),
-                                                           .clock = &parts.clock,
-                                                           .words = &words[i],
-                                                           .stores = parts.store_list,
-                                                           .index = static_cast<std::uint16_t>(i),
-                                                           .window = options.session_window}));
+    parts.lanes.push_back(std::make_unique<ProducerLane>(
+        ProducerLane::Setup{.engine = &parts,
+                            .queue = &parts.queue,
+                            .admission = &parts.admission,
+                            .loop_bell = &parts.loop->bell(),
+                            .clock = &parts.clock,
+                            .words = &words[i],
+                            .stores = parts.store_list,
+                            .index = static_cast<std::uint16_t>(i),
+                            .window = options.session_window,
+                            .command_bytes_max = options.command_bytes_max,
+                            .parcel_bytes = options.parcel_bytes}));
   }
   parts.sync_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kSync);
   parts.prepare_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kPrepare);
@@ -295,7 +366,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));
     if (!log.ok()) return log.status();
     parts->log = *std::move(log);
-    const std::uint64_t room = CommandLoop::CommitRoomBytes(parts->log->writer());
+    // The next frame's header stands behind the published mark before anything is decided.
+    const std::uint64_t room =
+        CommandLoop::CommitRoomBytes(parts->log->writer()) + sizeof(FrameHeader);
     if (options.undurable_bytes_max <= room) {
       return absl::InvalidArgumentError(
           "undurable_bytes_max must be larger than " + std::to_string(room) +
@@ -321,30 +394,40 @@ absl::StatusOr<Producer> Engine::NewProducer(const ProducerOptions& options) {
   if (options.session.size() > kSessionNameBytesMax) {
     return absl::InvalidArgumentError("a session's name has at most 128 bytes");
   }
-  const std::lock_guard lock(parts_->cold);
   const auto deadline = std::chrono::steady_clock::now() + kRoomWait;
-  for (;;) {
-    ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
-    absl::Status opened = parts_->Ask(request);
-    if (opened.ok()) return Producer(request.lane);
-    // Between a full segment and the next one, or behind a busy disk, a session waits for its turn.
-    const bool may_pass = absl::IsResourceExhausted(opened) && request.lacks_room &&
-                          parts_->log->health() == LogHealth::kOpen;
-    if (!may_pass || std::chrono::steady_clock::now() >= deadline) return opened;
-    if (parts_->options.threads == Threads::kOwn || parts_->Round() == 0) {
-      std::this_thread::sleep_for(std::chrono::microseconds(100));
-    }
+  ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
+  if (absl::Status opened = parts_->OpenLane(request, deadline); !opened.ok()) return opened;
+  Producer producer(request.lane);
+  if (!request.lane->PrepareToSend()) {
+    return absl::ResourceExhaustedError("not enough memory for a producer's part of the queue");
   }
+  request.lane->SetWhenFull(options.when_full, options.full_timeout.count());
+  if (options.session.empty()) return producer;
+  // A generation that a power cut takes back would be given to another producer after it.
+  if (absl::Status s = parts_->AwaitDurable(request.opened_at, deadline); !s.ok()) return s;
+  return producer;
 }
 
 int Engine::Poll(std::chrono::nanoseconds budget) noexcept {
-  const auto end = std::chrono::steady_clock::now() + budget;
-  int total = 0;
-  for (;;) {
-    const int work = parts_->Round();
-    total += work;
-    if (work == 0 || std::chrono::steady_clock::now() >= end) return total;
-  }
+  return parts_->host.Poll(static_cast<std::uint64_t>(std::max(budget.count(), std::int64_t{0})));
+}
+
+const PollOverruns& Engine::poll_overruns() const noexcept { return parts_->host.overruns(); }
+
+absl::StatusOr<SlowDecides> Engine::FindSlowDecides() {
+  SlowDecides slow;
+  const absl::Status asked = parts_->RunOnLoop([this, &slow] {
+    const TurnPace& pace = parts_->loop->pace();
+    slow.turns = pace.slow_turns();
+    slow.found = pace.found().count;
+    if (slow.found == 0) return;
+    const AggregateTraits& aggregate = parts_->store_list[pace.found().aggregate]->traits();
+    slow.longest_ns = pace.found().longest_ns;
+    slow.category = aggregate.category;
+    slow.command = aggregate.commands[pace.found().type];
+  });
+  if (!asked.ok()) return asked;
+  return slow;
 }
 
 absl::Status Engine::Stop() {
@@ -352,7 +435,7 @@ absl::Status Engine::Stop() {
   return parts_->StopAll();
 }
 
-absl::Status Engine::Attach(std::shared_ptr<Agent> agent, int core) {
+absl::Status Engine::Attach(std::shared_ptr<Agent> agent, const AgentThread& thread) {
   const std::lock_guard lock(parts_->cold);
   ControlRequest request{.kind = ControlRequest::Kind::kAddBell, .bell = &agent->bell()};
   if (absl::Status added = parts_->Ask(request); !added.ok()) return added;
@@ -362,11 +445,7 @@ absl::Status Engine::Attach(std::shared_ptr<Agent> agent, int core) {
   }
   EngineParts::Attached attached{.agent = std::move(agent), .words = &words, .runner = nullptr};
   if (parts_->options.threads == Threads::kOwn) {
-    auto runner = AgentRunner::Start({.agent = attached.agent.get(),
-                                      .idle = parts_->options.idle,
-                                      .core = core,
-                                      .words = &words,
-                                      .watch = parts_->watch.get()});
+    auto runner = parts_->RunOnThread(*attached.agent, words, thread, parts_->options.idle);
     if (!runner.ok()) {
       EngineParts::LeaveRow(words);
       ControlRequest remove{.kind = ControlRequest::Kind::kRemoveBell,
@@ -374,7 +453,9 @@ absl::Status Engine::Attach(std::shared_ptr<Agent> agent, int core) {
       static_cast<void>(parts_->Ask(remove));  // answers Ok only
       return runner.status();
     }
-    attached.runner = *std::move(runner);
+    attached.runner = *runner;
+  } else {
+    parts_->host.Add(*attached.agent, words);
   }
   parts_->attached.push_back(std::move(attached));
   return absl::OkStatus();
@@ -389,6 +470,8 @@ void Engine::Detach(const Agent* agent) {
   ControlRequest request{.kind = ControlRequest::Kind::kRemoveBell, .bell = &found->agent->bell()};
   static_cast<void>(parts_->Ask(request));  // Ok, or the loop runs no more
   AgentWords& words = *found->words;
+  if (found->runner != nullptr) parts_->TakeFromThread(*found->agent, found->runner);
+  parts_->host.Remove(*found->agent);
   parts_->attached.erase(found);
   EngineParts::LeaveRow(words);
 }

@@ -1,17 +1,23 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "admission.h"
 #include "agent_runner.h"
 #include "command_loop.h"
 #include "command_queue.h"
+#include "engine_clock.h"
 #include "epoch_starts.h"
 #include "health_watch.h"
+#include "host_poll.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
 #include "pawl/engine.h"
@@ -58,20 +64,35 @@ class EngineParts {
   struct Attached {
     std::shared_ptr<Agent> agent;
     AgentWords* words;
-    std::unique_ptr<AgentRunner> runner;  // nullptr: host-driven
+    AgentRunner* runner;  // nullptr: host-driven
   };
 
   explicit EngineParts(const EngineOptions& engine_options);
 
   // Hands `request` to the loop and waits until it is served. Cold mutex held.
   absl::Status Ask(ControlRequest& request);
+  // Opens a lane; waits for room in the log, at most until `deadline`. Takes the cold mutex.
+  absl::Status OpenLane(ControlRequest& request, std::chrono::steady_clock::time_point deadline);
+  // Waits until the log is durable up to `end`. Host-driven: runs the engine.
+  //   errors    UNAVAILABLE a sync failed; DEADLINE_EXCEEDED
+  absl::Status AwaitDurable(Address end, std::chrono::steady_clock::time_point deadline);
   // Calls `work` on the loop's thread between two turns. Takes the cold mutex.
   absl::Status RunOnLoop(const std::function<void()>& work);
   //   errors    INVALID_ARGUMENT the engine was opened without it
   absl::StatusOr<const StreamStore*> StoreOf(TypeTag aggregate) const;
+  // Gives each of the engine's own agents a thread, or to the host; and so the health watch.
   absl::Status StartThreads();
-  // Runs the agents that have no thread, once each; host-driven also the health watch.
-  int Round() noexcept;
+  absl::Status StartWatch();
+  // Gives an agent a thread: one that is there, or a new one.
+  //   words     where its rounds are counted
+  //   errors    INVALID_ARGUMENT a name too long, a core that another agent did not ask for or
+  //             that is not there; RESOURCE_EXHAUSTED no thread to be had
+  absl::StatusOr<AgentRunner*> RunOnThread(Agent& agent, AgentWords& words,
+                                           const AgentThread& thread, Idle idle);
+  // Returns when the agent runs no more. A thread without agents ends.
+  void TakeFromThread(Agent& agent, AgentRunner* runner) noexcept;
+  // One step of waiting in a cold call.
+  void PauseOrRun();
   // Makes the statistics and those who write them. Before the loop.
   void MakeStats();
   // A free row for an agent attached, with its name. Cold mutex held.
@@ -99,20 +120,19 @@ class EngineParts {
   std::vector<std::unique_ptr<ProducerLane>> lanes;
   std::unique_ptr<DiskAgent> sync_agent;
   std::unique_ptr<DiskAgent> prepare_agent;
+  HostPoll host;  // the host's thread
 
   std::mutex cold;
   // Under the cold mutex.
   bool is_stopped = false;
   absl::Status stop_status;
+  bool has_loop_thread = false;
   std::unique_ptr<AgentRunner> watch_runner;  // ends after the others
-  std::unique_ptr<AgentRunner> loop_runner;
-  std::unique_ptr<AgentRunner> sync_runner;
-  std::unique_ptr<AgentRunner> prepare_runner;
   std::vector<Attached> attached;
-
- private:
-  int RoundOf(Agent& agent, AgentWords& words) noexcept;
-  void LookAfter(std::uint64_t ticked_ns) noexcept;
+  // Where threads with several agents sleep, by name. They stay as long as the engine: a ring of a
+  // bell that was lent to a thread may come late.
+  std::map<std::string, std::unique_ptr<Doorbell>, std::less<>> thread_bells;
+  std::vector<std::unique_ptr<AgentRunner>> runners;
 };
 
 }  // namespace pawl::inline v0

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "pawl/clock.h"
+#include "engine_clock.h"
 #include "pawl/position.h"
 #include "pawl/receipt.h"
 #include "pawl/stats.h"
@@ -12,9 +12,10 @@
 
 namespace pawl::inline v0 {
 
-// What the loop counts and times: work per turn and per run of commands, none per command. It reads
-// the clock twice in a turn that it times, and once more in a round that gives away answers of such
-// a turn and times none itself.
+// What the loop counts and times: work per turn and per run of commands, none per command. It looks
+// at the clock when a turn that it times is decided and when it is published, and in a round that
+// gives away answers of such a turn and times none itself. TurnPace takes these looks for its own
+// where it would have looked, and the other way round: a turn that is timed costs one look more.
 //   threads   loop only
 class LoopMeter {
  public:
@@ -27,8 +28,7 @@ class LoopMeter {
   struct Setup {
     StatsBlock* block;
     bool is_on;
-    EngineClock* engine_clock;
-    Clock* clock;
+    const EngineClock* engine_clock;
     std::span<StreamStore* const> stores;
   };
 
@@ -36,7 +36,7 @@ class LoopMeter {
       : block_(*setup.block),
         is_on_(setup.is_on),
         engine_clock_(*setup.engine_clock),
-        clock_(*setup.clock),
+        clock_(setup.engine_clock->source()),
         stores_(setup.stores) {}
 
   bool is_on() const noexcept { return is_on_; }
@@ -65,7 +65,8 @@ class LoopMeter {
   void BeginRound() noexcept { now_ns_ = 0; }
 
   // A turn of so many commands was decided, which began with the last tick of the engine's clock.
-  void Decided(std::uint32_t commands) noexcept {
+  //   looked_ns   boot time, if somebody looked behind the last command; 0: nobody did
+  void Decided(std::uint32_t commands, std::uint64_t looked_ns) noexcept {
     is_timed_ = false;
     if (!is_on_ || commands == 0) return;
     AddTo(block_.loop.turns, 1);
@@ -75,7 +76,7 @@ class LoopMeter {
     is_timed_ = true;
     untimed_ = 0;
     timed_ns_ = began_ns;
-    now_ns_ = clock_.BootNs();
+    now_ns_ = looked_ns != 0 ? looked_ns : clock_.BootNs();
     Record(Stage::kDecide, began_ns, now_ns_);
   }
   // The frame with the rest of its commits is published.
@@ -103,6 +104,9 @@ class LoopMeter {
       ++words;
     }
   }
+
+  // The newest look at the clock in this round, behind the turn's commands; 0: there was none.
+  std::uint64_t looked_ns() const noexcept { return now_ns_; }
 
   // When the turn began, by the boot clock.
   std::uint64_t began_ns() const noexcept { return engine_clock_.boot_ns(); }

@@ -1,11 +1,19 @@
 #include "pawl/producer.h"
 
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <absl/strings/cord.h>
 
 #include "engine_parts.h"
+#include "pause.h"
+#include "pawl/parking.h"
 #include "producer_lane.h"
 
 namespace pawl::inline v0 {
@@ -13,6 +21,7 @@ namespace pawl::inline v0 {
 namespace {
 
 constexpr char kRefusalUrl[] = "pawl/refusal-code";
+constexpr char kConflictUrl[] = "pawl/conflict";  // a Conflict as it stands in memory
 // Looks at the ring before sleeping: a published answer comes within a few microseconds.
 constexpr int kSpinRounds = 100;
 
@@ -44,9 +53,40 @@ constexpr FaultText TextOf(SendFault fault) noexcept {
     case SendFault::kBadSequence:
       return {absl::StatusCode::kInvalidArgument,
               "a resend needs a session and a sequence that it sent before"};
+    case SendFault::kParcelsFull:
+      return {absl::StatusCode::kResourceExhausted,
+              "parcel_bytes are under way: poll completions, then send again"};
+    case SendFault::kTooLarge:
+      return {absl::StatusCode::kInvalidArgument,
+              "the command is larger than command_bytes_max: raise the limit or send less"};
+    case SendFault::kBadConditions:
+      return {absl::StatusCode::kInvalidArgument,
+              "more than kConditionsMax conditions on other streams, or any with a batch"};
   }
   return {absl::StatusCode::kInternal, "?"};
 }
+
+absl::Status ConflictStatus(const Completion& completion) {
+  const Conflict conflict{.condition = completion.verdict.code(),
+                          .version = completion.receipt.version,
+                          .position = completion.receipt.position};
+  const std::string which = conflict.condition == 0
+                                ? std::string("the command's stream")
+                                : "other stream " + std::to_string(conflict.condition);
+  absl::Status status = absl::AbortedError(
+      "the condition on " + which + " does not hold: it has version " +
+      std::to_string(conflict.version.value()) + ", last changed at position " +
+      std::to_string(conflict.position.value()) + "; nothing was appended: read it, decide anew");
+  std::string bytes(sizeof conflict, '\0');
+  std::memcpy(bytes.data(), &conflict, sizeof conflict);
+  status.SetPayload(kConflictUrl, absl::Cord(std::move(bytes)));
+  return status;
+}
+
+}  // namespace
+
+absl::StatusCode Sent::code() const noexcept { return TextOf(fault_).code; }
+std::string_view Sent::reason() const noexcept { return TextOf(fault_).reason; }
 
 absl::StatusOr<Receipt> ResultOf(const Completion& completion) {
   switch (completion.verdict.kind()) {
@@ -71,19 +111,28 @@ absl::StatusOr<Receipt> ResultOf(const Completion& completion) {
     case VerdictKind::kExpired:
       return absl::AlreadyExistsError(
           "executed before; the receipt left the session's window of resends");
+    case VerdictKind::kConflict: return ConflictStatus(completion);
+    case VerdictKind::kNotSent: {
+      const FaultText text = TextOf(static_cast<SendFault>(completion.verdict.code()));
+      return absl::Status(text.code, text.reason);
+    }
   }
   return absl::InternalError("unknown verdict");
 }
-
-}  // namespace
-
-absl::StatusCode Sent::code() const noexcept { return TextOf(fault_).code; }
-std::string_view Sent::reason() const noexcept { return TextOf(fault_).reason; }
 
 std::uint16_t RefusalCode(const absl::Status& status) {
   const auto payload = status.GetPayload(kRefusalUrl);
   if (!payload) return 0;
   return static_cast<std::uint16_t>(std::stoul(std::string(*payload)));
+}
+
+std::optional<Conflict> ConflictOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kConflictUrl);
+  if (!payload || payload->size() != sizeof(Conflict)) return std::nullopt;
+  Conflict conflict;
+  const std::string bytes(*payload);
+  std::memcpy(&conflict, bytes.data(), sizeof conflict);
+  return conflict;
 }
 
 Producer::Producer(Producer&& other) noexcept : lane_(std::exchange(other.lane_, nullptr)) {}
@@ -112,6 +161,13 @@ StagedCommands Producer::Stage(std::uint32_t wanted, SendFault& fault) noexcept 
   return lane_->Stage(wanted, fault);
 }
 Sent Producer::Send(Sequence resend) noexcept { return lane_->Send(resend); }
+std::byte* Producer::PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept {
+  return lane_->PutParcel(slot, bytes, fault);
+}
+SendFault Producer::PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
+                                  std::span<const std::byte> command) noexcept {
+  return lane_->PutConditions(slot, others, command);
+}
 void Producer::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   lane_->SendStaged(count, sent);
 }
@@ -127,55 +183,111 @@ std::uint32_t Producer::generation() const noexcept { return lane_->generation()
 
 namespace {
 
-// Waits until the ring holds more than `seen` ranges, or `end`. Host-driven: runs the engine.
-void WaitForMore(ProducerLane& lane, std::size_t seen,
-                 std::chrono::steady_clock::time_point end) noexcept {
+// Of the steady clock; a time-out beyond its end is for ever.
+std::int64_t DeadlineAfter(std::int64_t timeout_ns) noexcept {
+  const std::int64_t now_ns = KernelParking::NowNs();
+  return now_ns + std::min(timeout_ns, KernelParking::kNoDeadline - now_ns);
+}
+
+// Waits until is_over() or the deadline. Host-driven: runs the engine.
+//   returns   whether is_over() held
+template <class IsOver>
+bool WaitUntil(ProducerLane& lane, WhenFull how, std::int64_t deadline_ns,
+               IsOver&& is_over) noexcept {
   EngineParts& engine = lane.engine();
-  const auto has_more = [&lane, seen]() noexcept { return lane.answers.size() > seen; };
-  if (engine.options.threads != Threads::kOwn) {
-    while (!has_more() && std::chrono::steady_clock::now() < end) {
-      if (engine.Round() == 0) std::this_thread::yield();
+  const bool is_hosted = engine.options.threads != Threads::kOwn;
+  if (is_hosted || how == WhenFull::kSpin) {
+    while (!is_over()) {
+      if (KernelParking::NowNs() >= deadline_ns) return false;
+      if (!is_hosted) {
+        Pause();
+      } else if (engine.host.Round() == 0) {
+        std::this_thread::yield();
+      }
     }
-    return;
+    return true;
   }
   for (int i = 0; i < kSpinRounds; ++i) {
-    if (has_more()) return;
+    if (is_over()) return true;
     std::this_thread::yield();
   }
-  const auto left = end - std::chrono::steady_clock::now();
-  lane.bell.Wait(has_more, std::max<std::int64_t>(0, std::chrono::nanoseconds(left).count()));
+  return lane.bell.Wait(is_over, std::max<std::int64_t>(0, deadline_ns - KernelParking::NowNs()));
+}
+
+// Waits until what refused a command with `fault` may be over.
+//   returns   whether to try again; false: it does not pass, or not without the caller, or not
+//             before the deadline
+bool WaitForRoom(ProducerLane& lane, SendFault fault, WhenFull how,
+                 std::int64_t deadline_ns) noexcept {
+  if (EndsByPolling(fault) ? lane.HasAnswer() : !PassesByItself(fault)) return false;
+  if (KernelParking::NowNs() >= deadline_ns) return false;
+  if (fault == SendFault::kQueueFull) {
+    // Nobody rings for that, and nobody needs to: each turn of the loop makes room.
+    if (lane.engine().options.threads == Threads::kOwn || lane.engine().host.Round() == 0) {
+      std::this_thread::yield();
+    }
+    return true;
+  }
+  return WaitUntil(lane, how, deadline_ns,
+                   [&lane, fault]() noexcept { return lane.MayBeOver(fault); });
 }
 
 }  // namespace
 
-void Producer::Wait(std::chrono::nanoseconds timeout) noexcept {
-  WaitForMore(*lane_, 0, std::chrono::steady_clock::now() + timeout);
+bool Producer::Outlast(SendFault fault, const SubmitOptions& options,
+                       std::int64_t& deadline_ns) noexcept {
+  const WhenFull how = options.when_full.value_or(lane_->when_full());
+  if (how == WhenFull::kFail) return false;
+  if (deadline_ns == kNotSet) deadline_ns = DeadlineAfter(lane_->full_timeout_ns());
+  return WaitForRoom(*lane_, fault, how, deadline_ns);
 }
 
-absl::StatusOr<Receipt> Producer::ExecuteSlot(const CommandSlot& slot, Sequence resend,
-                                              std::chrono::nanoseconds timeout) {
-  const auto end = std::chrono::steady_clock::now() + timeout;
-  Sent sent = lane_->SendCopy(slot, resend);
+void Producer::Wait(std::chrono::nanoseconds timeout) noexcept {
+  WaitUntil(*lane_, WhenFull::kPark, DeadlineAfter(timeout.count()),
+            [this]() noexcept { return lane_->HasNews(); });
+  lane_->ForgetRefusalThatIsOver();
+}
+
+absl::StatusOr<int> Producer::EventFd() {
+  if (lane_->bell.event_fd() >= 0) return lane_->bell.event_fd();
+  const int event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event_fd < 0) {
+    return absl::ResourceExhaustedError("eventfd: " + std::string(std::strerror(errno)) +
+                                        " (errno " + std::to_string(errno) +
+                                        "): raise the limit of open files");
+  }
+  lane_->bell.SetEventFd(event_fd);
+  return event_fd;
+}
+
+bool Producer::ArmEventFd() noexcept {
+  PAWL_CHECK(lane_->bell.event_fd() >= 0);  // EventFd() comes first
+  if (lane_->bell.Watch([this]() noexcept { return lane_->HasNews(); })) return true;
+  lane_->ForgetRefusalThatIsOver();
+  return false;
+}
+
+absl::StatusOr<Receipt> Producer::ExecuteBy(const SendAgain& send,
+                                            std::chrono::nanoseconds timeout) {
+  const std::int64_t deadline_ns = DeadlineAfter(timeout.count());
+  Sent sent = send();
   while (!sent) {
-    const bool may_pass = sent.code() == absl::StatusCode::kResourceExhausted;
-    // With every answer of a full window in the ring only the caller's Poll() makes room.
-    const bool is_stuck = sent.fault() == SendFault::kWindowFull && lane_->IsAllAnswered();
-    if (!may_pass || is_stuck || std::chrono::steady_clock::now() >= end) {
+    if (!WaitForRoom(*lane_, sent.fault(), WhenFull::kPark, deadline_ns)) {
       return StatusOf(sent.fault());
     }
-    const auto slice = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
-    WaitForMore(*lane_, lane_->answers.size(), std::min(end, slice));
-    sent = lane_->SendCopy(slot, resend);
+    sent = send();
   }
   Completion completion;
   for (;;) {
     const std::size_t seen = lane_->answers.size();
     if (lane_->TakeOutOfTurn(sent.sequence(), completion)) return ResultOf(completion);
-    if (std::chrono::steady_clock::now() >= end) {
+    const bool has_more = WaitUntil(*lane_, WhenFull::kPark, deadline_ns, [this, seen]() noexcept {
+      return lane_->answers.size() > seen;
+    });
+    if (!has_more) {
       return absl::DeadlineExceededError(
           "no answer in time: the outcome is open; resend the sequence, or poll for it");
     }
-    WaitForMore(*lane_, seen, end);
   }
 }
 

@@ -1,6 +1,9 @@
 #include "producer_lane.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstring>
 
 #include "pawl/parking.h"
 
@@ -19,7 +22,12 @@ ProducerLane::ProducerLane(const Setup& setup)
       stores_(setup.stores),
       index_(setup.index),
       window_(setup.window),
-      token_(setup.queue->NewToken()) {}
+      command_bytes_max_(setup.command_bytes_max),
+      parcels_(setup.parcel_bytes) {}
+
+ProducerLane::~ProducerLane() {
+  if (bell.event_fd() >= 0) ::close(bell.event_fd());
+}
 
 void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
                             Sequence last) noexcept {
@@ -31,6 +39,8 @@ void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
   read_ = {};
   taken_ahead_ = 0;
   held_ = 0;
+  parcels_.Clear();
+  refused_ = SendFault::kNone;
   session_ = session;
   generation_ = generation;
   last_sequence_ = last;
@@ -40,13 +50,21 @@ std::uint16_t ProducerLane::StoreIndex(TypeTag aggregate) const noexcept {
   for (std::size_t i = 0; i < stores_.size(); ++i) {
     if (stores_[i]->traits().tag == aggregate) return static_cast<std::uint16_t>(i);
   }
-  return 0xFFFF;
+  return kNoStore;
 }
 
 SendFault ProducerLane::Admit() noexcept {
   // The engine's reason first: under it a full window may hold commands that no poll gives back.
   const SendFault fault = admission_->Current();
-  return fault == SendFault::kNone && in_flight() >= window_ ? SendFault::kWindowFull : fault;
+  if (fault != SendFault::kNone) return Refuse(fault);
+  return in_flight() >= window_ ? Refuse(SendFault::kWindowFull) : fault;
+}
+
+bool ProducerLane::MayBeOver(SendFault fault) noexcept {
+  if (EndsByPolling(fault) && HasAnswer()) return true;
+  const SendFault now = admission_->Current();
+  if (now == SendFault::kUnavailable) return true;
+  return !EndsByPolling(fault) && now == SendFault::kNone;
 }
 
 void ProducerLane::BeginSending() noexcept {
@@ -74,26 +92,27 @@ SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
   const SendFault fault = TryEnqueue(count);
   if (fault != SendFault::kNone) [[unlikely]] {
     if (is_timed) wait.TakeBack();
-    CountRefusal(fault);
-    return fault;
+    return Refuse(fault);
   }
+  refused_ = fault;
   sent_ += count;
+  parcels_.SetSent();
   AddTo(words_->sent, count);
   loop_bell_->Ring();
   return fault;
 }
 
-void ProducerLane::CountRefusal(SendFault fault) noexcept {
+SendFault ProducerLane::CountRefusal(SendFault fault) noexcept {
   const std::size_t row = static_cast<std::size_t>(fault) - 1;
   if (row < words_->refusals.size()) AddTo(words_->refusals[row], 1);
+  return fault;
 }
 
 StagedCommands ProducerLane::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
   fault = Admit();
-  if (fault != SendFault::kNone) [[unlikely]] {
-    CountRefusal(fault);
+  if (fault != SendFault::kNone) [[unlikely]]
     return {};
-  }
+  parcels_.TakeBack();
   const std::uint32_t room = std::min(window_ - in_flight(), kStagedMax);
   return {commands.From(sent_, std::min(wanted, room)), last_sequence_.Next()};
 }
@@ -103,8 +122,7 @@ Sent ProducerLane::Send(Sequence resend) noexcept {
   const bool is_resend = resend != Sequence();
   if (is_resend) {
     if (session_ == 0 || resend > last_sequence_) {
-      CountRefusal(SendFault::kBadSequence);
-      return Sent(SendFault::kBadSequence);
+      return Sent(CountRefusal(SendFault::kBadSequence));
     }
     slot.sequence = resend;
   }
@@ -114,13 +132,52 @@ Sent ProducerLane::Send(Sequence resend) noexcept {
   return Sent(sequence);
 }
 
-Sent ProducerLane::SendCopy(const CommandSlot& slot, Sequence resend) noexcept {
+// Staged slots lie side by side.
+std::uint64_t ProducerLane::CursorOf(const CommandSlot& staged) noexcept {
+  return sent_ + static_cast<std::uint64_t>(&staged - &commands.At(sent_));
+}
+
+std::byte* ProducerLane::PutParcel(CommandSlot& slot, std::size_t bytes,
+                                   SendFault& fault) noexcept {
+  if (bytes > command_bytes_max_) {
+    fault = CountRefusal(SendFault::kTooLarge);
+    return nullptr;
+  }
+  return NewParcel(slot, bytes, fault);
+}
+
+std::byte* ProducerLane::NewParcel(CommandSlot& slot, std::size_t bytes,
+                                   SendFault& fault) noexcept {
+  std::byte* const parcel = parcels_.Reserve(CursorOf(slot), polled_, bytes);
+  if (parcel == nullptr) {
+    fault = CountRefusal(SendFault::kParcelsFull);
+    return nullptr;
+  }
+  slot.SetParcel(parcel);
+  return parcel;
+}
+
+SendFault ProducerLane::PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
+                                      std::span<const std::byte> command) noexcept {
+  if (others.size() > kConditionsMax) return CountRefusal(SendFault::kBadConditions);
+  if (command.size() > command_bytes_max_) return CountRefusal(SendFault::kTooLarge);
   SendFault fault = SendFault::kNone;
-  const StagedCommands staged = Stage(1, fault);
-  if (fault != SendFault::kNone) return Sent(fault);
-  staged.slots.front() = slot;
-  staged.slots.front().sequence = staged.first;
-  return Send(resend);
+  std::byte* at = NewParcel(slot, ConditionsParcel::Bytes(others.size(), command.size()), fault);
+  if (at == nullptr) return fault;
+  slot.type |= CommandSlot::kHasConditions;
+  const ConditionsParcel parcel{.conditions = static_cast<std::uint32_t>(others.size()),
+                                .command_bytes = static_cast<std::uint32_t>(command.size())};
+  std::memcpy(at, &parcel, sizeof parcel);
+  at += sizeof parcel;
+  for (const StreamCondition& each : others) {
+    const std::uint16_t store = StoreIndex(each.aggregate);
+    if (store == kNoStore || each.key.is_zero()) return SendFault::kNotInEngine;
+    const ConditionsParcel::OnStream on{each.key, each.condition, store};
+    std::memcpy(at, &on, sizeof on);
+    at += sizeof on;
+  }
+  std::memcpy(at, command.data(), command.size());
+  return SendFault::kNone;
 }
 
 void ProducerLane::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
@@ -194,14 +251,6 @@ bool ProducerLane::TakeOutOfTurn(Sequence sequence, Completion& into) noexcept {
     }
     before += range->count;
   }
-}
-
-bool ProducerLane::IsAllAnswered() noexcept {
-  std::uint64_t answered = held_;
-  for (std::size_t ahead = 0; const AnswerRange* range = answers.Peek(ahead); ++ahead) {
-    answered += range->count;
-  }
-  return answered == in_flight();
 }
 
 }  // namespace pawl::inline v0

@@ -8,6 +8,7 @@
 #include "admission.h"
 #include "command_queue.h"
 #include "completion_ring.h"
+#include "parcel_ring.h"
 #include "pawl/cache_line.h"
 #include "pawl/clock.h"
 #include "pawl/command_slot.h"
@@ -24,6 +25,18 @@ namespace pawl::inline v0 {
 
 class EngineParts;
 
+// Whether another command may be sent without the producer's doing: the loop or the disk makes the
+// room.
+constexpr bool PassesByItself(SendFault fault) noexcept {
+  return fault == SendFault::kQueueFull || fault == SendFault::kUndurable ||
+         fault == SendFault::kDiskLow;
+}
+
+// Whether the producer's own polls make the room: credits, and the parcels that go with them.
+constexpr bool EndsByPolling(SendFault fault) noexcept {
+  return fault == SendFault::kWindowFull || fault == SendFault::kParcelsFull;
+}
+
 // What a producer and the loop share: the way in (a ring of commands, whose tickets go through the
 // queue), the way back (a ring of answer ranges, and for each level a ring of receipts).
 // Owned by the engine; lives until the engine ends or the lane is reused.
@@ -34,6 +47,7 @@ class ProducerLane {
  public:
   // Commands that enter the queue together: as many as a turn of the loop takes.
   static constexpr std::uint32_t kStagedMax = 256;
+  static constexpr std::uint16_t kNoStore = 0xFFFF;
 
   struct Setup {
     EngineParts* engine;
@@ -45,9 +59,14 @@ class ProducerLane {
     std::span<StreamStore* const> stores;
     std::uint16_t index;
     std::uint32_t window;  // a power of two
+    std::uint32_t command_bytes_max;
+    std::uint32_t parcel_bytes;  // a power of two
   };
 
   explicit ProducerLane(const Setup& setup);
+  ProducerLane(const ProducerLane&) = delete;
+  ProducerLane& operator=(const ProducerLane&) = delete;
+  ~ProducerLane();
 
   // --- producer's thread ---
 
@@ -57,9 +76,13 @@ class ProducerLane {
   StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
   // Sends the first staged command, or the same one under a sequence that was sent before.
   Sent Send(Sequence resend) noexcept;
+  // Room outside of its slot for a staged command; nullptr: none, and why. Goes with the slot.
+  std::byte* PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
+  // Makes a staged command a parcel with conditions on other streams.
+  SendFault PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
+                          std::span<const std::byte> command) noexcept;
   // Sends the first `count` staged commands.
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
-  Sent SendCopy(const CommandSlot& slot, Sequence resend) noexcept;
   // Takes up to `answers_max` of the oldest answers that share a range; empty: there are none, or
   // the range before is still held: its commands leave the window with ReturnCredits(), until when
   // its receipts stay where they are.
@@ -67,14 +90,28 @@ class ProducerLane {
   void ReturnCredits() noexcept;
   // Takes the answer to `sequence` out of turn; false: it is not there yet.
   bool TakeOutOfTurn(Sequence sequence, Completion& into) noexcept;
-  // Whether every command under way is answered: only polls make room in the window.
-  bool IsAllAnswered() noexcept;
+  // Whether there is an answer to take, or one taken whose credit is still out: only the caller
+  // makes room in a full window then.
+  bool HasAnswer() noexcept { return held_ != 0 || answers.Peek(0) != nullptr; }
+  // Whether what refused a command with `fault` may be over, or only the caller can end it. What it
+  // reads is rung for: by answers, by CommandLoop::SetAdmission(), by Engine::Stop().
+  bool MayBeOver(SendFault fault) noexcept;
+  // Whether what refused the last command is over, and it was not the window.
+  bool IsRefusalOver() noexcept { return PassesByItself(refused_) && MayBeOver(refused_); }
+  // Whether who sleeps until Poll() or Submit() may get on need not: see Producer::Wait().
+  bool HasNews() noexcept { return answers.Peek(0) != nullptr || IsRefusalOver(); }
+  // The caller was told: it is not woken for that again.
+  void ForgetRefusalThatIsOver() noexcept {
+    if (IsRefusalOver()) refused_ = SendFault::kNone;
+  }
 
   std::uint32_t in_flight() const noexcept { return static_cast<std::uint32_t>(sent_ - polled_); }
   std::uint32_t window() const noexcept { return window_; }
   Sequence last_sequence() const noexcept { return last_sequence_; }
   std::uint32_t session() const noexcept { return session_; }
   std::uint32_t generation() const noexcept { return generation_; }
+  WhenFull when_full() const noexcept { return when_full_; }
+  std::int64_t full_timeout_ns() const noexcept { return full_timeout_ns_; }
   std::uint16_t index() const noexcept { return index_; }
   std::uint64_t sent() const noexcept { return sent_; }
   EngineParts& engine() const noexcept { return *engine_; }
@@ -82,6 +119,18 @@ class ProducerLane {
   // --- the engine, before the lane is handed out or after it came back ---
 
   void BeginUse(std::uint32_t session, std::uint32_t generation, Sequence last) noexcept;
+  // Before its first use: makes the lane's token of the queue, which takes turns between all that
+  // were ever made, so that lanes never used must have none.
+  //   returns   false: no memory
+  bool PrepareToSend() noexcept {
+    if (token_ == nullptr) token_ = queue_->NewToken();
+    return token_ != nullptr;
+  }
+  // What the owner chose.
+  void SetWhenFull(WhenFull when_full, std::int64_t timeout_ns) noexcept {
+    when_full_ = when_full;
+    full_timeout_ns_ = timeout_ns;
+  }
 
   // True while a Send or SendStaged is under way. Read by Engine::Stop() behind a heavy barrier.
   bool is_sending() const noexcept {
@@ -119,6 +168,10 @@ class ProducerLane {
 
  private:
   SendFault Admit() noexcept;
+  SendFault Refuse(SendFault fault) noexcept {
+    refused_ = fault;
+    return CountRefusal(fault);
+  }
   void BeginSending() noexcept;
   void EndSending() noexcept {
     // Release: the enqueue before. Pairs with the acquire in is_sending().
@@ -126,8 +179,10 @@ class ProducerLane {
   }
   SendFault Enqueue(std::uint32_t count) noexcept;
   SendFault TryEnqueue(std::uint32_t count) noexcept;
-  // Counts an attempt that was refused.
-  [[gnu::noinline]] void CountRefusal(SendFault fault) noexcept;
+  // Counts an attempt that was refused. Returns why.
+  [[gnu::noinline]] SendFault CountRefusal(SendFault fault) noexcept;
+  std::uint64_t CursorOf(const CommandSlot& staged) noexcept;
+  std::byte* NewParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
   PackedReceipt& ReceiptAt(Ack level, std::uint64_t ahead) noexcept {
     return receipts[LevelIndex(level)].At(read_[LevelIndex(level)] + ahead);
   }
@@ -144,9 +199,12 @@ class ProducerLane {
   const std::span<StreamStore* const> stores_;
   const std::uint16_t index_;
   const std::uint32_t window_;
-  const CommandQueue::TokenPointer token_;
+  const std::uint32_t command_bytes_max_;
+  CommandQueue::TokenPointer token_;
   std::uint32_t session_ = 0;
   std::uint32_t generation_ = 0;
+  std::int64_t full_timeout_ns_ = 0;
+  WhenFull when_full_ = WhenFull::kFail;
 
   // Producer's thread.
   alignas(kCacheLineBytes) std::uint64_t sent_ = 0;
@@ -155,6 +213,8 @@ class ProducerLane {
   std::uint32_t taken_ahead_ = 0;  // answers taken out of turn that stand behind others not taken
   std::uint32_t held_ = 0;         // answers of the range taken whose receipts may still be read
   Sequence last_sequence_;
+  ParcelRing parcels_;
+  SendFault refused_ = SendFault::kNone;  // why the last command was not sent
   // Writer: producer's thread. Reader: Engine::Stop(). Guards the end of enqueueing.
   std::atomic<bool> is_sending_{false};
 };

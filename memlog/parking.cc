@@ -50,6 +50,23 @@ void KernelParking::Wake(std::atomic<std::uint32_t>& word, int sleepers) noexcep
   static_cast<void>(rc);
 }
 
+void KernelParking::Signal(int event_fd) noexcept {
+  constexpr std::uint64_t kOnce = 1;
+  ssize_t written = -1;
+  do written = ::write(event_fd, &kOnce, sizeof kOnce);
+  while (written < 0 && errno == EINTR);
+  // EAGAIN: at its largest count, hence readable. Anything else would lose a wake-up in silence.
+  PAWL_CHECK(written == sizeof kOnce || errno == EAGAIN);
+}
+
+void KernelParking::Drain(int event_fd) noexcept {
+  std::uint64_t count = 0;
+  ssize_t got = -1;
+  do got = ::read(event_fd, &count, sizeof count);
+  while (got < 0 && errno == EINTR);
+  PAWL_CHECK(got == sizeof count || errno == EAGAIN);  // EAGAIN: it was not readable
+}
+
 std::int64_t KernelParking::NowNs() noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);

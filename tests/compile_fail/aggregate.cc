@@ -20,12 +20,8 @@ struct Unlisted {
   std::int64_t value;
 };
 
-#if defined(PAWL_CASE_COMMAND_64_BYTES)
-struct Note {
-  std::array<std::int64_t, 8> values;
-};
-#elif defined(PAWL_CASE_COMMAND_65_BYTES)
-struct Note {
+#if defined(PAWL_CASE_COMMAND_65_BYTES)
+struct Note {  // does not fit a slot
   std::array<std::int8_t, 65> values;
 };
 #elif defined(PAWL_CASE_COMMAND_NOT_TRIVIALLY_COPYABLE)

@@ -1,19 +1,24 @@
 // P15: no allocation on the hot path after start: producer, loop and sync thread, over 10⁷
 // commands.
 
+#include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "allocation_counter.h"
 #include "bank_fixture.h"
+#include "coroutine.h"
 #include "mixed_traffic.h"
+#include "pawl/awaiting.h"
 
 namespace pawl {
 namespace {
@@ -89,6 +94,54 @@ TEST_F(AllocationsTest, ProducerLoopAndSyncThreadAllocateNothing) {
     EXPECT_EQ(AllocationsOf(CountedThread::kSync), 0U);
   }
   EXPECT_GT(engine_->log().published().value(), options.segment_bytes * 4) << "no segment changed";
+}
+
+Coroutine SendUntil(AwaitingProducer& teller, std::uint64_t key, std::uint64_t wanted,
+                    std::uint64_t& done) {
+  while (done < wanted) {
+    const SubmitOptions options{.ack = done % 50 == 0 ? Ack::kDurable : Ack::kPublished};
+    const Completion c = co_await teller.Call<Account>(Key(key), Deposit{1}, options);
+    if (c.verdict.is_accepted()) ++done;
+  }
+}
+
+// Frames are the coroutines' own, made before; awaiting, waiting for room and sleeping add nothing.
+TEST_F(AllocationsTest, AwaitingAllocatesNothing) {
+  if (!CanCountAllocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
+  constexpr std::uint64_t kWarmUp = 20'000;
+  constexpr std::uint64_t kCommands = 500'000;
+  EngineOptions options = directory_.Options();
+  options.session_window = 64;
+  Open(options);
+  std::thread([this] {
+    RegisterProducerThread();
+    AwaitingProducer teller(NewProducer("teller"));
+    pollfd answers{.fd = teller.EventFd().value(), .events = POLLIN, .revents = 0};
+    std::uint64_t done = 0;
+    const auto run_until = [&](std::uint64_t wanted) {
+      std::uint64_t sleeps = 0;
+      while (done < wanted) {
+        if (teller.Run() != 0) continue;
+        if (++sleeps % 2 == 0) {
+          teller.Wait(std::chrono::milliseconds(100));
+        } else if (teller.ArmEventFd()) {
+          ::poll(&answers, 1, 100);
+        }
+      }
+    };
+    std::vector<Coroutine> all;
+    for (std::uint64_t key = 1; key <= 100; ++key) {
+      all.push_back(SendUntil(teller, key, kCommands + 1'000, done));
+    }
+    EXPECT_GT(teller.waiting(), 0U);
+    run_until(kWarmUp);
+    StartCounting();
+    run_until(kCommands);
+    StopCounting();
+    run_until(kCommands + 1'000);
+  }).join();
+  EXPECT_EQ(AllocationsOf(CountedThread::kProducer), 0U);
+  EXPECT_EQ(AllocationsOf(CountedThread::kLoop), 0U);
 }
 
 }  // namespace

@@ -40,6 +40,8 @@ int main(int argc, char** argv) {
   auto view = pawl::Project<Total>(**engine);
   auto producer = (*engine)->NewProducer({.session = "teller"});
   if (!view.ok() || !producer.ok()) return 1;
+  // Never armed: the loop must not write to it.
+  if (!producer->EventFd().ok()) return 1;
 
   pawl::MixedTraffic traffic(*producer);
   const auto wait = [&producer] { producer->Wait(std::chrono::milliseconds(10)); };

@@ -96,7 +96,7 @@ TEST_P(HostDrivenTest, NothingHappensWithoutPoll) {
   EXPECT_GT(engine->log().published(), published);
 }
 
-TEST_P(HostDrivenTest, ABudgetOfZeroStillDoesOneBoundedRound) {
+TEST_P(HostDrivenTest, ABudgetOfZeroStillDoesOneBoundedStep) {
   const TestDirectory directory;
   EngineOptions options = directory.Options(GetParam());
   options.session_window = 4096;
@@ -111,7 +111,7 @@ TEST_P(HostDrivenTest, ABudgetOfZeroStillDoesOneBoundedRound) {
     ASSERT_LT(++rounds, 10'000);
     engine->Poll(std::chrono::nanoseconds(0));
     const std::size_t got = producer.Poll([](const Completion&) noexcept {});
-    EXPECT_LE(got, 256U) << "one round takes at most one turn's commands";
+    EXPECT_LE(got, 256U) << "one step takes at most one turn's commands";
     answered += got;
   }
   EXPECT_GE(rounds, 16);

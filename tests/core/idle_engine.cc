@@ -1,5 +1,6 @@
-// An engine with a view and nothing to do, for idle_test.cc: works once, goes idle, says BEGIN,
-// rests for three seconds, says END and how much processor time the rest took.
+// An engine with three views, two of them on one thread, and nothing to do, for idle_test.cc: works
+// once, goes idle, says BEGIN, rests for three seconds, says END and how much processor time the
+// rest took.
 
 #include <poll.h>
 #include <sys/resource.h>
@@ -41,13 +42,17 @@ int main() {
   auto engine = pawl::Engine::Open(directory.Options(), pawl::Aggregates<pawl::Account>{});
   if (!engine.ok()) return 1;
   auto view = pawl::Project<Total>(**engine);
+  auto first = pawl::Project<Total>(**engine, {.thread = "readers"});
+  auto second = pawl::Project<Total>(**engine, {.thread = "readers"});
   auto producer = (*engine)->NewProducer();
-  if (!view.ok() || !producer.ok()) return 1;
+  if (!view.ok() || !first.ok() || !second.ok() || !producer.ok()) return 1;
   const auto receipt = producer->Execute<pawl::Account>(pawl::Key(1), pawl::Deposit{1});
   if (!receipt.ok()) return 1;
-  const auto seen = view->Read(pawl::AtLeast(*receipt, std::chrono::seconds(60)),
-                               [](const Total& total) noexcept { return total.cents; });
-  if (!seen.ok() || *seen != 1) return 1;
+  for (const auto* each : {&*view, &*first, &*second}) {
+    const auto seen = each->Read(pawl::AtLeast(*receipt, std::chrono::seconds(60)),
+                                 [](const Total& total) noexcept { return total.cents; });
+    if (!seen.ok() || *seen != 1) return 1;
+  }
 
   // The last sync is written down as evidence, the next segment made ready: then it is idle.
   ::poll(nullptr, 0, 2000);

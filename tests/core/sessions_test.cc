@@ -30,6 +30,16 @@ TEST_F(SessionsTest, OpeningASessionAgainBumpsItsGeneration) {
   EXPECT_EQ(NewProducer("teller").generation(), 6U);
 }
 
+// Found by `tools/campaign commands`: a power cut took the record of a session's newest generation,
+// and the next producer to open it was given the same one.
+TEST_F(SessionsTest, AGenerationIsDurableBeforeAnybodyIsToldOfIt) {
+  Open(Threads::kHostAll);
+  for (int opening = 0; opening < 3; ++opening) {
+    Producer teller = NewProducer("teller");
+    EXPECT_EQ(engine_->log().durable(), engine_->log().published());
+  }
+}
+
 TEST_F(SessionsTest, AResendGivesTheFirstReceiptAndIsNotExecuted) {
   Open();
   Producer teller = NewProducer("teller");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/syscall.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -35,6 +37,14 @@ inline std::uint64_t FaultsOf(int thread) {
   fields >> minor >> skipped >> major;
   if (!fields) std::abort();
   return minor + major;
+}
+
+// Whether a thread of this process sleeps in that system call (SYS_futex, …) now.
+inline bool IsInSystemCall(int thread, long call) {
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/syscall");
+  std::string number;  // or "running"
+  file >> number;
+  return number == std::to_string(call);
 }
 
 }  // namespace pawl

@@ -18,6 +18,7 @@ if(WAY STREQUAL "subproject")
   run("${CMAKE_COMMAND}" -S "${STRANGER}" -B "${WORK}/stranger" ${options} "-DPAWL_SOURCE=${SOURCE}")
   run("${CMAKE_COMMAND}" --build "${WORK}/stranger")
   run("${WORK}/stranger/stranger")
+  run("${WORK}/stranger/stranger_test")
   if(EXISTS "${WORK}/stranger/pawl/examples" OR EXISTS "${WORK}/stranger/pawl/tests")
     message(FATAL_ERROR "as a subproject Pawl builds its examples or tests")
   endif()
@@ -49,6 +50,16 @@ endforeach()
 run("${CMAKE_COMMAND}" -S "${STRANGER}" -B "${WORK}/stranger" ${options} "-DCMAKE_PREFIX_PATH=${WORK}/moved-to")
 run("${CMAKE_COMMAND}" --build "${WORK}/stranger")
 run("${WORK}/stranger/stranger")
+
+# An application of its own with its tests, by the test kit's component.
+file(COPY "${SOURCE}/examples/library" DESTINATION "${WORK}")
+run("${CMAKE_COMMAND}" -S "${WORK}/library" -B "${WORK}/library/build" ${options}
+  "-DCMAKE_PREFIX_PATH=${WORK}/moved-to")
+run("${CMAKE_COMMAND}" --build "${WORK}/library/build")
+run("${CMAKE_CTEST_COMMAND}" --test-dir "${WORK}/library/build" --output-on-failure --no-tests=error)
+foreach(time IN ITEMS first second)
+  run("${WORK}/library/build/library" "${WORK}/library/log")
+endforeach()
 
 # The same program by pkg-config, as a Makefile would.
 find_program(PKG_CONFIG pkg-config REQUIRED)

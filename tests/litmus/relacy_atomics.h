@@ -28,7 +28,7 @@
 
 namespace pawl::litmus {
 
-enum class Access { kLoad, kStore, kAdd, kSub, kOr, kExchange };
+enum class Access { kLoad, kStore, kAdd, kSub, kOr, kAnd, kExchange };
 
 inline constexpr unsigned kAnyThread = ~0U;
 
@@ -92,6 +92,9 @@ class RelacyAtomic {
   }
   T fetch_or(T value, std::memory_order order, Here here = Here::current()) {
     return word_.fetch_or(value, Order(Access::kOr, order), Place(here));
+  }
+  T fetch_and(T value, std::memory_order order, Here here = Here::current()) {
+    return word_.fetch_and(value, Order(Access::kAnd, order), Place(here));
   }
 
  private:

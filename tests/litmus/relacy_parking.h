@@ -19,7 +19,8 @@ enum class Barriers { kBoth, kOnlyHeavy, kOnlyLight, kNoMembarrier };
 // HeavyBarrier() all of them, acq_rel. So for each heavy and each light one of them comes first in
 // the word's modification order and the other acquires it: what parking.h promises, and no order
 // between two light ones. The futex is a lock under which the sleeper compares and goes to sleep,
-// and which the waker takes before it wakes: the kernel's hash bucket.
+// and which the waker takes before it wakes: the kernel's hash bucket. An eventfd is a flag under a
+// lock of its own, on which one thread sleeps in poll(2).
 template <class Mutation, Barriers kBarriers, int kThreads>
 struct RelacyParking : RelacyAtomics<Mutation> {
   using Word = RelacyAtomic<std::uint32_t, Mutation>;
@@ -33,11 +34,13 @@ struct RelacyParking : RelacyAtomics<Mutation> {
       for (rl::atomic<int>& barrier : barriers_) barrier.store(0, rl::mo_relaxed, $);
       // Without spurious wake-ups: they would save a sleeper that nobody wakes.
       sleepers_.init(false, $);
+      pollers_.init(false, $);
       current_ = this;
     }
     ~Kernel() {
       current_ = nullptr;
       sleepers_.deinit($);
+      pollers_.deinit($);
     }
     Kernel(const Kernel&) = delete;
     Kernel& operator=(const Kernel&) = delete;
@@ -47,6 +50,9 @@ struct RelacyParking : RelacyAtomics<Mutation> {
     rl::mutex bucket_;
     rl::condvar<Kernel> sleepers_;
     std::array<rl::atomic<int>, std::size_t{kThreads}> barriers_;
+    rl::mutex event_lock_;
+    rl::condvar<Kernel> pollers_;
+    bool is_readable_ = false;  // under event_lock_
   };
 
   static bool Register() { return kBarriers != Barriers::kNoMembarrier; }
@@ -78,6 +84,26 @@ struct RelacyParking : RelacyAtomics<Mutation> {
       current_->sleepers_.notify_all($);
     }
     current_->bucket_.unlock($);
+  }
+
+  static void Signal(int) {
+    current_->event_lock_.lock($);
+    current_->is_readable_ = true;
+    current_->pollers_.notify_one($);
+    current_->event_lock_.unlock($);
+  }
+
+  static void Drain(int) {
+    current_->event_lock_.lock($);
+    current_->is_readable_ = false;
+    current_->event_lock_.unlock($);
+  }
+
+  // The caller's poll(2) of the eventfd.
+  static void WaitReadable() {
+    current_->event_lock_.lock($);
+    while (!current_->is_readable_) current_->pollers_.wait(current_->event_lock_, false, $);
+    current_->event_lock_.unlock($);
   }
 
   static std::int64_t NowNs() { return 0; }

@@ -38,6 +38,10 @@ class CountedWord : public std::atomic<T> {
     changes_.fetch_add(1, std::memory_order_relaxed);
     return std::atomic<T>::fetch_or(value, order);
   }
+  T fetch_and(T value, std::memory_order order) noexcept {
+    changes_.fetch_add(1, std::memory_order_relaxed);
+    return std::atomic<T>::fetch_and(value, order);
+  }
 
   static inline std::atomic<int> changes_{0};
 };
@@ -52,7 +56,8 @@ class Counted : public Parking {
   using Atomic = CountedWord<T>;
 
   static void Reset() noexcept {
-    for (std::atomic<int>* counter : {&heavy_barriers_, &waits_, &wakes_, &Word::changes_}) {
+    for (std::atomic<int>* counter :
+         {&heavy_barriers_, &waits_, &wakes_, &signals_, &Word::changes_}) {
       counter->store(0, std::memory_order_relaxed);
     }
   }
@@ -68,11 +73,18 @@ class Counted : public Parking {
     wakes_.fetch_add(1, std::memory_order_relaxed);
     Parking::Wake(word, sleepers);
   }
+  static void Signal(int event_fd) noexcept {
+    signals_.fetch_add(1, std::memory_order_relaxed);
+    Parking::Signal(event_fd);
+  }
 
   [[nodiscard]] static int heavy_barriers() noexcept { return Read(heavy_barriers_); }
   [[nodiscard]] static int waits() noexcept { return Read(waits_); }
   [[nodiscard]] static int wakes() noexcept { return Read(wakes_); }
-  [[nodiscard]] static int system_calls() noexcept { return heavy_barriers() + waits() + wakes(); }
+  [[nodiscard]] static int signals() noexcept { return Read(signals_); }
+  [[nodiscard]] static int system_calls() noexcept {
+    return heavy_barriers() + waits() + wakes() + signals();
+  }
   [[nodiscard]] static int changes() noexcept { return Read(Word::changes_); }
 
  private:
@@ -83,6 +95,7 @@ class Counted : public Parking {
   static inline std::atomic<int> heavy_barriers_{0};
   static inline std::atomic<int> waits_{0};
   static inline std::atomic<int> wakes_{0};
+  static inline std::atomic<int> signals_{0};
 };
 
 using CountedParking = Counted<KernelParking>;

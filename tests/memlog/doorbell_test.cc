@@ -1,5 +1,7 @@
 #include "pawl/doorbell.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,6 +107,127 @@ TYPED_TEST(DoorbellTest, WorkIsVisibleAfterWait) {
   EXPECT_TRUE(bell.Wait([&]() noexcept { return is_ready.load(std::memory_order_acquire); }));
   EXPECT_EQ(work.size(), 1000U);
   ringer.join();
+}
+
+// A descriptor that a bell signals, and the caller's poll(2) of it.
+class EventFd {
+ public:
+  EventFd() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  EventFd(const EventFd&) = delete;
+  EventFd& operator=(const EventFd&) = delete;
+  ~EventFd() { ::close(fd_); }
+
+  int fd() const { return fd_; }
+  // Sleeps until it is readable; a minute is for ever.
+  bool WaitReadable(int timeout_ms = 60'000) const {
+    pollfd one{.fd = fd_, .events = POLLIN, .revents = 0};
+    return ::poll(&one, 1, timeout_ms) == 1;
+  }
+  bool IsReadable() const { return WaitReadable(0); }
+
+ private:
+  const int fd_;
+};
+
+using OrderedWays = ::testing::Types<KernelParking, WithoutMembarrier>;
+template <class Parking>
+class DoorbellWatchTest : public DoorbellTest<Parking> {};
+TYPED_TEST_SUITE(DoorbellWatchTest, OrderedWays);
+
+TYPED_TEST(DoorbellWatchTest, OnlyTheRingAfterAWatchMakesTheDescriptorReadable) {
+  const EventFd event;
+  typename TestFixture::Bell bell;
+  const auto no_work = []() noexcept { return false; };
+  bell.SetEventFd(event.fd());
+  bell.Ring();
+  EXPECT_FALSE(event.IsReadable()) << "nobody watched";
+  ASSERT_TRUE(bell.Watch(no_work));
+  EXPECT_FALSE(event.IsReadable());
+  bell.Ring();
+  EXPECT_TRUE(event.IsReadable());
+  ASSERT_TRUE(bell.Watch(no_work)) << "again, after what was left from before";
+  EXPECT_FALSE(event.IsReadable());
+  EXPECT_FALSE(bell.Watch([]() noexcept { return true; }));
+}
+
+TYPED_TEST(DoorbellWatchTest, WorkThatComesWhileArmingIsSeenAndNeedsNoSignal) {
+  const EventFd event;
+  typename TestFixture::Bell bell;
+  bell.SetEventFd(event.fd());
+  int looks = 0;
+  EXPECT_FALSE(bell.Watch([&]() noexcept { return ++looks == 2; }));
+  bell.Ring();
+  EXPECT_FALSE(event.IsReadable());
+}
+
+TYPED_TEST(DoorbellWatchTest, AWaitBetweenWatchAndPollLosesNoSignal) {
+  const EventFd event;
+  typename TestFixture::Bell bell;
+  bell.SetEventFd(event.fd());
+  std::atomic<bool> is_ready{false};
+  const auto has_work = [&]() noexcept { return is_ready.load(std::memory_order_acquire); };
+  ASSERT_TRUE(bell.Watch(has_work));
+  EXPECT_FALSE(bell.Wait([]() noexcept { return false; }, 1'000'000));
+  std::thread ringer([&] {
+    is_ready.store(true, std::memory_order_release);
+    bell.Ring();
+  });
+  EXPECT_TRUE(bell.Wait(has_work));
+  ringer.join();
+  EXPECT_TRUE(event.IsReadable());
+}
+
+// As NoRingIsLostInPingPong, with a sleeper that sleeps in poll(2).
+TYPED_TEST(DoorbellWatchTest, NoSignalIsLostInPingPong) {
+  constexpr std::int64_t kRounds = 20'000;
+  const EventFd event;
+  typename TestFixture::Bell ping;
+  typename TestFixture::Bell pong;
+  ping.SetEventFd(event.fd());
+  std::atomic<std::int64_t> asked{0};
+  std::atomic<std::int64_t> answered{0};
+  std::thread sleeper([&] {
+    for (std::int64_t round = 1; round <= kRounds; ++round) {
+      const auto is_asked = [&]() noexcept {
+        return asked.load(std::memory_order_acquire) >= round;
+      };
+      while (!is_asked()) {
+        if (!ping.Watch(is_asked)) continue;
+        ASSERT_TRUE(event.WaitReadable()) << "round " << round;
+      }
+      answered.store(round, std::memory_order_release);
+      pong.Ring();
+    }
+  });
+  for (std::int64_t round = 1; round <= kRounds; ++round) {
+    asked.store(round, std::memory_order_release);
+    ping.Ring();
+    const bool is_answered =
+        pong.Wait([&]() noexcept { return answered.load(std::memory_order_acquire) >= round; },
+                  90'000'000'000);
+    ASSERT_TRUE(is_answered);
+  }
+  sleeper.join();
+}
+
+TEST(DoorbellWatchFallbackTest, ABarrierThatStoppedWorkingIsToldInsteadOfALostSignal) {
+  const EventFd event;
+  BasicDoorbell<MembarrierThatStopsWorking> bell;
+  bell.SetEventFd(event.fd());
+  EXPECT_FALSE(bell.Watch([]() noexcept { return false; }));
+}
+
+TEST(DoorbellCostTest, OneWatchIsSignalledByOneWriteHoweverManyRing) {
+  const EventFd event;
+  BasicDoorbell<CountedParking> bell;
+  bell.SetEventFd(event.fd());
+  CountedParking::Reset();
+  for (int watch = 1; watch <= 3; ++watch) {
+    ASSERT_TRUE(bell.Watch([]() noexcept { return false; }));
+    for (int ring = 0; ring < 100; ++ring) bell.Ring();
+    EXPECT_EQ(CountedParking::signals(), watch);
+  }
+  EXPECT_EQ(CountedParking::wakes(), 0);
 }
 
 TEST(DoorbellCostTest, RingingAnAwakeSleeperIsOneLoad) {

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "../core/bank_fixture.h"
+#include "../core/fake_clock.h"
 #include "../core/log_records.h"
 #include "../core/probe_aggregate.h"
 #include "pawl/view.h"
@@ -70,6 +71,18 @@ struct Misreads {
   static constexpr int kVersion = 1;
   int count = 0;
   void On(const OtherDeposited&, const Meta&) noexcept { ++count; }
+};
+
+struct Slow {  // takes its time for each event
+  using Events = pawl::Events<Deposited>;
+  static constexpr int kVersion = 1;
+  static inline FakeClock* clock = nullptr;
+  static inline std::uint64_t ns = 0;
+  int count = 0;
+  void On(const Deposited&, const Meta&) noexcept {
+    ++count;
+    clock->Advance(ns);
+  }
 };
 
 class ProjectorTest : public BankTest {
@@ -134,6 +147,38 @@ TEST_F(ProjectorTest, AFailureInTheMiddleOfAFrameShowsNothingOfThatFrame) {
   EXPECT_EQ(view.position(), before.position);
   // Relaxed: the host runs the projector, on this thread.
   EXPECT_EQ(Refuses::calls_after_failure.load(std::memory_order_relaxed), 0);
+}
+
+// On moves the clock: host-driven, a projector ends its round behind the frame that used the budget
+// up, and says so only if that took longer than a command may.
+TEST_F(ProjectorTest, HostDrivenItLooksAtTheBudgetBehindEachFrame) {
+  FakeClock clock;
+  EngineOptions options = directory_.Options(Threads::kHost);
+  options.clock = &clock;
+  Open(options);
+  Slow::clock = &clock;
+  const auto view = Make<Slow>();
+  Producer producer = NewProducer();
+  const auto frames_of_a_poll = [&] {
+    const std::uint64_t before = clock.boot_ns;
+    engine_->Poll(std::chrono::milliseconds(1));
+    return (clock.boot_ns - before) / Slow::ns;
+  };
+  // Each a frame of its own: published before the next is sent. The view does not come to them.
+  Slow::ns = 0;
+  for (int i = 0; i < 20; ++i) Run(producer, 1, 1);
+  while (engine_->Poll() != 0) {
+  }
+  // A second view folds them all anew.
+  Slow::ns = 300'000;
+  const auto late = Make<Slow>();
+  for (int poll = 0; poll < 3; ++poll) EXPECT_EQ(frames_of_a_poll(), 4U) << "1.2 ms of 1";
+  EXPECT_EQ(engine_->poll_overruns().count, 3U) << "200 µs is more than one Decide";
+  // Both copies fold them: four, the same four, four more.
+  EXPECT_EQ(late.Read([](const Slow& s) noexcept { return s.count; }), 8);
+  Slow::ns = 251'000;
+  EXPECT_EQ(frames_of_a_poll(), 4U);
+  EXPECT_EQ(engine_->poll_overruns().count, 3U);
 }
 
 TEST_F(ProjectorTest, AStoppedProjectorCanBeDestroyedAndMadeAgain) {

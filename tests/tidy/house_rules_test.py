@@ -40,6 +40,8 @@ REPORTED = {
         ({"core/include/pawl/core.h": HEADER + '#include "private.h"\n'}, "may not include"),
         ({"core/include/pawl/core.h": HEADER + "#define LEAK 1\n"}, "leaks the macro"),
         ({"core/include/pawl/deep/core.h": HEADER}, "flat"),
+        ({"core/include/pawl/core.h": HEADER + "#include <gtest/gtest.h>\n"}, "may not include"),
+        ({"core/core.cc": '#include "pawl/testing.h"\n'}, "no room includes it"),
     ],
     "command_queue": [
         ({"memlog/memlog.cc": "#include <concurrentqueue.h>\n"}, "only one file"),

@@ -13,6 +13,15 @@ install(TARGETS ${rooms} pawl_pawl EXPORT pawlTargets
   FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT pawlTargets NAMESPACE pawl:: DESTINATION "${package_folder}")
 
+# The test kit apart: whoever does not ask for the component `testing` needs no GoogleTest.
+get_property(kits GLOBAL PROPERTY PAWL_TEST_KIT_TARGETS)
+install(TARGETS ${kits} EXPORT pawlTestingTargets
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+  FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(EXPORT pawlTestingTargets NAMESPACE pawl:: DESTINATION "${package_folder}")
+
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/pawlConfig.cmake.in" "${PROJECT_BINARY_DIR}/pawlConfig.cmake"
   INSTALL_DESTINATION "${package_folder}" NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/pawlConfigVersion.cmake" COMPATIBILITY SameMinorVersion)

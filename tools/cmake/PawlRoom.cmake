@@ -62,6 +62,31 @@ function(pawl_room)
   set_property(GLOBAL APPEND PROPERTY PAWL_ROOM_TARGETS ${target})
 endfunction()
 
+# pawl_test_kit(NAME testing SOURCES … PUBLIC_HEADERS … LIBRARIES pawl::core)
+#
+# Creates pawl_<name> and pawl::<name>: what users' tests link. No room may use it, and it is not part of pawl::pawl.
+# Who links it needs GTest::gtest: find_package(pawl COMPONENTS <name>) finds it; here the tests do, and who takes Pawl in
+# as a subproject finds it before.
+function(pawl_test_kit)
+  cmake_parse_arguments(PARSE_ARGV 0 kit "" "NAME" "SOURCES;PUBLIC_HEADERS;LIBRARIES")
+  if(kit_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "pawl_test_kit(${kit_NAME}): unknown arguments ${kit_UNPARSED_ARGUMENTS}")
+  endif()
+  set(target pawl_${kit_NAME})
+  add_library(${target} ${kit_SOURCES})
+  add_library(pawl::${kit_NAME} ALIAS ${target})
+  pawl_compile_settings(${target})
+  # Without GoogleTest its header cannot be compiled alone.
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${kit_NAME}
+    VERIFY_INTERFACE_HEADER_SETS ${PAWL_BUILD_TESTS}
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_link_libraries(${target} PUBLIC ${kit_LIBRARIES}
+    INTERFACE $<BUILD_INTERFACE:$<TARGET_NAME_IF_EXISTS:GTest::gtest>> $<INSTALL_INTERFACE:GTest::gtest>)
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${kit_PUBLIC_HEADERS})
+  set_property(GLOBAL APPEND PROPERTY PAWL_TEST_KIT_TARGETS ${target})
+endfunction()
+
 function(_pawl_check_layers room)
   if(NOT room IN_LIST PAWL_ROOMS)
     message(FATAL_ERROR "pawl_room: '${room}' is none of the rooms (${PAWL_ROOMS})")

@@ -22,6 +22,7 @@ TEST_LINES_MAX = 800
 TOP_FOLDERS = set(ROOMS) | {"tools", "bench", "tests", "examples", "build"}
 TOP_FILES = {"README.md", "CMakeLists.txt", "CMakePresets.json", "CMakeUserPresets.json", "CHANGELOG.md", "LICENSE",
              "compile_commands.json"}
+TEST_KIT = "core/include/pawl/testing.h"
 DRAWERS = {"manager", "managers", "helper", "helpers", "util", "utils", "common", "misc", "data", "info", "impl", "base",
            "processor", "context", "types"}
 BANNED_IN_TYPES = DRAWERS - {"types"}
@@ -53,16 +54,21 @@ def layers(tree):
 
 def public_headers(tree):
     """Public headers need only the standard library, absl/status and public headers; macros begin with PAWL_."""
+    # The test kit's one needs GoogleTest: it is for users' tests, and no room includes it.
     allowed = re.compile(r"pawl/|absl/status/(status|statusor)\.h$|[a-z_0-9]+$")
     for file in tree.files:
         if not file.is_public_header:
             continue
         for line, _, name in file.includes:
-            if not allowed.match(name):
+            if not allowed.match(name) and (file.path, name) != (TEST_KIT, "gtest/gtest.h"):
                 yield Finding(file.path, line, f"a public header may not include '{name}'")
         yield from file.matches(r"^[ \t]*#[ \t]*define[ \t]+(?!PAWL_)\w+", "a public header leaks the macro: {0}")
         if file.folder.count("/") > 2:
             yield Finding(file.path, 1, "public header names are flat: <pawl/name.h>")
+    for file in tree.in_rooms():
+        for line, _, name in file.includes:
+            if TEST_KIT.endswith(f"/include/{name}"):
+                yield Finding(file.path, line, "the test kit is for tests; no room includes it")
 
 
 def command_queue(tree):

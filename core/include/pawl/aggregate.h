@@ -15,7 +15,9 @@
 #include "pawl/event.h"
 #include "pawl/key.h"
 #include "pawl/receipt.h"
+#include "pawl/state_hash.h"
 #include "pawl/stream_store.h"
+#include "pawl/type_name.h"
 
 // How a user describes an aggregate: a struct with
 //   using Commands = pawl::Commands<…>;  using Events = pawl::Events<…>;
@@ -176,8 +178,7 @@ concept Evolves = requires(typename A::State& state, const E& event) {
 };
 
 template <class C>
-concept Command = std::is_trivially_copyable_v<C> && sizeof(C) <= kCommandBytesMax &&
-                  alignof(C) <= 8;
+concept Command = std::is_trivially_copyable_v<C> && alignof(C) <= 8;
 
 namespace internal {
 
@@ -188,8 +189,7 @@ inline const typename A::State kNothing{};
 template <class A, class C>
 consteval void CheckCommand() {
   static_assert(Command<C>,
-                "pawl: a command must be trivially copyable, at most kCommandBytesMax bytes and "
-                "8-byte aligned");
+                "pawl: a command must be trivially copyable and at most 8-byte aligned");
   static_assert(DecidesAlone<A, C> || DecidesWithOthers<A, C>,
                 "pawl: no Verdict Decide(const State&, const Command&, [const Others&,] Emit<A>&) "
                 "noexcept for a command in Commands");
@@ -220,7 +220,7 @@ struct Evolver<A, Events<Es...>> {
 // case, one event of the aggregate's own, makes no call.
 template <class A, class C>
 [[gnu::always_inline]] inline Verdict Decide(OpenCommit& commit, const CommandSlot& slot) noexcept {
-  const auto& command = *reinterpret_cast<const C*>(slot.command.data());
+  const C& command = CommandIn<C>(slot);
   const StreamSlot* own = commit.own_slot();
   const typename A::State& state =
       own == nullptr ? kNothing<A> : static_cast<const AggregateSlot<A>*>(own)->state;
@@ -240,6 +240,8 @@ template <class A, class C>
 [[gnu::always_inline]] inline Verdict DecideOne(OpenCommit& commit, const CommandSlot& slot,
                                                 StreamSlot* stream,
                                                 PackedReceipt& receipt) noexcept {
+  if (!slot.condition.is_any() && !HoldsOn(slot.condition, stream)) [[unlikely]]
+    return {VerdictKind::kConflict, 0};
   commit.Begin(slot.key, stream);
   const Verdict verdict = Decide<A, C>(commit, slot);
   if (verdict.is_accepted()) [[likely]] {
@@ -265,7 +267,7 @@ template <class A, class C>
 template <class A, class C>
 DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
                      StreamSlot* const* streams, PackedReceipt* receipts) noexcept {
-  constexpr std::uint16_t kType = A::Commands::template IndexOf<C>();
+  constexpr std::uint32_t kType = A::Commands::template IndexOf<C>();
   const LogWriter& writer = builder.writer();
   const Address frame = writer.published();
   OpenCommit commit(builder);
@@ -304,7 +306,22 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
   static inline const std::array<EventTraits, sizeof...(Es)> kEvents{
       EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>}...};
   static constexpr std::array<DecideRunFunction, sizeof...(Cs)> kDecides{&DecideRun<A, Cs>...};
+  static constexpr std::array<std::string_view, sizeof...(Cs)> kCommands{kTypeName<Cs>...};
 };
+
+template <class A>
+void HashSlot(const StreamSlot& slot, StateHasher& into) noexcept {
+  into.Add(static_cast<const AggregateSlot<A>&>(slot).state);
+}
+
+template <class A>
+constexpr auto HashSlotOf() noexcept -> void (*)(const StreamSlot&, StateHasher&) noexcept {
+  if constexpr (StateHashable<typename A::State>) {
+    return &HashSlot<A>;
+  } else {
+    return nullptr;
+  }
+}
 
 }  // namespace internal
 
@@ -320,7 +337,9 @@ const AggregateTraits& AggregateTraitsOf() noexcept {
       .construct = [](StreamSlot* slot) noexcept { ::new (static_cast<void*>(slot)) Slot; },
       .destroy = [](StreamSlot* slot) noexcept { static_cast<Slot*>(slot)->~Slot(); },
       .events = Types::kEvents,
-      .decides = Types::kDecides};
+      .decides = Types::kDecides,
+      .commands = Types::kCommands,
+      .hash = internal::HashSlotOf<A>()};
   return kTraits;
 }
 

@@ -61,6 +61,7 @@ class CommitBuilder {
 
   // Notes the open commit's event number `index`, counted from 0; the first one is the caller's.
   void Note(std::uint32_t index, const Emitted& emitted) noexcept { emitted_[index] = emitted; }
+  const Emitted& noted(std::uint32_t index) const noexcept { return emitted_[index]; }
   // Evolves the open commit's `count` events in order.
   [[gnu::noinline]] void Evolve(Emitted first, std::uint32_t count) noexcept;
   // The open commit ended.
@@ -177,6 +178,11 @@ class OpenCommit {
 
   const Key& key() const noexcept { return *key_; }
   StreamSlot* own_slot() const noexcept { return own_slot_; }
+  // The events so far, counted from 0: for who looks at a commit before it ends.
+  std::uint32_t event_count() const noexcept { return count_; }
+  const CommitBuilder::Emitted& event(std::uint32_t index) const noexcept {
+    return index == 0 ? first_ : builder_.noted(index);
+  }
   const CommitBuilder& builder() const noexcept { return builder_; }
 
  private:

@@ -48,6 +48,7 @@ class CompletionRange {
   bool empty() const noexcept { return answers_.count == 0; }
   Verdict verdict() const noexcept { return answers_.verdict; }
   Ack level() const noexcept { return answers_.reached; }
+  Ack asked() const noexcept { return answers_.asked; }  // level() is less after a failure
   bool is_duplicate() const noexcept { return answers_.is_duplicate; }
 
   // Of the command first() + i, i < count(). Fetches its line from the loop's core.

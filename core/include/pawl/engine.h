@@ -20,8 +20,10 @@
 #include "pawl/history.h"
 #include "pawl/key.h"
 #include "pawl/log.h"
+#include "pawl/overruns.h"
 #include "pawl/producer.h"
 #include "pawl/receipt.h"
+#include "pawl/state_hash.h"
 #include "pawl/stats.h"
 
 namespace pawl::inline v0 {
@@ -52,10 +54,17 @@ struct EngineOptions {
   std::uint32_t sessions_max = 64;
   std::uint32_t session_window = 4'096;  // resends remembered, and commands under way; ≤ 65,536
   std::uint32_t producers_max = 16;
+  std::uint32_t command_bytes_max = 4'096;  // larger commands are refused at Submit
+  // Of each producer's ring for commands larger than a slot (kSlotCommandBytes), and for those with
+  // conditions on other streams; a power of two, at least twice what one may take.
+  std::uint32_t parcel_bytes = 65'536;
   std::uint32_t agents_max = 16;   // projectors and other agents attached
   std::uint32_t readers_max = 64;  // reader processes listed and woken (pawl/attached_log.h)
   Threads threads = Threads::kOwn;
   Idle idle = Idle::kBackOff;
+  // What a command may take to be decided and evolved before it is counted (FindSlowDecides()),
+  // and Poll() beyond its budget (poll_overruns()); 0: commands are not timed.
+  std::uint64_t decide_budget_ns = 50'000;
   int loop_core = -1;          // pins the loop's thread; −1: not pinned
   int disk_core = -1;          // pins the sync agent's and the preparer's threads
   Clock* clock = nullptr;      // borrowed; nullptr: SystemClock
@@ -69,9 +78,9 @@ struct EngineOptions {
   std::function<void(std::string_view)> on_notice{};
   // Told when health() changed, and why; must not throw. It runs on a thread of its own
   // (pawl-health), so that no hanging disk or handler keeps it from being called, within a quarter
-  // of stall_after or 250 ms; host-driven on the host's, at the end of a round of Poll(), Execute()
-  // or Wait(): while the host itself hangs nobody is told. It may call health(),
-  // error() and Stats() of its engine and nothing else.
+  // of stall_after or 250 ms; host-driven on the host's, between two steps of Poll(), Execute() or
+  // Wait(): while the host itself hangs nobody is told. It may call health(), error() and Stats()
+  // of its engine and nothing else.
   std::function<void(EngineHealth from, EngineHealth to, std::string_view why)> on_health{};
 };
 
@@ -97,16 +106,34 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
   ~Engine();  // Stop(), its error ignored
 
-  // A handle for one thread. With a session: the session is opened, by a record in the log.
+  // A handle for one thread. With a session: the session is opened by a record in the log, which is
+  // durable when this returns, so that no generation is ever given twice.
   //   errors    RESOURCE_EXHAUSTED producers_max or sessions_max reached, or no room in the log for
-  //             ten seconds; UNAVAILABLE stopped or failed; INVALID_ARGUMENT session name longer
-  //             than 128 bytes
+  //             ten seconds; DEADLINE_EXCEEDED the disk took longer than that; UNAVAILABLE stopped
+  //             or failed; INVALID_ARGUMENT session name longer than 128 bytes
   absl::StatusOr<Producer> NewProducer(const ProducerOptions& options = {});
 
   // Host-driven: runs the loop, the attached agents and (kHostAll) the disk agents until nothing
-  // is left to do or `budget` is over, and at least one round of each. Returns the work done.
+  // is left to do or `budget` is over. Returns the work done: 0 only if there was none.
+  //
+  // It goes step by step, looking at the clock after each: a step is a few commands (as many as
+  // take about 4 µs, one if one takes longer), a frame for a projector, one call of the disk
+  // (kHostAll only). So it returns within the budget and one such step. There is always one, also
+  // with a budget of 0, and the next Poll() goes on with the next agent: no budget is so small that
+  // it starves one. What took longer is counted: poll_overruns().
   //   threads   one at a time: the host's
   int Poll(std::chrono::nanoseconds budget = std::chrono::microseconds(100)) noexcept;
+  // Calls of Poll() that returned later than budget + decide_budget_ns.
+  //   threads   the host's
+  const PollOverruns& poll_overruns() const noexcept;
+
+  // Commands that took longer than decide_budget_ns to decide and evolve, and the slowest one's
+  // type. With threads of its own the engine times a turn as a whole, once its answers are out, and
+  // after a slow one the commands of a few turns one by one: a command that was slow once may be
+  // missed, one that is slow again is found. Host-driven, each step is timed.
+  //   errors    none but those of a failing loop
+  //   threads   any; cold: served by the loop
+  absl::StatusOr<SlowDecides> FindSlowDecides();
 
   // Ends what is under way and closes the log: no command is accepted any more, those in the queue
   // end as kUnavailable, those published are made durable and answered. Waits for the disk.
@@ -114,8 +141,11 @@ class Engine {
   absl::Status Stop();
 
   // Gives `agent` a thread (or its share of Poll()) and rings it after each publish.
-  //   errors    RESOURCE_EXHAUSTED agents_max reached; UNAVAILABLE stopped
-  absl::Status Attach(std::shared_ptr<Agent> agent, int core = -1);
+  //   thread    one of its own, or one that it shares
+  //   errors    RESOURCE_EXHAUSTED agents_max reached, or no thread to be had; UNAVAILABLE stopped;
+  //             INVALID_ARGUMENT a thread's name too long, no such core, or another core than that
+  //             of the thread it wants to share
+  absl::Status Attach(std::shared_ptr<Agent> agent, const AgentThread& thread = {});
   // Returns when DoWork() of `agent` runs no more. A detached agent may be destroyed.
   void Detach(const Agent* agent);
 
@@ -177,6 +207,25 @@ class Engine {
     });
   }
 
+  // The hash of all aggregates, or of those of type A, and the position that they are the state
+  // of: equal for every engine that holds the same log up to there, live, replayed or recovered
+  // (P16). Another value after Open() than before means that an Evolve is not a function of State
+  // and event, or that State holds something that is hashed and does not come from events.
+  //   errors    FAILED_PRECONDITION the State of a category, which is named, cannot be hashed (a
+  //             type that is asked for by name does not compile); INVALID_ARGUMENT the engine was
+  //             opened without A
+  //   cost      the loop does nothing else meanwhile: about 0.1 µs for each aggregate of a small
+  //             State, so 7 ms at 65,536. Cold
+  //   threads   any
+  absl::StatusOr<HashedState> StateHash() { return HashStores(nullptr); }
+  template <class A>
+  absl::StatusOr<HashedState> StateHash() {
+    static_assert(StateHashable<typename A::State>,
+                  "pawl: State has a field that cannot be hashed; write `void "
+                  "HashState(pawl::StateHasher&, const State&) noexcept` beside it");
+    return HashStores(TagOf<A>());
+  }
+
  private:
   explicit Engine(std::unique_ptr<EngineParts> parts);
   static absl::StatusOr<std::unique_ptr<Engine>> OpenWith(
@@ -187,6 +236,8 @@ class Engine {
   absl::StatusOr<CategoryReader> OpenCategory(TypeTag aggregate, std::vector<std::uint32_t> events,
                                               const ReadOptions& options);
   absl::Status Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit);
+  //   aggregate  nullptr: of all types
+  absl::StatusOr<HashedState> HashStores(TypeTag aggregate);
 
   std::unique_ptr<EngineParts> parts_;
 };

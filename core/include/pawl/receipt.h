@@ -24,6 +24,10 @@ enum class VerdictKind : std::uint8_t {
   kUnavailable = 4,    // the engine stopped or failed before it came to this command; not executed
   kUnknown = 5,        // a sync failed: executed, but whether it survives is known after reopening
   kExpired = 6,        // a resend older than the session's window; it was executed once
+  // A condition did not hold; not decided. The code says which: 0 the one on the addressed stream,
+  // n the n-th one on others; the receipt's version and position are of that stream's newest event.
+  kConflict = 7,
+  kNotSent = 15,  // to who awaits a completion: it never left; the code is the SendFault
 };
 
 constexpr std::string_view ToString(VerdictKind kind) noexcept {
@@ -35,6 +39,8 @@ constexpr std::string_view ToString(VerdictKind kind) noexcept {
     case VerdictKind::kUnavailable: return "unavailable";
     case VerdictKind::kUnknown: return "unknown";
     case VerdictKind::kExpired: return "receipt expired";
+    case VerdictKind::kConflict: return "conflict";
+    case VerdictKind::kNotSent: return "not sent";
   }
   return "?";
 }
@@ -49,7 +55,7 @@ class [[nodiscard]] Verdict {
                   : static_cast<std::uint32_t>(kind) | std::uint32_t{code} << 16) {}
 
   constexpr VerdictKind kind() const noexcept { return static_cast<VerdictKind>(bits_ & 0xFF); }
-  constexpr std::uint16_t code() const noexcept {  // of kRefused
+  constexpr std::uint16_t code() const noexcept {  // of kRefused, kConflict, kNotSent
     return static_cast<std::uint16_t>(bits_ >> 16);
   }
   constexpr bool is_accepted() const noexcept { return bits_ == 0; }
@@ -71,7 +77,7 @@ requires(std::is_enum_v<Code> || std::integral<Code>) &&
   return {VerdictKind::kRefused, static_cast<std::uint16_t>(code)};
 }
 
-// Where an accepted command is in the log.
+// Where an accepted command is in the log; of a conflict, the event that it conflicts with.
 struct Receipt {
   Position position{};  // of the commit's last record; 0 if nothing was appended
   Version version{};    // of the addressed stream after it; 0 if that was not touched

@@ -45,8 +45,7 @@ enum class Stage : std::uint8_t {
   kDecide = 1,
   // From the end of deciding to the published mark, of the same turns: the checksum and the copy of
   // the turn's last frame, if that was not full. (A frame that filled up is published while the
-  // turn
-  // is decided, and is part of kDecide.)
+  // turn is decided, and is part of kDecide.)
   kPublish = 2,
   // From the published mark until the loop gives away a turn's answers at kDurable, of the same
   // turns.
@@ -118,8 +117,11 @@ struct EngineStats {
   // was answered instead. A verdict that a failed sync turned into kUnknown counts twice.
   std::array<std::uint64_t, kOutcomesMax> outcomes{};
   std::uint64_t duplicates = 0;  // commands sent again and answered from the window: in no outcome
-  // Attempts to send that were refused, counted by SendFault; kNotInEngine is not counted.
+  // Attempts to send that were refused, counted by SendFault; who waits for room (WhenFull) makes
+  // several. Not counted are kNotInEngine, and a batch's kBadSequence and kBadConditions.
   std::array<std::uint64_t, kOutcomesMax> refusals{};
+  static_assert(static_cast<std::size_t>(VerdictKind::kNotSent) < kOutcomesMax &&
+                static_cast<std::size_t>(SendFault::kBadConditions) < kOutcomesMax);
 
   std::uint64_t turns = 0;   // of the loop, with commands
   std::uint64_t frames = 0;  // published

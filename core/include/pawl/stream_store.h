@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pawl/condition.h"
 #include "pawl/event.h"
 #include "pawl/key.h"
 #include "pawl/position.h"
@@ -26,21 +27,29 @@ struct StreamSlot {
   std::uint64_t number = 0;
 };
 
+// Whether a stream is as a condition wants it; nullptr: there is none.
+inline bool HoldsOn(Condition condition, const StreamSlot* slot) noexcept {
+  return slot == nullptr ? condition.Holds(Version(), Position())
+                         : condition.Holds(slot->version, slot->last);
+}
+
 using EvolveFunction = void (*)(StreamSlot& slot, const std::byte* event) noexcept;
 
 class CommitBuilder;
+class StateHasher;
 struct CommandSlot;
 
 // What became of the first commands of a run.
 struct DecidedRun {
   std::uint32_t accepted;  // so many, whose commits are staged and receipts written
-  Verdict verdict;         // not accepted: the next one's, which left no trace
+  Verdict verdict;         // not accepted: the next one's, which left no trace; a conflict: with
+                           // the condition on its own stream
 };
 
 // Decides commands of one type, evolves what they emit and ends their commits: the first one of
-// `run`, and those behind it, until one has another type or is not accepted, or until a frame was
-// published. One whose stream was not found, or guessed wrong, is looked up again and decided
-// alone.
+// `run`, and those behind it, until one has another type (or conditions on other streams) or is not
+// accepted, or until a frame was published. One whose stream was not found, or guessed wrong, is
+// looked up again and decided alone.
 //   streams   for each command what StreamLookup::Guess() said of its key
 //   receipts  room for one for each command
 using DecideRunFunction = DecidedRun (*)(CommitBuilder& builder, std::span<const CommandSlot> run,
@@ -61,7 +70,10 @@ struct AggregateTraits {
   void (*construct)(StreamSlot* slot) noexcept;  // placement-new of slot and State
   void (*destroy)(StreamSlot* slot) noexcept;
   std::span<const EventTraits> events;
-  std::span<const DecideRunFunction> decides;  // by index in the aggregate's Commands
+  std::span<const DecideRunFunction> decides;    // by index in the aggregate's Commands
+  std::span<const std::string_view> commands{};  // their names, for people
+  // Adds the State to a hash; nullptr: it cannot be hashed.
+  void (*hash)(const StreamSlot& slot, StateHasher& into) noexcept = nullptr;
 };
 
 // Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as

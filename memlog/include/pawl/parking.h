@@ -45,6 +45,10 @@ struct KernelParking : StdAtomics {
   // Wakes at most `sleepers` threads that sleep on `word`. One system call.
   static void Wake(std::atomic<std::uint32_t>& word, int sleepers) noexcept;
 
+  // Makes an eventfd readable, and not readable. One system call each; neither blocks.
+  static void Signal(int event_fd) noexcept;
+  static void Drain(int event_fd) noexcept;
+
   // The steady clock (CLOCK_MONOTONIC) in nanoseconds; no system call.
   [[nodiscard]] static std::int64_t NowNs() noexcept;
 };

@@ -99,7 +99,18 @@ class Projector final : public ProjectorAgent {
     });
   }
 
-  int DoWork() noexcept override {
+  int DoWork() noexcept override { return Fold(nullptr); }
+  int DoWorkUntil(const Deadline& deadline) noexcept override { return Fold(&deadline); }
+
+  bool HasWork() noexcept override {
+    // The copy shown is behind. (The hidden one catches up before the thread sleeps, unless a
+    // query stays in it: then with the next frame.)
+    return !is_stopped() && readers_[1 - hidden_].address() < log().published();
+  }
+
+ private:
+  // A round. With a deadline: one frame, and more until it is over.
+  int Fold(const Deadline* deadline) noexcept {
     if (is_stopped()) return 0;
     Model* model = copies_.TryBeginWrite();
     if (model == nullptr) return 0;  // a query is still in it
@@ -114,6 +125,7 @@ class Projector final : public ProjectorAgent {
       if (oldest_ns == 0 && reader.address() > shown) oldest_ns = frame->time_ns;
       Apply(*model, *frame);
       ++frames;
+      if (deadline != nullptr && deadline->IsOver()) break;
     }
     // Also of the frame applied last: a copy with zeros in it is not shown.
     if (!reader.IsIntact() || !reader.status().ok()) {
@@ -127,13 +139,6 @@ class Projector final : public ProjectorAgent {
     return frames;
   }
 
-  bool HasWork() noexcept override {
-    // The copy shown is behind. (The hidden one catches up before the thread sleeps, unless a
-    // query stays in it: then with the next frame.)
-    return !is_stopped() && readers_[1 - hidden_].address() < log().published();
-  }
-
- private:
   // Frames applied between two looks at the queries: about 100 µs of work at 64 KiB a frame.
   static constexpr int kTurnFramesMax = 32;
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -33,6 +34,8 @@ struct AtLeast {
 
 struct ProjectOptions {
   int core = -1;  // pins the projector's thread; −1: not pinned
+  // Projectors that name the same thread share it; see AgentThread.
+  std::string_view thread{};
 };
 
 // The read model that a projector publishes: two copies of P, one shown, one being updated. A query
@@ -89,7 +92,9 @@ class View {
 template <class P>
 absl::StatusOr<View<P>> Project(Engine& engine, const ProjectOptions& options = {}) {
   auto projector = std::make_shared<Projector<P>>(engine);
-  if (absl::Status attached = engine.Attach(projector, options.core); !attached.ok()) {
+  if (absl::Status attached =
+          engine.Attach(projector, {.name = options.thread, .core = options.core});
+      !attached.ok()) {
     return attached;
   }
   return View<P>(engine, std::move(projector));

@@ -1,0 +1,94 @@
+// How an application tests its aggregates: what happened, what is asked, what is to come of it.
+// Nothing here opens a log or waits for anything; a case takes some twenty microseconds.
+
+#include "copy.h"
+
+#include <chrono>
+
+#include <gtest/gtest.h>
+
+#include <pawl/testing.h>
+
+namespace library {
+namespace {
+
+using namespace std::chrono_literals;
+using pawl::testing::Given;
+
+constexpr pawl::Key kBook{1};  // the aggregate of a Given without a key is pawl::testing::kKey, 1
+constexpr pawl::Key kAda{100};
+constexpr Title kEmma = TitleOf("Emma");
+constexpr std::uint64_t kStartNs =
+    static_cast<std::uint64_t>(pawl::testing::kStartOfTime.time_since_epoch().count());
+
+TEST(CopyTest, IsAcquiredOnce) {
+  Given<Copy>()
+      .When(Acquire{kEmma})
+      .Then(Acquired{kEmma, Condition::kNew})
+      .When(Acquire{kEmma})
+      .ThenRefused(Copy::kIsThere);
+}
+
+// [readme]
+TEST(CopyTest, IsLentToAMember) {
+  Given<Copy>(Acquired{kEmma, Condition::kNew})
+      .AndGiven<Member>(kAda, Joined{})
+      .When(Lend{kAda, 14})
+      .Then(Lent{kAda, kStartNs + 14 * kDayNs})
+      .ThenOn<Member>(kAda, Borrowed{kBook})
+      .ThenState([](const Copy::State& s) { EXPECT_EQ(s.member, kAda); })
+      .ThenStateOf<Member>(kAda, [](const Member::State& s) { EXPECT_EQ(s.loans, 1U); });
+}
+
+// Time is what the case says it is.
+TEST(CopyTest, WhoIsLatePaysForEachDayBegun) {
+  Given<Copy>(Acquired{kEmma, Condition::kNew}, Lent{kAda, kStartNs + 14 * kDayNs})
+      .AndGiven<Member>(kAda, Joined{}, Borrowed{kBook})
+      .After(15 * 24h + 1s)
+      .When(TakeBack{})
+      .Then(TakenBack{2 * kFeePerDayCents})
+      .ThenOn<Member>(kAda, GivenBack{kBook});
+}
+// [/readme]
+
+TEST(CopyTest, IsNotLentTwice) {
+  Given<Copy>(Acquired{kEmma, Condition::kNew}, Lent{kAda, 0})
+      .When(Lend{kAda, 14})
+      .ThenRefused(Copy::kIsLent);
+}
+
+TEST(CopyTest, IsNotLentToStrangers) {
+  Given<Copy>(Acquired{kEmma, Condition::kNew})
+      .When(Lend{kAda, 14})
+      .ThenRefused(Copy::kNoSuchMember);
+}
+
+TEST(CopyTest, AMemberHasThreeCopiesAtATime) {
+  Given<Copy>(Acquired{kEmma, Condition::kNew})
+      .AndGiven<Member>(kAda, Joined{}, Borrowed{pawl::Key(2)}, Borrowed{pawl::Key(3)},
+                        Borrowed{pawl::Key(4)})
+      .When(Lend{kAda, 14})
+      .ThenRefused(Copy::kTooManyLoans)
+      .AndGiven<Member>(kAda, GivenBack{pawl::Key(3)})
+      .When(Lend{kAda, 14})
+      .Then(Lent{kAda, kStartNs + 14 * kDayNs})
+      .ThenOn<Member>(kAda, Borrowed{kBook});
+}
+
+TEST(CopyTest, WhoIsInTimePaysNothing) {
+  Given<Copy>(Acquired{kEmma, Condition::kNew}, Lent{kAda, kStartNs + 14 * kDayNs})
+      .AndGiven<Member>(kAda, Joined{}, Borrowed{kBook})
+      .At(pawl::testing::kStartOfTime + 14 * 24h)
+      .When(TakeBack{})
+      .Then(TakenBack{0})
+      .ThenOn<Member>(kAda, GivenBack{kBook});
+}
+
+// Fails if an event of the program differs from layouts.txt. A new event gets its line by
+//   PAWL_UPDATE_LAYOUTS=1 ctest -R LayoutsTest
+TEST(LayoutsTest, AreThoseThatLogsHold) {
+  pawl::testing::ExpectLayouts<Aggregates>(LIBRARY_LAYOUTS);
+}
+
+}  // namespace
+}  // namespace library

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "command_model.h"
+#include "pawl/clock.h"
+#include "pawl/engine.h"
+#include "sim_random.h"
+#include "sim_storage.h"
+
+namespace pawl::inline v0 {
+
+// What the command campaign counted.
+struct CommandTally {
+  std::uint64_t commands = 0;  // sent and judged
+  std::uint64_t cuts = 0;      // lives that a power cut ended
+  std::uint64_t kills = 0;     // … the death of the process
+  std::uint64_t stops = 0;     // … a clean stop
+  std::uint64_t accepted = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t conflicts = 0;
+  std::uint64_t over_limit = 0;
+  std::uint64_t fenced = 0;
+  std::uint64_t resends = 0;  // answered as duplicates
+  std::uint64_t expired = 0;
+  std::uint64_t lost = 0;  // under way when the power went: not there afterwards
+  std::uint64_t differences = 0;
+
+  void Add(const CommandTally& other);
+  // One JSON object without its closing brace.
+  std::string ToJson() const;
+  // What a large campaign must have met and did not.
+  std::string Unmet() const;
+};
+
+// Time that goes on by itself, the same in every run.
+class CampaignClock final : public Clock {
+ public:
+  std::uint64_t WallNs() noexcept override { return kStartNs + ns_; }
+  std::uint64_t BootNs() noexcept override { return ns_ += 1000; }
+
+ private:
+  static constexpr std::uint64_t kStartNs = 1'800'000'000'000'000'000;
+  std::uint64_t ns_ = 0;
+};
+
+// One log through several lives of an engine on a simulated machine: random commands of several
+// producers, each life ended by a power cut, the death of the process or a stop, and everything the
+// engine says compared with the model.
+//   threads   one
+class CommandLives {
+ public:
+  static constexpr int kLives = 6;
+  static constexpr std::uint64_t kCommandsOfLife = 1'500;
+
+  CommandLives(std::uint64_t seed, std::uint64_t number, CommandTally& tally);
+
+  // Runs them all.
+  //   returns   the first difference, in words; empty: there was none
+  std::string Run();
+
+ private:
+  struct Sender {
+    std::optional<Producer> producer;
+    std::uint32_t session = 0;
+    std::uint32_t generation = 0;
+  };
+  // Commands of one sender that are under way together, and what came back.
+  struct Batch {
+    std::uint32_t session = 0;
+    std::uint32_t generation = 0;
+    Ack ack = Ack::kDurable;
+    std::vector<DrawnCommand> commands{};
+    std::vector<Completion> answers{};
+  };
+  enum class End : std::uint8_t { kStop, kCut, kKill };
+
+  bool OpenEngine();
+  bool OpenSenders();
+  bool OpenProducer(std::size_t index);
+  bool OpenAgain(std::size_t index);
+  void LiveOn();
+  void ArmCrash(std::uint64_t ops);
+  bool IsCrashed() const noexcept { return next_machine_ != nullptr; }
+  void EndLife();
+
+  DrawnCommand Draw(const Sender& sender);
+  DrawnCondition DrawCondition(const StreamName& stream);
+  void Send(Sender& sender, Batch& batch);
+  bool SendOne(Producer& producer, const DrawnCommand& command, Ack ack);
+  void RunEngine(Producer& producer, Batch& batch);
+  void Judge(const Batch& batch);
+  void JudgeOne(const Batch& batch, std::size_t index, const ModelAnswer& wanted);
+  void Count(const ModelAnswer& answer);
+  std::size_t CommandsOwed() const;
+  void JudgeSurvivors();
+  bool IsLikeSenders(const CommandModel& model) const;
+  CommandModel::Shown StreamsOfEngine();
+  void Differ(const std::string& what);
+
+  CommandTally& tally_;
+  SimRandom random_;
+  CampaignClock clock_;
+  CommandModel model_;
+  std::unique_ptr<SimStorage> machine_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<Sender> senders_;
+  End end_ = End::kStop;
+  std::unique_ptr<SimStorage> next_machine_;  // as the crash left it
+  std::function<void()> take_answers_;        // of the batch under way
+  Batch interrupted_;                         // by a crash, and not judged yet
+  bool was_cut_ = false;                      // since it was interrupted
+  std::string difference_;
+  int life_ = 0;
+};
+
+}  // namespace pawl::inline v0

@@ -1,0 +1,179 @@
+#include "command_model.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace pawl::inline v0 {
+
+std::string Describe(const ModelAnswer& answer) {
+  return absl::StrCat(std::string(ToString(answer.kind)), " code ", answer.code, ", version ",
+                      answer.version, ", position ", answer.position,
+                      answer.is_duplicate ? ", duplicate" : "");
+}
+
+void CommandModel::OpenSession(std::uint32_t session, std::uint32_t generation) {
+  ++next_;
+  sessions_[session].generation = generation;
+}
+
+std::uint64_t CommandModel::last(std::uint32_t session) const {
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? 0 : found->second.last;
+}
+
+std::uint32_t CommandModel::generation(std::uint32_t session) const {
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? 0 : found->second.generation;
+}
+
+CommandModel::Shown CommandModel::ShownStreams() const {
+  Shown shown;
+  for (const auto& [name, stream] : streams_) shown[name] = {stream.version, stream.sum};
+  return shown;
+}
+
+ModelAnswer CommandModel::Decide(std::uint32_t session, std::uint32_t generation,
+                                 const DrawnCommand& command) {
+  if (session == 0) return Judge(command, false);
+  Session& own = sessions_.at(session);
+  if (own.generation != generation) return {.kind = VerdictKind::kFenced};
+  if (command.resend != 0) return Recall(own, command.resend);
+  const ModelAnswer answer = Judge(command, true);
+  own.answers[++own.last] = answer;
+  if (own.answers.size() > 2 * limits_.window) own.answers.erase(own.answers.begin());
+  return answer;
+}
+
+ModelAnswer CommandModel::Recall(const Session& session, std::uint64_t sequence) const {
+  if (session.last - sequence >= limits_.window) {
+    return {.kind = VerdictKind::kExpired, .is_duplicate = true};
+  }
+  ModelAnswer answer = session.answers.at(sequence);
+  answer.is_duplicate = true;
+  // Of a conflict the verdict is remembered, not what the stream was like.
+  if (answer.kind != VerdictKind::kAccepted) answer.version = answer.position = 0;
+  return answer;
+}
+
+CommandModel::Stream CommandModel::Find(const StreamName& name) const {
+  const auto found = streams_.find(name);
+  return found == streams_.end() ? Stream{} : found->second;
+}
+
+bool CommandModel::Holds(const DrawnCondition& condition, const Stream& stream) const {
+  using Kind = DrawnCondition::Kind;
+  switch (condition.kind) {
+    case Kind::kAny: return true;
+    case Kind::kNoStream: return stream.version == 0;
+    case Kind::kExists: return stream.version != 0;
+    case Kind::kExact: return stream.version == condition.value;
+    case Kind::kUnchangedSince: return stream.last <= condition.value;
+  }
+  return false;
+}
+
+ModelAnswer CommandModel::ConflictWith(const StreamName& name, std::uint16_t code) const {
+  const Stream stream = Find(name);
+  return {.kind = VerdictKind::kConflict,
+          .code = code,
+          .version = stream.version,
+          .position = stream.last};
+}
+
+ModelAnswer CommandModel::Judge(const DrawnCommand& command, bool has_session) {
+  std::uint16_t number = 0;
+  for (const DrawnOther& other : command.others) {
+    ++number;
+    if (!Holds(other.condition, Find(other.stream))) return ConflictWith(other.stream, number);
+  }
+  const StreamName own = command.stream();
+  const Stream stream = Find(own);
+  if (!Holds(command.condition, stream)) return ConflictWith(own, 0);
+
+  const auto refused = [](std::uint16_t code) {
+    return ModelAnswer{.kind = VerdictKind::kRefused, .code = code};
+  };
+  if (const auto* put = std::get_if<PutIn>(&command.command)) {
+    return Apply({{own, put->cents}}, command, has_session);
+  }
+  if (const auto* take = std::get_if<TakeOut>(&command.command)) {
+    if (stream.sum < take->cents) return refused(Purse::kTooFewCents);
+    return Apply({{own, -take->cents}}, command, has_session);
+  }
+  if (const auto* move = std::get_if<MoveTo>(&command.command)) {
+    const StreamName to{Category::kPurse, move->to.low};
+    const std::vector<Effect> effects{
+        {own, -move->cents}, {{Category::kTally, move->tally.low}, 1}, {to, move->cents}};
+    // A limit is met while Decide emits, before it says anything.
+    if (AreTooMany(effects)) return {.kind = VerdictKind::kLimitExceeded};
+    if (Find(to).version == 0) return refused(Purse::kNoSuchPurse);
+    if (stream.sum < move->cents) return refused(Purse::kTooFewCents);
+    return Apply(effects, command, has_session);
+  }
+  if (const auto* engrave = std::get_if<Engrave>(&command.command)) {
+    return Apply({{own, static_cast<std::int64_t>(SumOf(*engrave))}}, command, has_session);
+  }
+  if (const auto* count = std::get_if<CountUp>(&command.command)) {
+    return Apply({{own, count->by}}, command, has_session);
+  }
+  return Apply({}, command, has_session);
+}
+
+bool CommandModel::AreTooMany(const std::vector<Effect>& effects) const {
+  std::set<StreamName> added;
+  for (const Effect& effect : effects) {
+    if (!streams_.contains(effect.stream)) added.insert(effect.stream);
+  }
+  return std::any_of(added.begin(), added.end(), [&](const StreamName& each) {
+    const auto alike = std::count_if(added.begin(), added.end(), [&](const StreamName& other) {
+      return other.category == each.category;
+    });
+    return CountOf(each.category) + static_cast<std::uint64_t>(alike) > limits_.streams_max;
+  });
+}
+
+std::uint64_t CommandModel::CountOf(Category category) const {
+  return static_cast<std::uint64_t>(
+      std::count_if(streams_.begin(), streams_.end(),
+                    [category](const auto& each) { return each.first.category == category; }));
+}
+
+ModelAnswer CommandModel::Apply(const std::vector<Effect>& effects, const DrawnCommand& command,
+                                bool has_session) {
+  if (AreTooMany(effects)) return {.kind = VerdictKind::kLimitExceeded};
+  ModelAnswer answer;
+  // A session's command that emits nothing leaves a record of its own.
+  if (effects.empty() && !has_session) return answer;
+  if (effects.empty()) ++next_;
+  for (const Effect& effect : effects) {
+    // A new stream is bound by a record before its first event.
+    if (!streams_.contains(effect.stream)) ++next_;
+    Stream& stream = streams_[effect.stream];
+    ++stream.version;
+    stream.sum += effect.by;
+    stream.last = next_++;
+    if (effect.stream == command.stream()) answer.version = stream.version;
+  }
+  answer.position = next_ - 1;
+  return answer;
+}
+
+void CommandModel::Reopen() {
+  for (auto& [number, session] : sessions_) {
+    std::uint64_t last = 0;
+    for (auto& [sequence, answer] : session.answers) {
+      if (answer.kind == VerdictKind::kAccepted) {
+        last = sequence;
+      } else {
+        answer = {.kind = VerdictKind::kRefused};
+      }
+    }
+    session.last = last;
+    session.answers.erase(session.answers.upper_bound(last), session.answers.end());
+  }
+}
+
+}  // namespace pawl::inline v0

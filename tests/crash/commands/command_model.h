@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "drawn_command.h"
+#include "pawl/receipt.h"
+
+namespace pawl::inline v0 {
+
+// What becomes of a command, as the model says it must.
+struct ModelAnswer {
+  VerdictKind kind = VerdictKind::kAccepted;
+  std::uint16_t code = 0;
+  std::uint64_t version = 0;
+  std::uint64_t position = 0;
+  bool is_duplicate = false;
+
+  friend bool operator==(const ModelAnswer&, const ModelAnswer&) noexcept = default;
+};
+std::string Describe(const ModelAnswer& answer);
+
+// What an engine with this domain must do, said as simply as possible: maps, no log, no speed.
+// Knows nothing of the engine but its promises.
+class CommandModel {
+ public:
+  struct Limits {
+    std::uint64_t streams_max;  // of each category
+    std::uint64_t window;
+  };
+  struct Stream {
+    std::uint64_t version = 0;
+    std::uint64_t last = 0;  // position
+    std::int64_t sum = 0;
+  };
+  using Streams = std::map<StreamName, Stream>;
+
+  explicit CommandModel(const Limits& limits) : limits_(limits) {}
+
+  // A producer opened session `session` (1, 2, …): the one before is fenced. One record.
+  void OpenSession(std::uint32_t session, std::uint32_t generation);
+  // A producer's next command. Session 0: none.
+  ModelAnswer Decide(std::uint32_t session, std::uint32_t generation, const DrawnCommand& command);
+  // The process ended and another one opened the log: what was not accepted is known no more.
+  void Reopen();
+  // Of the next record: opening appends some of the engine's own.
+  void SetNextPosition(std::uint64_t position) { next_ = position; }
+
+  // Of a session; 0 if it was never opened.
+  std::uint64_t last(std::uint32_t session) const;
+  std::uint32_t generation(std::uint32_t session) const;
+  const Streams& streams() const noexcept { return streams_; }
+  // What a program can see of the aggregates: versions and states.
+  using Shown = std::map<StreamName, std::pair<std::uint64_t, std::int64_t>>;
+  Shown ShownStreams() const;
+
+ private:
+  struct Session {
+    std::uint32_t generation = 0;
+    std::uint64_t last = 0;
+    std::map<std::uint64_t, ModelAnswer> answers;  // by sequence
+  };
+  struct Effect {
+    StreamName stream;
+    std::int64_t by;
+  };
+
+  ModelAnswer Recall(const Session& session, std::uint64_t sequence) const;
+  ModelAnswer Judge(const DrawnCommand& command, bool has_session);
+  bool Holds(const DrawnCondition& condition, const Stream& stream) const;
+  Stream Find(const StreamName& name) const;
+  ModelAnswer ConflictWith(const StreamName& name, std::uint16_t code) const;
+  ModelAnswer Apply(const std::vector<Effect>& effects, const DrawnCommand& command,
+                    bool has_session);
+  bool AreTooMany(const std::vector<Effect>& effects) const;
+  std::uint64_t CountOf(Category category) const;
+
+  Limits limits_;
+  Streams streams_;
+  std::map<std::uint32_t, Session> sessions_;
+  std::uint64_t next_ = 1;  // position of the next record
+};
+
+}  // namespace pawl::inline v0

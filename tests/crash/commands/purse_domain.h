@@ -1,0 +1,105 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <numeric>
+#include <string_view>
+
+#include "pawl/aggregate.h"
+
+namespace pawl::inline v0 {
+
+// The domain of the command campaign: purses, and tallies that are written along with them.
+struct PutIn {
+  std::int64_t cents;
+};
+struct TakeOut {
+  std::int64_t cents;
+};
+struct MoveTo {  // two purses and a tally, in one commit
+  Key to;
+  Key tally;
+  std::int64_t cents;
+};
+struct Look {};   // accepted, changes nothing
+struct Engrave {  // does not fit a slot
+  std::array<std::uint8_t, 200> text;
+};
+struct CountUp {
+  std::int64_t by;
+};
+
+struct CentsPut {
+  static constexpr EventType kType{"purse.cents-put", 1};
+  std::int64_t cents;
+};
+struct CentsTaken {
+  static constexpr EventType kType{"purse.cents-taken", 1};
+  std::int64_t cents;
+};
+struct Engraved {
+  static constexpr EventType kType{"purse.engraved", 1};
+  std::uint64_t sum;
+};
+struct Counted {
+  static constexpr EventType kType{"tally.counted", 1};
+  std::int64_t by;
+};
+
+inline std::uint64_t SumOf(const Engrave& command) noexcept {
+  return std::accumulate(command.text.begin(), command.text.end(), std::uint64_t{1});
+}
+
+struct DailyTally {
+  using Commands = pawl::Commands<CountUp>;
+  using Events = pawl::Events<Counted>;
+  static constexpr std::string_view kCategory = "tally";
+  struct State {
+    std::int64_t sum = 0;
+  };
+  static Verdict Decide(const State&, const CountUp& c, Emit<DailyTally>& emit) noexcept {
+    emit(Counted{c.by});
+    return Accept();
+  }
+  static void Evolve(State& s, const Counted& e) noexcept { s.sum += e.by; }
+};
+
+struct Purse {
+  using Commands = pawl::Commands<PutIn, TakeOut, MoveTo, Look, Engrave>;
+  using Events = pawl::Events<CentsPut, CentsTaken, Engraved>;
+  static constexpr std::string_view kCategory = "purse";
+  enum Refusal : std::uint16_t { kTooFewCents = 7, kNoSuchPurse = 8 };
+  struct State {
+    std::int64_t sum = 0;
+  };
+  static Verdict Decide(const State&, const PutIn& c, Emit<Purse>& emit) noexcept {
+    emit(CentsPut{c.cents});
+    return Accept();
+  }
+  static Verdict Decide(const State& s, const TakeOut& c, Emit<Purse>& emit) noexcept {
+    if (s.sum < c.cents) return Refuse(kTooFewCents);
+    emit(CentsTaken{c.cents});
+    return Accept();
+  }
+  // Emits before it refuses, so that there is something to take back.
+  static Verdict Decide(const State& s, const MoveTo& c, const Others& others,
+                        Emit<Purse>& emit) noexcept {
+    emit(CentsTaken{c.cents});
+    emit.On<DailyTally>(c.tally, Counted{1});
+    emit.On<Purse>(c.to, CentsPut{c.cents});
+    if (others.Find<Purse>(c.to) == nullptr) return Refuse(kNoSuchPurse);
+    return s.sum < c.cents ? Refuse(kTooFewCents) : Accept();
+  }
+  static Verdict Decide(const State&, const Look&, Emit<Purse>&) noexcept { return Accept(); }
+  static Verdict Decide(const State&, const Engrave& c, Emit<Purse>& emit) noexcept {
+    emit(Engraved{SumOf(c)});
+    return Accept();
+  }
+  static void Evolve(State& s, const CentsPut& e) noexcept { s.sum += e.cents; }
+  static void Evolve(State& s, const CentsTaken& e) noexcept { s.sum -= e.cents; }
+  static void Evolve(State& s, const Engraved& e) noexcept {
+    s.sum += static_cast<std::int64_t>(e.sum);
+  }
+};
+
+}  // namespace pawl::inline v0
