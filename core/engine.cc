@@ -439,7 +439,7 @@ absl::Status Engine::Attach(std::shared_ptr<Agent> agent, const AgentThread& thr
   const std::lock_guard lock(parts_->cold);
   ControlRequest request{.kind = ControlRequest::Kind::kAddBell, .bell = &agent->bell()};
   if (absl::Status added = parts_->Ask(request); !added.ok()) return added;
-  AgentWords& words = parts_->TakeRow(agent->name());
+  AgentWords& words = parts_->TakeRow(agent->name(), thread);
   if (parts_->options.stats) {
     agent->UseMeter(AgentMeter(parts_->stats->block(), words, parts_->clock));
   }

@@ -96,7 +96,7 @@ class EngineParts {
   // Makes the statistics and those who write them. Before the loop.
   void MakeStats();
   // A free row for an agent attached, with its name. Cold mutex held.
-  AgentWords& TakeRow(std::string_view name) noexcept;
+  AgentWords& TakeRow(std::string_view name, const AgentThread& thread) noexcept;
   static void LeaveRow(AgentWords& words) noexcept;
   EngineStats ReadStats() const;
   absl::Status StopAll();

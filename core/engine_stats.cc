@@ -49,7 +49,7 @@ void EngineParts::MakeStats() {
   stats->Publish();
 }
 
-AgentWords& EngineParts::TakeRow(std::string_view name) noexcept {
+AgentWords& EngineParts::TakeRow(std::string_view name, const AgentThread& thread) noexcept {
   StatsBlock& block = stats->block();
   AgentWords* const rows = block.agents();
   AgentWords* const end = rows + block.header.agents;
@@ -59,7 +59,11 @@ AgentWords& EngineParts::TakeRow(std::string_view name) noexcept {
         return words.name[0].load(std::memory_order_relaxed) == 0;
       });
   PAWL_CHECK(free != end);  // the loop has as many bells
-  watch->UseRow(static_cast<std::size_t>(free - rows));
+  const std::array<std::string_view, 3> own{loop->name(), sync_agent->name(),
+                                            prepare_agent->name()};
+  const bool holds_engine = options.threads == Threads::kOwn &&
+                            std::find(own.begin(), own.end(), thread.name) != own.end();
+  watch->UseRow(static_cast<std::size_t>(free - rows), holds_engine);
   for (StatsWord* const word : {&free->sleeps, &free->is_stalled, &free->stalls, &free->position,
                                 &free->shows, &free->last_age_ns, &free->most_age_ns}) {
     // Relaxed: the row belongs to nobody; guards nothing.

@@ -47,7 +47,9 @@ HealthWatch::HealthWatch(const Setup& setup)
       on_health_(setup.on_health),
       on_notice_(setup.on_notice),
       rounds_(setup.block->header.agents),
-      looked_ns_(setup.clock->BootNs()) {
+      looked_ns_(setup.clock->BootNs()),
+      holds_engine_(setup.block->header.agents) {
+  for (const std::size_t row : {kLoop, kSync, kPreparer}) UseRow(row, true);
   // Before anybody reads them.
   static_cast<void>(LookAtDisk());  // whether it is quiet
 }
@@ -140,19 +142,29 @@ EngineHealth HealthWatch::health() const noexcept {
 EngineHealth HealthWatch::Judge() const noexcept {
   const LogHealth log = log_.health();
   if (log == LogHealth::kFailed) return EngineHealth::kFailed;
-  if (rounds_[kLoop].is_stalled || rounds_[kSync].is_stalled || rounds_[kPreparer].is_stalled ||
-      durable_.is_stalled) {
-    return EngineHealth::kStalled;
-  }
+  if (StalledRow() != rounds_.size() || durable_.is_stalled) return EngineHealth::kStalled;
   return log == LogHealth::kDiskLow ? EngineHealth::kDiskLow : EngineHealth::kOpen;
+}
+
+// The first agent that hangs and makes the engine do so; as many as there are rows: none.
+std::size_t HealthWatch::StalledRow() const noexcept {
+  const std::size_t rows = rows_used();
+  for (std::size_t row = 0; row < rows; ++row) {
+    // Relaxed: guards nothing.
+    const bool holds_engine = holds_engine_[row].load(std::memory_order_relaxed);
+    if (rounds_[row].is_stalled && holds_engine) return row;
+  }
+  return rounds_.size();
 }
 
 std::string HealthWatch::WhyStalled() const {
   const std::string limit = std::to_string(stall_after_ns_ / 1'000'000) + " ms";
-  for (const std::size_t row : {kLoop, kSync, kPreparer}) {
-    if (!rounds_[row].is_stalled) continue;
+  if (const std::size_t row = StalledRow(); row != rounds_.size()) {
+    const std::string_view because = row == kLoop           ? ": a handler does not return"
+                                     : row < kFirstAttached ? ": the disk does not answer"
+                                                            : ": it shares an engine's thread";
     return NameOf(block_.agents()[row]) + " is in one round for more than " + limit +
-           (row == kLoop ? ": a handler does not return" : ": the disk does not answer");
+           std::string(because);
   }
   return "nothing became durable for more than " + limit + ", although " +
          std::to_string(log_.published() - log_.durable()) + " bytes wait for it";

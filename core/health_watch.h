@@ -67,9 +67,13 @@ class HealthWatch final : public Agent {
   }
 
   // Rows up to this one are looked at.
-  //   threads   under the cold mutex
-  void UseRow(std::size_t row) noexcept {
-    // Relaxed, both: one writer at a time, see above.
+  //   holds_engine   the row's agent runs on the thread of one of the engine's own: if it hangs, so
+  //                  does that one
+  //   threads        under the cold mutex
+  void UseRow(std::size_t row, bool holds_engine) noexcept {
+    // Relaxed, both stores: one writer at a time; a look that misses them is followed by another.
+    holds_engine_[row].store(holds_engine, std::memory_order_relaxed);
+    // Relaxed: see above.
     if (row >= rows_used()) rows_used_.store(row + 1, std::memory_order_relaxed);
   }
 
@@ -94,6 +98,7 @@ class HealthWatch final : public Agent {
     return stall_after_ns_ != 0 && watched_ns_ - seen.since_ns >= stall_after_ns_;
   }
   EngineHealth Judge() const noexcept;
+  std::size_t StalledRow() const noexcept;
   std::string WhyStalled() const;
   void Tell(EngineHealth now);
   std::size_t rows_used() const noexcept {
@@ -120,6 +125,8 @@ class HealthWatch final : public Agent {
   std::uint64_t watched_ns_ = 0;  // time under watch
   int quiet_looks_ = 0;
 
+  // By row. Writer: Engine::Attach(). Reader: who looks. Guards nothing.
+  std::vector<std::atomic<bool>> holds_engine_;
   // Writer: who looks. Readers: any. Guards nothing.
   std::atomic<EngineHealth> judged_{EngineHealth::kOpen};
   // Writer: Engine::Attach(). Reader: who looks. Only grows; guards nothing.

@@ -355,6 +355,18 @@ class HangingAgent final : public Agent {
   Doorbell bell_;
 };
 
+// Has nothing to do.
+class QuietAgent final : public Agent {
+ public:
+  int DoWork() noexcept override { return 0; }
+  bool HasWork() noexcept override { return false; }
+  Doorbell& bell() noexcept override { return bell_; }
+  std::string_view name() const noexcept override { return "quiet-agent"; }
+
+ private:
+  Doorbell bell_;
+};
+
 TEST_F(HealthTest, AnAttachedAgentThatHangsIsNamedAndCountedAndTheEngineIsOpen) {
   Open(Options(Threads::kOwn));
   const auto agent = std::make_shared<HangingAgent>();
@@ -372,6 +384,91 @@ TEST_F(HealthTest, AnAttachedAgentThatHangsIsNamedAndCountedAndTheEngineIsOpen) 
   ASSERT_TRUE(Await([&] { return !engine_->Stats().agents.at(3).is_stalled; }));
   engine_->Detach(agent.get());
   EXPECT_EQ(engine_->Stats().agents.size(), 3U);
+}
+
+// Works as long as somebody runs it, a millisecond in each step.
+class BusyAgent final : public Agent {
+ public:
+  explicit BusyAgent(ManualClock& clock) : clock_(clock) {}
+  int DoWork() noexcept override {
+    clock_.Advance(1ms);
+    ++steps;
+    return 1;
+  }
+  bool HasWork() noexcept override { return true; }
+  Doorbell& bell() noexcept override { return bell_; }
+  std::string_view name() const noexcept override { return "busy-agent"; }
+
+  std::uint64_t steps = 0;
+
+ private:
+  ManualClock& clock_;
+  Doorbell bell_;
+};
+
+// However large the budget is.
+TEST_F(HealthTest, AHostThatIsBusyIsToldMeanwhile) {
+  Open(Options(Threads::kHost));
+  Producer producer = NewProducer();
+  ASSERT_NO_FATAL_FAILURE(HangASync(producer));
+  const auto agent = std::make_shared<BusyAgent>(clock_);
+  ASSERT_TRUE(engine_->Attach(agent).ok());
+  engine_->Poll(1s - 1ms);
+  EXPECT_EQ(engine_->health(), EngineHealth::kOpen);
+  engine_->Poll(1ms);
+  EXPECT_EQ(engine_->health(), EngineHealth::kStalled);
+  ASSERT_EQ(TellAll().size(), 1U);
+  EXPECT_EQ(engine_->Stats().agents.at(3).rounds, agent->steps);
+  engine_->Detach(agent.get());
+}
+
+// Who waits for an answer runs the engine, and is told why it does not come.
+TEST_F(HealthTest, AHostThatWaitsIsTold) {
+  EngineOptions options = Options(Threads::kHost);
+  options.on_health = [this](EngineHealth, EngineHealth to, std::string_view) noexcept {
+    if (to == EngineHealth::kStalled) gate_.Open();
+  };
+  Open(options);
+  Producer producer = NewProducer();
+  ASSERT_NO_FATAL_FAILURE(AwaitRest());
+  gate_.Shut();
+  clock_.SetStep(10ms);
+  EXPECT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}, {}, 60s).ok());
+  EXPECT_GE(engine_->Stats().agents.at(1).stalls, 1U);
+}
+
+// A thread that the loop shares hangs with the loop.
+TEST_F(HealthTest, AnAgentThatHangsOnTheLoopsThreadIsAStallAndNamed) {
+  Open(Options(Threads::kOwn));
+  const auto agent = std::make_shared<HangingAgent>();
+  const BrakeOff off;
+  ASSERT_TRUE(engine_->Attach(agent, {.name = "pawl-loop"}).ok());
+  Brake::is_on.store(true, std::memory_order_release);
+  agent->bell().Ring();
+  ASSERT_TRUE(PassUntil(EngineHealth::kStalled));
+  EXPECT_NE(TellAll().back().why.find("hanging-agent"), std::string::npos) << TellAll().back().why;
+  EXPECT_FALSE(engine_->Stats().agents.at(0).is_stalled) << "its neighbour is";
+  Brake::is_on.store(false, std::memory_order_release);
+  ASSERT_TRUE(PassUntil(EngineHealth::kOpen));
+  engine_->Detach(agent.get());
+}
+
+TEST_F(HealthTest, ANeighbourOfOneThatHangsIsNotBlamed) {
+  Open(Options(Threads::kOwn));
+  const auto agent = std::make_shared<HangingAgent>();
+  const auto neighbour = std::make_shared<QuietAgent>();
+  const BrakeOff off;
+  ASSERT_TRUE(engine_->Attach(neighbour, {.name = "both"}).ok());
+  ASSERT_TRUE(engine_->Attach(agent, {.name = "both"}).ok());
+  Brake::is_on.store(true, std::memory_order_release);
+  agent->bell().Ring();
+  ASSERT_TRUE(PassUntilIt([&] { return engine_->Stats().agents.at(4).is_stalled; }));
+  EXPECT_FALSE(engine_->Stats().agents.at(3).is_stalled);
+  EXPECT_FALSE(engine_->Stats().agents.at(3).is_in_round);
+  EXPECT_EQ(engine_->health(), EngineHealth::kOpen);
+  Brake::is_on.store(false, std::memory_order_release);
+  engine_->Detach(agent.get());
+  engine_->Detach(neighbour.get());
 }
 
 // Whether a thread of this process sleeps in the kernel without a deadline.

@@ -75,6 +75,30 @@ TEST_F(StatsTest, EveryOutcomeIsCountedOnce) {
   EXPECT_EQ(stats.producers, 2U);
 }
 
+// Whatever the condition was on, and whether there is such a stream.
+TEST_F(StatsTest, ConflictsAreAnOutcome) {
+  Open(Options());
+  Producer teller = NewProducer("teller");
+  ASSERT_TRUE(teller.Execute<Account>(Key(1), Deposit{100}).ok());
+  const SubmitOptions exact{.ack = Ack::kPublished, .condition = Exact(Version(7))};
+  const Sequence first = teller.last_sequence().Next();
+  EXPECT_FALSE(teller.Execute<Account>(Key(1), Deposit{1}, exact).ok());
+  EXPECT_FALSE(teller.Execute<Account>(Key(2), Deposit{1}, exact).ok());
+  const std::vector<StreamCondition> others{ConditionOn<Account>(Key(1), NoStream())};
+  const SubmitOptions on_other{.ack = Ack::kPublished, .others = others};
+  EXPECT_FALSE(teller.Execute<Account>(Key(2), Deposit{1}, on_other).ok());
+  const std::vector<StreamCondition> holding{ConditionOn<Account>(Key(1), Exists())};
+  const SubmitOptions holds{.ack = Ack::kPublished, .others = holding};
+  EXPECT_TRUE(teller.Execute<Account>(Key(2), Deposit{1}, holds).ok());
+  // A conflict is remembered too.
+  EXPECT_FALSE(teller.Execute<Account>(Key(1), Deposit{1}, {.resend = first}).ok());
+  const EngineStats stats = engine_->Stats();
+  EXPECT_EQ(stats.outcome(VerdictKind::kConflict), 3U);
+  EXPECT_EQ(stats.outcome(VerdictKind::kAccepted), 2U);
+  EXPECT_EQ(stats.duplicates, 1U);
+  EXPECT_EQ(stats.commands_sent, 6U);
+}
+
 TEST_F(StatsTest, AnswersAfterAFailedSyncAreCountedAsWhatWasAnswered) {
   const GateOpener opener(gate_);
   EngineOptions options = Options(Threads::kHost);
@@ -239,6 +263,25 @@ TEST_F(StatsTest, DecideAndPublishAreOneLookAtTheClockEach) {
     EXPECT_EQ(stats.stage(stage).least_ns, 1000U) << ToString(stage);
     EXPECT_EQ(stats.stage(stage).most_ns, 1000U) << ToString(stage);
   }
+}
+
+// Begin, end and what the stages need: the loop's pace and its statistics look together.
+TEST_F(StatsTest, ATurnThatIsTimedIsOneLookMore) {
+  EngineOptions options = Options();
+  Open(options);
+  Producer producer = NewProducer();
+  for (int i = 0; i < 2; ++i) TurnOfOne(producer);  // their ways through the queue are timed
+  clock_.SetStep(1ns);
+  int timed = 0;
+  for (int i = 0; i < 64; ++i) {
+    const std::uint64_t looks = clock_.looks();
+    const std::uint64_t decides = CountOf(Stage::kDecide);
+    ASSERT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}, kPublished).ok());
+    const std::uint64_t more = CountOf(Stage::kDecide) - decides;
+    EXPECT_EQ(clock_.looks() - looks, 2 + more) << i;
+    timed += more != 0 ? 1 : 0;
+  }
+  EXPECT_EQ(timed, 2);
 }
 
 TEST_F(StatsTest, SmallTurnsAreTimedOnceForSoManyCommandsOrInAMillisecond) {

@@ -21,8 +21,10 @@ namespace pawl::inline v0 {
 enum class EngineHealth : std::uint8_t {
   kOpen = 0,
   kDiskLow = 1,  // no next segment could be made; commands are refused until there is room
-  kStalled = 2,  // the disk or the loop has work, and made no progress for stall_after
-  kFailed = 3,   // a sync failed: nothing is accepted until the engine is opened again
+  // The disk or the loop has work, and made no progress for stall_after; also because an agent that
+  // shares its thread (AgentThread) does not return.
+  kStalled = 2,
+  kFailed = 3,  // a sync failed: nothing is accepted until the engine is opened again
 };
 
 constexpr std::string_view ToString(EngineHealth health) noexcept {
