@@ -43,6 +43,7 @@ int CommandLoop::Round(const Deadline* deadline) noexcept {
     TakeAnswersBack();
   PublishAnswers();
   pace_.EndTurn(meter_.looked_ns());
+  meter_.ShowSlow(pace_);
   if (closing_lanes_ != 0) CloseLanes();
   return work;
 }

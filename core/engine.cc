@@ -179,7 +179,7 @@ absl::Status EngineParts::StartThreads() {
   };
   const bool is_loop_hosted = options.threads != Threads::kOwn;
   if (is_loop_hosted) {
-    host.SetWatch(*watch, *engine_clock);
+    host.SetWatch(*watch, *engine_clock, stats->block().health);
     host.Add(*loop, rows[HealthWatch::kLoop]);
   }
   for (const auto& [agent, row] : {std::pair(sync_agent.get(), HealthWatch::kSync),

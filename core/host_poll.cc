@@ -67,9 +67,14 @@ void HostPoll::LookIfDue(std::uint64_t now_ns) noexcept {
 
 void HostPoll::TakeOverrun(const Agent& agent, std::uint64_t over_ns) noexcept {
   ++overruns_.count;
-  if (over_ns <= overruns_.longest_ns) return;
-  overruns_.longest_ns = over_ns;
-  overruns_.longest_by = agent.name();
+  if (over_ns > overruns_.longest_ns) {
+    overruns_.longest_ns = over_ns;
+    overruns_.longest_by = agent.name();
+  }
+  if (words_ == nullptr) return;
+  // Relaxed, both: one writer, guards nothing.
+  words_->poll_overruns.store(overruns_.count, std::memory_order_relaxed);
+  words_->longest_overrun_ns.store(overruns_.longest_ns, std::memory_order_relaxed);
 }
 
 }  // namespace pawl::inline v0

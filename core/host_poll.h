@@ -24,10 +24,12 @@ class HostPoll {
       : clock_(clock), allowance_ns_(allowance_ns) {}
 
   // From now on `watch` looks: when there is nothing to do, and once in HealthWatch::kBusyNs else.
-  //   engine_clock  the loop's; both outlive this
-  void SetWatch(HealthWatch& watch, const EngineClock& engine_clock) noexcept {
+  //   engine_clock  the loop's
+  //   words         where overruns are counted too; all three outlive this
+  void SetWatch(HealthWatch& watch, const EngineClock& engine_clock, HealthWords& words) noexcept {
     watch_ = &watch;
     engine_clock_ = &engine_clock;
+    words_ = &words;
   }
   //   words   where the agent's rounds are counted, each step as one; outlives its stay
   void Add(Agent& agent, AgentWords& words) { agents_.push_back({&agent, &words}); }
@@ -54,6 +56,7 @@ class HostPoll {
   const std::uint64_t allowance_ns_;
   HealthWatch* watch_ = nullptr;  // nullptr: it has a thread
   const EngineClock* engine_clock_ = nullptr;
+  HealthWords* words_ = nullptr;
   std::vector<Member> agents_;
   std::size_t next_ = 0;  // whose step it is
   PollOverruns overruns_;

@@ -9,6 +9,7 @@
 #include "pawl/stats.h"
 #include "pawl/stats_layout.h"
 #include "pawl/stream_store.h"
+#include "turn_pace.h"
 
 namespace pawl::inline v0 {
 
@@ -108,6 +109,16 @@ class LoopMeter {
   // The newest look at the clock in this round, behind the turn's commands; 0: there was none.
   std::uint64_t looked_ns() const noexcept { return now_ns_; }
 
+  // What took too long, if there is more of it.
+  void ShowSlow(const TurnPace& pace) noexcept {
+    if (pace.slow_turns() == slow_turns_) [[likely]]
+      return;
+    slow_turns_ = pace.slow_turns();
+    Set(block_.loop.slow_turns, slow_turns_);
+    Set(block_.loop.slow_decides, pace.found().count);
+    Set(block_.loop.slowest_decide_ns, pace.found().longest_ns);
+  }
+
   // When the turn began, by the boot clock.
   std::uint64_t began_ns() const noexcept { return engine_clock_.boot_ns(); }
   // Answers of a turn that was published then are given away.
@@ -143,6 +154,7 @@ class LoopMeter {
   std::uint32_t untimed_ = kTimedCommands;  // commands since the turn timed last; the first one is
   bool is_timed_ = false;
   std::uint64_t producers_ = 0;
+  std::uint64_t slow_turns_ = 0;  // as shown
 };
 
 }  // namespace pawl::inline v0

@@ -104,6 +104,9 @@ void ReadLoop(const LoopWords& loop, EngineStats& stats) {
   stats.position = Position(ValueOf(loop.position));
   stats.sessions = static_cast<std::uint32_t>(ValueOf(loop.sessions));
   stats.producers = static_cast<std::uint32_t>(ValueOf(loop.producers));
+  stats.slow_turns = ValueOf(loop.slow_turns);
+  stats.slow_decides = ValueOf(loop.slow_decides);
+  stats.slowest_decide_ns = ValueOf(loop.slowest_decide_ns);
 }
 
 }  // namespace
@@ -120,6 +123,8 @@ EngineStats ReadBlock(const StatsBlock& block, const StatsRows& rows) {
   ReadLoop(block.loop, stats);
   stats.published = Address(ValueOf(block.health.published));
   stats.durable = Address(ValueOf(block.health.durable));
+  stats.poll_overruns = ValueOf(block.health.poll_overruns);
+  stats.longest_overrun_ns = ValueOf(block.health.longest_overrun_ns);
   for (std::size_t i = 0; i < kStages; ++i) stats.stages[i] = StageCopy(block.stages[i]).Times();
 
   const auto* const agents = reinterpret_cast<const AgentWords*>(&block + 1);

@@ -50,7 +50,8 @@ class Agent {
 struct AgentThread {
   // Agents that name the same thread share it; those of the engine's own agents ("pawl-loop",
   // "pawl-sync", "pawl-prepare") can be named too, but whoever joins a disk agent waits for the
-  // disk. 1 to 15 characters; empty: a thread for this agent alone, with the agent's name.
+  // disk, and while he does not return the engine is stalled. 1 to 15 characters; empty: a thread
+  // for this agent alone, with the agent's name.
   std::string_view name{};
   int core = -1;  // pins the thread; −1: not pinned, or as whoever came to it first said
 };

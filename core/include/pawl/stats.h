@@ -105,8 +105,8 @@ struct AgentStats {
 };
 
 // What an engine did since it was opened, and how it is. Numbers are as they were at some moment
-// each, not all at the same one. Without EngineOptions::stats only health, marks and agents say
-// something.
+// each, not all at the same one. Without EngineOptions::stats only health, marks, overruns and
+// agents say something.
 struct EngineStats {
   Epoch epoch;
   std::uint32_t pid = 0;
@@ -132,6 +132,13 @@ struct EngineStats {
   Address durable;
   std::uint32_t sessions = 0;   // that the log knows
   std::uint32_t producers = 0;  // open
+
+  // What Engine::FindSlowDecides() and poll_overruns() say, but for the names.
+  std::uint64_t slow_turns = 0;
+  std::uint64_t slow_decides = 0;
+  std::uint64_t slowest_decide_ns = 0;
+  std::uint64_t poll_overruns = 0;
+  std::uint64_t longest_overrun_ns = 0;
 
   std::array<StageTimes, kStages> stages{};
   std::vector<CategoryStats> categories{};

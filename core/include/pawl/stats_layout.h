@@ -65,18 +65,23 @@ struct LoopWords {
   StatsWord sessions;          // known to the log
   StatsWord producers;         // open
   StatsWord engine_offset_ns;  // engine time less boot time
-  std::array<StatsWord, 9> zeros;
+  StatsWord slow_turns;        // that took longer than decide_budget_ns
+  StatsWord slow_decides;      // commands found that did
+  StatsWord slowest_decide_ns;
+  std::array<StatsWord, 6> zeros;
   std::array<StatsWord, kOutcomesMax> outcomes;
 };
 static_assert(sizeof(LoopWords) == 256 && offsetof(LoopWords, outcomes) == 128);
 
 // Writer: the health watch, or the host's thread in Poll().
 struct HealthWords {
-  StatsWord health;     // EngineHealth
-  StatsWord changes;    // of health
-  StatsWord published;  // address, when it was last looked at
-  StatsWord durable;    // address, likewise
-  std::array<StatsWord, 4> zeros;
+  StatsWord health;         // EngineHealth
+  StatsWord changes;        // of health
+  StatsWord published;      // address, when it was last looked at
+  StatsWord durable;        // address, likewise
+  StatsWord poll_overruns;  // calls of Poll() that returned too late
+  StatsWord longest_overrun_ns;
+  std::array<StatsWord, 2> zeros;
 };
 static_assert(sizeof(HealthWords) == 64);
 
