@@ -144,9 +144,11 @@ TEST_F(ConditionsTest, CountOfConditionsIsBounded) {
   EXPECT_EQ(refused.fault(), SendFault::kBadConditions);
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   const std::array<Addressed<Deposit>, 1> batch{{{Key(1), Deposit{1}}}};
-  EXPECT_EQ(
-      producer.SubmitBatch<Account>(std::span<const Addressed<Deposit>>(batch), IfOthers(std::span(too_many).first(1))).fault,
-      SendFault::kBadConditions);
+  EXPECT_EQ(producer
+                .SubmitBatch<Account>(std::span<const Addressed<Deposit>>(batch),
+                                      IfOthers(std::span(too_many).first(1)))
+                .fault,
+            SendFault::kBadConditions);
   const std::array unknown{ConditionOn<Probe>(Key(1), Any())};
   EXPECT_EQ(producer.Submit<Account>(Key(1), Deposit{1}, IfOthers(unknown)).fault(),
             SendFault::kNotInEngine);

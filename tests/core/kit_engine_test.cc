@@ -96,11 +96,11 @@ Told TellOf(testing::Fact fact) {
   return {std::move(fact), std::move(text)};
 }
 
-// Stands still unless told.
+// Stands still unless told; then the wall clock goes with it, so that engine time need not lean.
 class StillClock final : public Clock {
  public:
   std::uint64_t WallNs() noexcept override {
-    return static_cast<std::uint64_t>(kStart.time_since_epoch().count());
+    return static_cast<std::uint64_t>(kStart.time_since_epoch().count()) + boot_ns - 1;
   }
   std::uint64_t BootNs() noexcept override { return boot_ns; }
 
@@ -114,6 +114,7 @@ class KitEngineTest : public ::testing::Test {
   void Open() {
     producer_.reset();  // before the engine, which outlives its producers
     engine_.reset();
+    clock_ = {};  // the kit's time begins anew too
     directory_ = std::make_unique<TestDirectory>();
     EngineOptions options = directory_->Options(Threads::kHostAll);
     options.clock = &clock_;

@@ -190,7 +190,6 @@ TEST_P(StreamReaderTest, EveryVersionIsFound) {
   const Address limit = log_->published();
   for (const std::uint32_t stream : {1U, 2U, 7U, 60U, 150U}) {
     const std::size_t count = given_[stream].size();
-    ASSERT_GT(count, 0U);
     StreamReader reader = log_->NewStreamReader(stream);
     for (int step = 0; step < 100; ++step) {
       const std::size_t number = 1 + random_() % (count + 1);

@@ -1,0 +1,152 @@
+// One measured run of `tools/bench bank-features`: what a command costs with everything that the
+// engine does for it, or with sessions, conditions and checksums left out. One thread is everything
+// (host-driven, disk agents too) and the number of commands is fixed, so that instructions can be
+// counted around Measured(). Prints the seconds that took.
+//
+// Linked with a checksum that is none it is `pawl_feature_run_unchecked`.
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "or_fail.h"
+#include "pawl/engine.h"
+#include "pawl/view.h"
+#include "temporary_directory.h"
+
+namespace pawl::inline v0::bench {
+namespace {
+
+constexpr const char* kUsage =
+    "pawl_feature_run [--features 0|1] [--batch N] [--commands N] [--accounts N] [--directory D]\n"
+    "                 [--counted-time]";
+
+// Goes on by the number of looks at it: who counts instructions makes everything slower, and an
+// engine that sees that goes in smaller steps.
+class CountedClock final : public Clock {
+ public:
+  std::uint64_t WallNs() noexcept override { return kStartNs + ns_; }
+  std::uint64_t BootNs() noexcept override { return ns_ += 500; }
+
+ private:
+  static constexpr std::uint64_t kStartNs = 1'800'000'000'000'000'000;
+  std::uint64_t ns_ = 0;
+};
+
+struct Post {
+  std::int64_t cents;
+  std::array<std::uint64_t, 7> memo;
+};
+struct Posted {
+  static constexpr EventType kType{"features.posted", 1};
+  std::int64_t cents;
+  std::array<std::uint64_t, 7> memo;
+};
+struct Account {
+  using Commands = pawl::Commands<Post>;
+  using Events = pawl::Events<Posted>;
+  static constexpr std::string_view kCategory = "account";
+  struct State {
+    std::int64_t cents = 0;
+  };
+  static Verdict Decide(const State&, const Post& c, Emit<Account>& emit) noexcept {
+    emit(Posted{c.cents, c.memo});
+    return Accept();
+  }
+  static void Evolve(State& s, const Posted& e) noexcept { s.cents += e.cents; }
+};
+struct Total {
+  using Events = pawl::Events<Posted>;
+  static constexpr int kVersion = 1;
+  std::int64_t cents = 0;
+  void On(const Posted& e, const Meta&) noexcept { cents += e.cents; }
+};
+
+// Sends posts to one account after the other.
+class Sender {
+ public:
+  Sender(Engine& engine, Producer& producer, std::uint64_t accounts, bool has_conditions)
+      : engine_(engine),
+        producer_(producer),
+        versions_(accounts),
+        has_conditions_(has_conditions) {}
+
+  // As batches: the next one is sent when the one before is answered.
+  [[gnu::noinline]] void Measured(std::uint64_t commands, std::uint64_t batch) {
+    while (commands != 0) {
+      const std::uint64_t count = commands < batch ? commands : batch;
+      SendAndAwait(static_cast<std::uint32_t>(count));
+      commands -= count;
+    }
+  }
+
+ private:
+  void SendAndAwait(std::uint32_t count) {
+    const auto fill = [this](std::uint32_t, Key& key, Post& post, Condition& condition) noexcept {
+      std::uint64_t& version = versions_[at_];
+      key = Key(++at_);
+      if (at_ == versions_.size()) at_ = 0;
+      post = {1, {version, 2, 3, 4, 5, 6, 7}};
+      if (has_conditions_) condition = Exact(Version(version++));
+    };
+    const SentBatch sent =
+        producer_.SubmitBatch<Account, Post>(count, fill, {.ack = Ack::kPublished});
+    if (sent.count != count) Fail("a batch found no room");
+    for (std::uint64_t answered = 0; answered < count;) {
+      engine_.Poll();
+      answered += producer_.PollRanges([](const CompletionRange& range) noexcept {
+        if (!range.verdict().is_accepted()) Fail("a command was not accepted");
+      });
+    }
+  }
+
+  Engine& engine_;
+  Producer& producer_;
+  std::vector<std::uint64_t> versions_;
+  const bool has_conditions_;
+  std::size_t at_ = 0;
+};
+
+int Main(int argc, char** argv) {
+  Arguments arguments(argc, argv);
+  const bool has_features = arguments.Number("--features", 1, 0, 1) != 0;
+  const auto batch = static_cast<std::uint64_t>(arguments.Number("--batch", 256, 1, 4096));
+  const auto commands =
+      static_cast<std::uint64_t>(arguments.Number("--commands", 1'000'000, 1, 100'000'000));
+  const auto accounts = static_cast<std::uint64_t>(arguments.Number("--accounts", 1000, 1, 60'000));
+  const bool has_counted_time = arguments.Flag("--counted-time");
+  const TemporaryDirectory directory(arguments.Text("--directory", "."), "pawl-features");
+  arguments.RefuseTheRest(kUsage);
+
+  EngineOptions options{.directory = directory.path()};
+  options.threads = Threads::kHostAll;
+  CountedClock clock;
+  if (has_counted_time) options.clock = &clock;
+  const auto engine = OrFail(Engine::Open(options, Aggregates<Account>{}));
+  const auto view = OrFail(Project<Total>(*engine));
+  Producer producer =
+      OrFail(engine->NewProducer({.session = has_features ? "features" : std::string()}));
+  Sender sender(*engine, producer, accounts, has_features);
+  sender.Measured(accounts, 256);  // makes the streams
+  while (engine->Poll() != 0) {
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  sender.Measured(commands, batch);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  while (engine->Poll() != 0) {
+  }
+  const auto seen = view.Read([](const Total& total) noexcept { return total.cents; });
+  if (static_cast<std::uint64_t>(seen) != commands + accounts) Fail("the view misses commands");
+  std::printf("%.6f\n", took.count());
+  OrFail(engine->Stop());
+  return 0;
+}
+
+}  // namespace
+}  // namespace pawl::inline v0::bench
+
+int main(int argc, char** argv) { return pawl::bench::Main(argc, argv); }
