@@ -16,10 +16,9 @@ namespace pawl::inline v0 {
 // quick and falls to one command when one is not: looking costs about 1 %, and a turn ends within
 // kSliceNs, or one slow command, of its deadline.
 // On a thread of its own a turn is one slice, timed as a whole: once its answers are out, or by the
-// last look of who timed its stages. After one
-// that took longer than the budget a few turns are decided one command at a time, to find which;
-// if none was slow by itself (the commands are many, the thread was not running), the next search
-// waits for twice as many such turns.
+// last look of who timed its stages. After one that took longer than the budget a few turns are
+// decided one command at a time, to find which; if none was slow by itself (the commands are many,
+// the thread was not running), the next search waits for twice as many such turns.
 //   threads   loop only
 class TurnPace {
  public:
