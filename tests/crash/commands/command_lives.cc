@@ -177,6 +177,7 @@ bool CommandLives::OpenSenders() {
   for (std::size_t i = 0; i < kSenders; ++i) {
     if (!OpenProducer(i)) return false;
   }
+  JudgeHash();
   JudgeSurvivors();
   if (!difference_.empty()) return false;
   for (const Sender& sender : senders_) {
@@ -222,6 +223,7 @@ void CommandLives::EndLife() {
   take_answers_ = {};
   if (end_ == End::kStop && engine_ != nullptr && difference_.empty()) {
     senders_.clear();
+    hash_at_stop_ = engine_->StateHash().value().sum;
     if (const absl::Status stopped = engine_->Stop(); !stopped.ok()) {
       Differ(absl::StrCat("does not stop: ", stopped.ToString()));
     }
@@ -380,6 +382,14 @@ void CommandLives::Count(const ModelAnswer& answer) {
 std::size_t CommandLives::CommandsOwed() const {
   const bool survives = !was_cut_ || interrupted_.ack == Ack::kDurable;
   return survives ? interrupted_.answers.size() : 0;
+}
+
+// What was replayed is what was live.
+void CommandLives::JudgeHash() {
+  const auto before = std::exchange(hash_at_stop_, std::nullopt);
+  if (before.has_value() && engine_->StateHash().value().sum != *before) {
+    Differ("the state replayed after a stop has another hash than the live one");
+  }
 }
 
 // Some first commands of the batch that was under way are in the log, those that are owed among

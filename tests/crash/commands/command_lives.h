@@ -98,6 +98,7 @@ class CommandLives {
   void JudgeOne(const Batch& batch, std::size_t index, const ModelAnswer& wanted);
   void Count(const ModelAnswer& answer);
   std::size_t CommandsOwed() const;
+  void JudgeHash();
   void JudgeSurvivors();
   bool IsLikeSenders(const CommandModel& model) const;
   CommandModel::Shown StreamsOfEngine();
@@ -115,6 +116,7 @@ class CommandLives {
   std::function<void()> take_answers_;        // of the batch under way
   Batch interrupted_;                         // by a crash, and not judged yet
   bool was_cut_ = false;                      // since it was interrupted
+  std::optional<HashSum> hash_at_stop_;       // of the life before, if it ended by a stop
   std::string difference_;
   int life_ = 0;
 };
