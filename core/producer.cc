@@ -77,9 +77,8 @@ absl::Status ConflictStatus(const Completion& completion) {
       "the condition on " + which + " does not hold: it has version " +
       std::to_string(conflict.version.value()) + ", last changed at position " +
       std::to_string(conflict.position.value()) + "; nothing was appended: read it, decide anew");
-  std::string bytes(sizeof conflict, '\0');
-  std::memcpy(bytes.data(), &conflict, sizeof conflict);
-  status.SetPayload(kConflictUrl, absl::Cord(std::move(bytes)));
+  const absl::string_view bytes(reinterpret_cast<const char*>(&conflict), sizeof conflict);
+  status.SetPayload(kConflictUrl, absl::Cord(bytes));
   return status;
 }
 

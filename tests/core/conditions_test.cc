@@ -302,7 +302,6 @@ TEST_F(ConditionsTest, RandomConditionsAreJudgedAsAModelDoes) {
     Position last{};
   };
   std::array<Stream, kKeys + 1> model;
-  Position newest;
   const auto draw = [&](const Stream& stream) {
     const auto near = [&](std::uint64_t value) {
       return value + random() % 3 - (value == 0 ? 0 : random() % 2);
