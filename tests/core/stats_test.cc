@@ -272,6 +272,7 @@ TEST_F(StatsTest, ATurnThatIsTimedIsOneLookMore) {
   Producer producer = NewProducer();
   for (int i = 0; i < 2; ++i) TurnOfOne(producer);  // their ways through the queue are timed
   clock_.SetStep(1ns);
+  clock_.Advance(1ns);  // a loop whose clock stood still seems to have done nothing
   int timed = 0;
   for (int i = 0; i < 64; ++i) {
     const std::uint64_t looks = clock_.looks();
