@@ -34,7 +34,7 @@ TEST_F(BackPressureTest, AWindowTakesExactlyItsSizeAndOnlyPollGivesCreditBack) {
     }
     EXPECT_EQ(producer.in_flight(), window);
     EXPECT_EQ(producer.Submit<Account>(Key(1), Deposit{1}, kQuick).fault(), SendFault::kWindowFull);
-    while (engine_->Poll() != 0) {
+    while (engine_->Poll(kWholeTurns) != 0) {
     }
     // All are answered; the credits are still out.
     EXPECT_EQ(producer.Submit<Account>(Key(1), Deposit{1}, kQuick).code(),

@@ -52,7 +52,7 @@ TEST_F(EventFdTest, IsReadableForWhoArmedItWhenCompletionsCome) {
   const EventLoop loop(event_fd);
   const auto send = [&] {
     ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}, kQuick));
-    while (engine_->Poll() != 0) {
+    while (engine_->Poll(kWholeTurns) != 0) {
     }
   };
   send();
@@ -156,10 +156,10 @@ TEST_F(EventFdTest, TheNextOwnerOfALaneStartsWithoutWhatTheLastOneLeft) {
     ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}, kQuick));
   }
   ASSERT_TRUE(Await([&] {
-    engine_->Poll();
+    engine_->Poll(kWholeTurns);
     return Balances().size() == 1;
   }));
-  while (engine_->Poll() != 0) {
+  while (engine_->Poll(kWholeTurns) != 0) {
   }
   Producer producer = NewProducer();
   EXPECT_EQ(producer.EventFd().value(), first);
@@ -167,7 +167,7 @@ TEST_F(EventFdTest, TheNextOwnerOfALaneStartsWithoutWhatTheLastOneLeft) {
   ASSERT_TRUE(producer.ArmEventFd());
   EXPECT_FALSE(loop.IsReadable());
   ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}, kQuick));
-  while (engine_->Poll() != 0) {
+  while (engine_->Poll(kWholeTurns) != 0) {
   }
   EXPECT_TRUE(loop.IsReadable());
 }
