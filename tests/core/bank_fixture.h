@@ -110,7 +110,7 @@ class BankTest : public ::testing::Test {
     std::vector<Completion> got;
     EXPECT_TRUE(Await([&] {
       producer.Poll([&got](const Completion& c) noexcept { got.push_back(c); }, count - got.size());
-      if (got.size() < count && engine_->threads() != Threads::kOwn) engine_->Poll(kWholeTurns);
+      if (got.size() < count && engine_->threads() != Threads::kOwn) engine_->Poll();
       return got.size() >= count;
     })) << "only "
         << got.size() << " of " << count << " completions came";
