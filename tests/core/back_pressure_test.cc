@@ -188,6 +188,9 @@ TEST_F(BackPressureTest, AFloodDelaysOthersByABoundedNumberOfCommands) {
   EngineOptions options = directory_.Options(Threads::kHost);
   options.session_window = 8192;
   options.producers_max = 5;
+  // Room for all of it: turns are looked at, not the disk, which may be slow beside other tests.
+  options.segment_bytes = std::uint64_t{32} << 20;
+  options.undurable_bytes_max = options.segment_bytes;
   Open(options);
   std::vector<Producer> all;
   for (std::uint32_t i = 0; i < options.producers_max; ++i) all.push_back(NewProducer());
