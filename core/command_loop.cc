@@ -233,7 +233,7 @@ DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& sessio
                                              const CommandSlot& slot,
                                              StreamSlot* const* stream) noexcept {
   std::uint16_t number = 0;
-  for (const ConditionsParcel::OnStream& each : ConditionsOf(slot)) {
+  for (const ConditionsParcel::OnStream& each : ConditionsParcel::In(slot).on_streams()) {
     ++number;
     if (!HoldsOn(each.condition, stores_[each.aggregate]->Find(each.key))) {
       return {0, Verdict(VerdictKind::kConflict, number)};
@@ -247,7 +247,7 @@ DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& sessio
 const StreamSlot* CommandLoop::StreamOfCondition(const CommandSlot& slot,
                                                  std::uint16_t condition) noexcept {
   if (condition == 0) return stores_[slot.aggregate]->Find(slot.key);
-  const ConditionsParcel::OnStream& on = ConditionsOf(slot)[condition - 1U];
+  const ConditionsParcel::OnStream& on = ConditionsParcel::In(slot).on_streams()[condition - 1U];
   return stores_[on.aggregate]->Find(on.key);
 }
 

@@ -66,6 +66,10 @@ constexpr FaultText TextOf(SendFault fault) noexcept {
   return {absl::StatusCode::kInternal, "?"};
 }
 
+absl::Status StatusOf(SendFault fault) {
+  return absl::Status(TextOf(fault).code, TextOf(fault).reason);
+}
+
 absl::Status ConflictStatus(const Completion& completion) {
   const Conflict conflict{.condition = completion.verdict.code(),
                           .version = completion.receipt.version,
@@ -111,10 +115,7 @@ absl::StatusOr<Receipt> ResultOf(const Completion& completion) {
       return absl::AlreadyExistsError(
           "executed before; the receipt left the session's window of resends");
     case VerdictKind::kConflict: return ConflictStatus(completion);
-    case VerdictKind::kNotSent: {
-      const FaultText text = TextOf(static_cast<SendFault>(completion.verdict.code()));
-      return absl::Status(text.code, text.reason);
-    }
+    case VerdictKind::kNotSent: return StatusOf(static_cast<SendFault>(completion.verdict.code()));
   }
   return absl::InternalError("unknown verdict");
 }
@@ -147,10 +148,6 @@ Producer::~Producer() {
   const std::lock_guard lock(engine.cold);
   ControlRequest request{.kind = ControlRequest::Kind::kCloseLane, .lane = lane_};
   static_cast<void>(engine.Ask(request));  // Ok, or the loop runs no more
-}
-
-absl::Status Producer::StatusOf(SendFault fault) {
-  return absl::Status(TextOf(fault).code, TextOf(fault).reason);
 }
 
 std::uint16_t Producer::StoreIndex(TypeTag aggregate) const noexcept {

@@ -47,7 +47,6 @@ class ProducerLane {
  public:
   // Commands that enter the queue together: as many as a turn of the loop takes.
   static constexpr std::uint32_t kStagedMax = 256;
-  static constexpr std::uint16_t kNoStore = 0xFFFF;
 
   struct Setup {
     EngineParts* engine;

@@ -46,7 +46,7 @@ class AwaitingTest : public BankTest {
         << " are suspended for ever";
   }
   void RunEngine() {
-    while (engine_->Poll() != 0) {
+    while (engine_->Poll(kWholeTurns) != 0) {
     }
   }
 };
@@ -354,7 +354,7 @@ TEST_F(AwaitingTest, ADestroyedCoroutineLeavesNothingBehind) {
     if (random() % 2 == 0) teller->Run(random() % 8);
   }
   ASSERT_TRUE(Await([&] {
-    engine_->Poll();
+    engine_->Poll(kWholeTurns);
     teller->Run();
     return teller->suspended() == 0 && teller->in_flight() == 0;
   }));

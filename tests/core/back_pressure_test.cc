@@ -34,7 +34,7 @@ TEST_F(BackPressureTest, AWindowTakesExactlyItsSizeAndOnlyPollGivesCreditBack) {
     }
     EXPECT_EQ(producer.in_flight(), window);
     EXPECT_EQ(producer.Submit<Account>(Key(1), Deposit{1}, kQuick).fault(), SendFault::kWindowFull);
-    while (engine_->Poll() != 0) {
+    while (engine_->Poll(kWholeTurns) != 0) {
     }
     // All are answered; the credits are still out.
     EXPECT_EQ(producer.Submit<Account>(Key(1), Deposit{1}, kQuick).code(),
@@ -188,6 +188,9 @@ TEST_F(BackPressureTest, AFloodDelaysOthersByABoundedNumberOfCommands) {
   EngineOptions options = directory_.Options(Threads::kHost);
   options.session_window = 8192;
   options.producers_max = 5;
+  // Room for all of it: turns are looked at, not the disk, which may be slow beside other tests.
+  options.segment_bytes = std::uint64_t{32} << 20;
+  options.undurable_bytes_max = options.segment_bytes;
   Open(options);
   std::vector<Producer> all;
   for (std::uint32_t i = 0; i < options.producers_max; ++i) all.push_back(NewProducer());

@@ -68,6 +68,9 @@ struct Account {
   static void Evolve(State& s, const Withdrawn& e) noexcept { s.cents -= e.cents; }
 };
 
+// A budget for Engine::Poll() that ends no turn in its middle, however slow the machine is.
+inline constexpr std::chrono::hours kWholeTurns{1};
+
 // Waits until `is_done()` or a deadline that no healthy run comes near.
 template <class IsDone>
 [[nodiscard]] bool Await(IsDone&& is_done) {

@@ -33,7 +33,7 @@ class BoundsTest : public BankTest {
     return options;
   }
   void RunEngine() {
-    while (engine_->Poll() != 0) {
+    while (engine_->Poll(kWholeTurns) != 0) {
     }
   }
 };

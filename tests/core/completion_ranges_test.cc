@@ -40,7 +40,7 @@ class CompletionRangesTest : public BankTest {
     Open(options);
   }
   void RunEngine() {
-    while (engine_->Poll() != 0) {
+    while (engine_->Poll(kWholeTurns) != 0) {
     }
   }
   // Polls ranges with at most `completions_max` answers.
@@ -327,7 +327,7 @@ class CompletionModel {
       case 2: return Send();
       case 3: return Resend();
       case 4: return Execute();
-      case 5: engine_.Poll(); return;
+      case 5: engine_.Poll(kWholeTurns); return;
       case 6:
         producer_.Poll([this](const Completion& c) noexcept { Check(c); }, random_() % 40);
         return;
@@ -336,7 +336,7 @@ class CompletionModel {
             [this](const CompletionRange& range) noexcept {
               if (random_() % 4 == 0) {
                 Send();
-                engine_.Poll();
+                engine_.Poll(kWholeTurns);
               }
               for (std::uint32_t i = 0; i < range.count(); ++i) Check(range[i]);
             },
@@ -346,7 +346,7 @@ class CompletionModel {
 
   void Finish() {
     while (producer_.in_flight() != 0) {
-      engine_.Poll();
+      engine_.Poll(kWholeTurns);
       producer_.Poll([this](const Completion& c) noexcept { Check(c); });
     }
     EXPECT_EQ(checked_, sent_);

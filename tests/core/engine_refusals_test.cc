@@ -23,7 +23,7 @@ class EngineRefusalsTest : public ::testing::Test {
     auto opened = Engine::Open(options, Aggregates<Probe>{});
     ASSERT_TRUE(opened.ok()) << opened.status();
     engine_ = *std::move(opened);
-    while (engine_->Poll() != 0) {
+    while (engine_->Poll(kWholeTurns) != 0) {
     }
   }
   void Open() { Open(directory_.Options(Threads::kHostAll)); }
@@ -35,7 +35,7 @@ class EngineRefusalsTest : public ::testing::Test {
     std::vector<std::uint64_t> states;  // versions and sums in order of keys
   };
   Trace Look() {
-    while (engine_->Poll() != 0) {
+    while (engine_->Poll(kWholeTurns) != 0) {
     }
     Trace trace{engine_->log().published(), ReadLog(*engine_), SegmentBytes(options_), {}};
     std::map<Key, std::pair<Version, std::int64_t>> states;
@@ -134,7 +134,7 @@ TEST_F(EngineRefusalsTest, CommandsBehindARefusalSeeOthersAsIfItHadNotBeen) {
   ASSERT_TRUE(producer.Submit<Probe>(Key(2), AskOthers{Key(61)}));
   std::uint32_t accepted = 0;
   while (producer.in_flight() != 0) {
-    engine_->Poll();
+    engine_->Poll(kWholeTurns);
     producer.Poll([&](const Completion& c) noexcept { accepted += c.verdict.is_accepted(); });
   }
   EXPECT_EQ(accepted, 3U);
@@ -186,7 +186,7 @@ TEST_F(EngineRefusalsTest, RefusalsBetweenAcceptedCommandsOfOneTurnLeaveNothing)
     ASSERT_TRUE(producer.Submit<Probe>(Key(1), EmitThenRefuse{Key(2)}));
   }
   ASSERT_TRUE(Await([&] {
-    engine_->Poll();
+    engine_->Poll(kWholeTurns);
     producer.Poll([](const Completion&) noexcept {});
     return producer.in_flight() == 0;
   }));

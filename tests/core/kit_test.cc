@@ -1,7 +1,9 @@
 // Given, when, then: what each of them accepts, and what it says of what is wrong.
 
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -28,13 +30,16 @@ struct Pay {
 };
 struct Ask {};
 struct Guess {};  // not deterministic
+struct Recite {   // does not fit a slot of a lane's ring
+  std::array<std::uint8_t, 100> text;
+};
 struct Answered {
   static constexpr EventType kType{"clerk.answered", 1};
   std::uint64_t now_ns;
   std::uint64_t version;
 };
 struct Clerk {
-  using Commands = pawl::Commands<Pay, Ask, Guess>;
+  using Commands = pawl::Commands<Pay, Ask, Guess, Recite>;
   using Events = pawl::Events<Answered>;
   static constexpr std::string_view kCategory = "clerk";
   struct State {
@@ -52,6 +57,10 @@ struct Clerk {
   static Verdict Decide(const State&, const Guess&, Emit<Clerk>& emit) noexcept {
     static std::uint64_t count = 0;
     emit(Answered{++count, 0});
+    return Accept();
+  }
+  static Verdict Decide(const State&, const Recite& c, Emit<Clerk>& emit) noexcept {
+    emit(Answered{std::accumulate(c.text.begin(), c.text.end(), std::uint64_t{0}), 0});
     return Accept();
   }
   static void Evolve(State& s, const Answered&) noexcept { ++s.answers; }
@@ -293,6 +302,12 @@ TEST(KitTest, LimitsAreTheEngines) {
                   .Then(Emptied{});
             }),
             "EmitEmpty{} on probe 1: more streams of probe are given than streams_max, 1, allows");
+}
+
+TEST(KitTest, CommandsLargerThanASlotAreDecidedToo) {
+  Recite recite;
+  recite.text.fill(3);
+  Given<Clerk>().When(recite).Then(Answered{300, 0});
 }
 
 TEST(KitTest, LargeEventsAreCompared) {

@@ -245,12 +245,13 @@ TEST_F(StateHashTest, TheOrderOfCommandsToDifferentAggregatesDoesNotCount) {
   for (int order = 0; order < 2; ++order) {
     const TestDirectory directory;
     Open(directory.Options(Threads::kHostAll));
-    Producer producer = NewProducer();
-    for (std::uint64_t i = 0; i < 20; ++i) {
-      const std::uint64_t key = order == 0 ? 1 + i : 20 - i;
-      ASSERT_TRUE(
-          producer.Execute<Account>(Key(key), Deposit{static_cast<std::int64_t>(key)}, kQuick)
-              .ok());
+    {
+      Producer producer = NewProducer();
+      for (std::uint64_t i = 0; i < 20; ++i) {
+        const std::uint64_t key = order == 0 ? 1 + i : 20 - i;
+        const Deposit deposit{static_cast<std::int64_t>(key)};
+        ASSERT_TRUE(producer.Execute<Account>(Key(key), deposit, kQuick).ok());
+      }
     }
     sums[order] = Hash().sum;
     engine_.reset();

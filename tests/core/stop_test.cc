@@ -162,7 +162,7 @@ TEST_F(StopTest, AHandleDestroyedWithCommandsUnderWayLeavesThemExecuted) {
     for (int i = 0; i < 100; ++i) ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}));
   }
   ASSERT_TRUE(Await([&] {
-    engine_->Poll();
+    engine_->Poll(kWholeTurns);
     return EventsOf(ReadLog(*engine_)).size() == 100;
   }));
   Producer again = NewProducer("teller");

@@ -157,6 +157,7 @@ TEST_P(StopWaitingTest, WhoSleepsInWaitAndInEpoll) {
   ASSERT_EQ(::epoll_ctl(epoll, EPOLL_CTL_ADD, event_fd, &event), 0);
   ASSERT_TRUE(waiting.Submit<Account>(Key(1), Deposit{1}));
   ASSERT_TRUE(polling.Submit<Account>(Key(1), Deposit{1}));
+  ASSERT_TRUE(Await([&] { return gate_.waiting() > 0; }));  // decided before the stop
   int readable = 0;
   const Worker sleeper([&] { waiting.Wait(kForever); });
   const Worker poller([&] {

@@ -33,7 +33,7 @@ class WhenFullTest : public BankTest {
     options.storage = &gate_;
     Open(options);
     ASSERT_TRUE(Await([&] {
-      if (threads != Threads::kOwn) engine_->Poll();
+      if (threads != Threads::kOwn) engine_->Poll(kWholeTurns);
       return engine_->log().ready_segments() > 0;
     }));
   }
@@ -57,7 +57,7 @@ class WhenFullTest : public BankTest {
   }
   void ExpectAllExecuted() {
     EXPECT_TRUE(Await([&] {
-      if (engine_->threads() != Threads::kOwn) engine_->Poll();
+      if (engine_->threads() != Threads::kOwn) engine_->Poll(kWholeTurns);
       return Balances()[0].second == sent_;
     })) << Balances()[0].second
         << " of " << sent_;
@@ -167,7 +167,7 @@ TEST_P(WhenFullWaysTest, WithinPollRangesAFullWindowIsToldAtOnce) {
   while (producer.in_flight() != producer.window()) {
     ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}, kQuick));
   }
-  while (engine_->Poll() != 0) {
+  while (engine_->Poll(kWholeTurns) != 0) {
   }
   const auto send = [&](const CompletionRange& range) noexcept {
     EXPECT_EQ(range.count(), producer.window());

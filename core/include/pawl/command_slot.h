@@ -17,6 +17,9 @@ namespace pawl::inline v0 {
 // producer's parcel ring, and the slot says where.
 inline constexpr std::size_t kSlotCommandBytes = 64;
 
+// In place of a store's index: the engine was opened without the aggregate.
+inline constexpr std::uint16_t kNoStore = 0xFFFF;
+
 // A command on its way to the loop, in the ring of its producer's lane.
 struct CommandSlot {
   // Of `type`: the command is a ConditionsParcel, however small it is.
@@ -75,19 +78,19 @@ struct ConditionsParcel {
   std::span<const OnStream> on_streams() const noexcept {
     return {reinterpret_cast<const OnStream*>(this + 1), conditions};
   }
+  // Of a slot that has_conditions().
+  static const ConditionsParcel& In(const CommandSlot& slot) noexcept {
+    return *reinterpret_cast<const ConditionsParcel*>(slot.parcel());
+  }
   const std::byte* command() const noexcept {
     return reinterpret_cast<const std::byte*>(on_streams().data() + conditions);
   }
 };
 static_assert(sizeof(ConditionsParcel) == 8 && sizeof(ConditionsParcel::OnStream) == 32);
 
-inline std::span<const ConditionsParcel::OnStream> ConditionsOf(const CommandSlot& slot) noexcept {
-  return reinterpret_cast<const ConditionsParcel*>(slot.parcel())->on_streams();
-}
-
 // The slot of the command in a conditions parcel, as if it had been sent without them.
 inline CommandSlot WithoutConditions(const CommandSlot& slot) noexcept {
-  const auto& parcel = *reinterpret_cast<const ConditionsParcel*>(slot.parcel());
+  const ConditionsParcel& parcel = ConditionsParcel::In(slot);
   CommandSlot plain = slot;
   plain.type &= ~CommandSlot::kHasConditions;
   if (parcel.command_bytes > kSlotCommandBytes) {

@@ -122,7 +122,11 @@ class DecisionStage {
     CommandSlot slot;
     slot.key = key;
     slot.type = A::Commands::template IndexOf<C>();
-    ::new (static_cast<void*>(slot.command.data())) C(command);
+    if constexpr (kFitsSlot<C>) {
+      ::new (static_cast<void*>(slot.command.data())) C(command);
+    } else {
+      slot.SetParcel(reinterpret_cast<const std::byte*>(&command));
+    }
     StreamStore* const store = StoreOf(AggregateTraitsOf<A>());
     CommitBuilder& builder = BeginCommand(*store, now_ns);
     OpenCommit commit(builder);

@@ -264,7 +264,6 @@ class Producer {
  private:
   friend class Engine;
   friend class AwaitingProducer;
-  static constexpr std::uint16_t kNoStore = 0xFFFF;
   static constexpr std::int64_t kNotSet = -1;
   static constexpr std::size_t kCopiesMax = 64;  // 1 KiB of stack
   // How far a batch looks ahead: 16 commands, the time that a line takes from another core.
@@ -380,7 +379,6 @@ class Producer {
   //   deadline_ns   of the call, once it has waited
   //   returns       whether to try again; false: the call ends with `fault`
   bool Outlast(SendFault fault, const SubmitOptions& options, std::int64_t& deadline_ns) noexcept;
-  static absl::Status StatusOf(SendFault fault);
   std::uint16_t StoreIndex(TypeTag aggregate) const noexcept;
   StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
   Sent Send(Sequence resend) noexcept;
