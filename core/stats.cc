@@ -7,6 +7,7 @@
 #include <new>
 #include <vector>
 
+#include "pawl/hot_directory.h"
 #include "stats_reading.h"
 
 namespace pawl::inline v0 {
@@ -206,21 +207,35 @@ absl::StatusOr<EngineStats> Read(Storage& storage, const std::string& path) {
   return stats;
 }
 
+// The file that `path` means.
+absl::StatusOr<std::string> FileOf(Storage& files, const std::string& path) {
+  const absl::StatusOr<FileIdentity> found = files.Identify(path);
+  if (!found.ok()) return found.status();
+  if (found->kind != FileIdentity::Kind::kDirectory) return path;
+  std::string file = path + "/" + kStatsName;
+  if (files.Identify(file).ok()) return file;
+  absl::StatusOr<std::string> hot = DefaultHotDirectoryOf(files, path);
+  if (hot.ok()) return *std::move(hot) + "/" + kStatsName;
+  return absl::IsNotFound(hot.status()) ? file : hot;
+}
+
 }  // namespace
 
 absl::StatusOr<EngineStats> ReadStats(const std::string& path, Storage* storage) {
   Storage& files = storage != nullptr ? *storage : PosixStorage();
   try {
-    const absl::StatusOr<FileIdentity> found = files.Identify(path);
-    if (!found.ok()) return found.status();
-    const bool is_directory = found->kind == FileIdentity::Kind::kDirectory;
-    const std::string file = is_directory ? path + "/" + kStatsName : path;
-    const absl::StatusOr<FileIdentity> named = is_directory ? files.Identify(file) : found;
+    const absl::StatusOr<std::string> file = FileOf(files, path);
+    if (!file.ok()) return file.status();
+    const absl::StatusOr<FileIdentity> named = files.Identify(*file);
+    if (absl::IsNotFound(named.status())) {
+      return absl::NotFoundError(*file + " is not there: no engine runs on " + path +
+                                 " with statistics, or its hot directory is another one");
+    }
     if (!named.ok()) return named.status();
     if (named->kind != FileIdentity::Kind::kRegular) {
-      return absl::FailedPreconditionError(file + " is no regular file: no engine's statistics");
+      return absl::FailedPreconditionError(*file + " is no regular file: no engine's statistics");
     }
-    return Read(files, file);
+    return Read(files, *file);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("no memory to read " + path);
   }

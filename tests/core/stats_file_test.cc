@@ -109,6 +109,28 @@ TEST_F(StatsFileTest, AReaderSeesWhatTheEngineSays) {
   }
 }
 
+TEST_F(StatsFileTest, TheLogsDirectoryIsEnough) {
+  EngineOptions options = directory_.Options(Threads::kHostAll);
+  options.hot_directory.clear();
+  Open(options);
+  const std::string hot = engine_->log().hot_directory();
+  const absl::StatusOr<EngineStats> read = ReadStats(options.directory);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->epoch, engine_->epoch());
+  ASSERT_TRUE(engine_->Stop().ok());
+  const absl::Status gone = ReadStats(options.directory).status();
+  EXPECT_EQ(gone.code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(gone.message().find(hot + "/stats"), std::string::npos) << gone;
+  fs::remove_all(hot);
+}
+
+TEST_F(StatsFileTest, OfAHotDirectoryThatIsNotTheDefaultTheLogDoesNotKnow) {
+  Open(Threads::kHostAll);
+  const absl::Status unknown = ReadStats(directory_.log()).status();
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(unknown.message().find("its hot directory is another one"), std::string::npos);
+}
+
 TEST_F(StatsFileTest, AnotherProcessReadsALiveEngine) {
   Open();
   Producer producer = NewProducer("teller");

@@ -161,7 +161,8 @@ struct EngineStats {
 // The statistics of an engine in another process, which is neither asked nor slowed. Its health,
 // published and durable mark are as its watch saw them last: a quarter of stall_after ago at most
 // while it works, within the last millisecond of Poll() if it is driven by a host.
-//   path      the engine's hot directory (Log::hot_directory()), or the file `stats` in it
+//   path      the directory of the engine's log, if the hot one is the default; the hot one
+//             (Log::hot_directory()); or the file `stats` in it
 //   storage   borrowed; nullptr: PosixStorage()
 //   errors    NOT_FOUND no such file: no engine runs there with statistics; FAILED_PRECONDITION
 //             another version, or no permission; DATA_LOSS it is no such file, or damaged;
