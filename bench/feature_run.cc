@@ -1,7 +1,7 @@
 // One measured run of `tools/bench bank-features`: what a command costs with everything that the
-// engine does for it, or with sessions, conditions and checksums left out. One thread is everything
-// (host-driven, disk agents too) and the number of commands is fixed, so that instructions can be
-// counted around Measured(). Prints the seconds that took.
+// engine does for it, or with sessions, conditions, statistics and checksums left out. One thread
+// is everything (host-driven, disk agents too) and the number of commands is fixed, so that
+// instructions can be counted around Measured(). Prints the seconds that took.
 //
 // Linked with a checksum that is none it is `pawl_feature_run_unchecked`.
 
@@ -22,8 +22,8 @@ namespace pawl::inline v0::bench {
 namespace {
 
 constexpr const char* kUsage =
-    "pawl_feature_run [--features 0|1] [--batch N] [--commands N] [--accounts N] [--directory D]\n"
-    "                 [--counted-time]";
+    "pawl_feature_run [--features 0|1] [--stats 0|1] [--batch N] [--commands N] [--accounts N]\n"
+    "                 [--directory D] [--counted-time]";
 
 // Goes on by the number of looks at it: who counts instructions makes everything slower, and an
 // engine that sees that goes in smaller steps.
@@ -114,6 +114,7 @@ class Sender {
 int Main(int argc, char** argv) {
   Arguments arguments(argc, argv);
   const bool has_features = arguments.Number("--features", 1, 0, 1) != 0;
+  const bool has_stats = arguments.Number("--stats", has_features ? 1 : 0, 0, 1) != 0;
   const auto batch = static_cast<std::uint64_t>(arguments.Number("--batch", 256, 1, 4096));
   const auto commands =
       static_cast<std::uint64_t>(arguments.Number("--commands", 1'000'000, 1, 100'000'000));
@@ -124,6 +125,7 @@ int Main(int argc, char** argv) {
 
   EngineOptions options{.directory = directory.path()};
   options.threads = Threads::kHostAll;
+  options.stats = has_stats;
   CountedClock clock;
   if (has_counted_time) options.clock = &clock;
   const auto engine = OrFail(Engine::Open(options, Aggregates<Account>{}));

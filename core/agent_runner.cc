@@ -52,16 +52,17 @@ absl::Status Pin(std::thread& thread, int core) {
 
 }  // namespace
 
-AgentRunner::AgentRunner(const Setup& setup, Agent& agent) : setup_(setup) {
+AgentRunner::AgentRunner(const Setup& setup, const Member& first) : setup_(setup) {
   members_.reserve(setup.agents_max);
   agents_.reserve(setup.agents_max);
   lent_.reserve(setup.agents_max);
-  members_.push_back(&agent);
-  agents_.push_back(&agent);
+  members_.push_back(first.agent);
+  agents_.push_back(first);
 }
 
-absl::StatusOr<std::unique_ptr<AgentRunner>> AgentRunner::Start(const Setup& setup, Agent& agent) {
-  std::unique_ptr<AgentRunner> runner(new AgentRunner(setup, agent));
+absl::StatusOr<std::unique_ptr<AgentRunner>> AgentRunner::Start(const Setup& setup, Agent& agent,
+                                                                AgentWords* words) {
+  std::unique_ptr<AgentRunner> runner(new AgentRunner(setup, {&agent, words}));
   const SignalsBlocked blocked;
   try {
     runner->thread_ = std::thread([raw = runner.get()] { raw->Run(); });
@@ -85,16 +86,16 @@ void AgentRunner::Stop() noexcept {
 
 // --- callers ---
 
-void AgentRunner::Add(Agent& agent) {
+void AgentRunner::Add(Agent& agent, AgentWords* words) {
   PAWL_CHECK(members_.size() < setup_.agents_max);
-  Change change{&agent, true};
+  Change change{.member = {&agent, words}, .is_addition = true};
   Ask(change);
   members_.push_back(&agent);
 }
 
 void AgentRunner::Remove(Agent& agent) noexcept {
   PAWL_CHECK(members_.size() > 1);
-  Change change{&agent, false};
+  Change change{.member = {&agent, nullptr}, .is_addition = false};
   Ask(change);
   std::erase(members_, &agent);
 }
@@ -136,7 +137,16 @@ void AgentRunner::Run() noexcept {
 
 int AgentRunner::Round() noexcept {
   int work = 0;
-  for (Agent* agent : agents_) work += agent->DoWork();
+  for (const Member& member : agents_) work += RoundOf(member);
+  return work;
+}
+
+int AgentRunner::RoundOf(const Member& member) noexcept {
+  if (member.words == nullptr) return member.agent->DoWork();
+  member.words->BeginRound();
+  if (setup_.watch != nullptr) setup_.watch->NoteRound();
+  const int work = member.agent->DoWork();
+  member.words->EndRound();
   return work;
 }
 
@@ -145,13 +155,14 @@ void AgentRunner::TakeChange() noexcept {
   Change* const change = change_.load(std::memory_order_acquire);
   if (change == nullptr) return;
   if (change->is_addition) {
-    agents_.push_back(change->agent);
+    agents_.push_back(change->member);
   } else {
-    std::erase(agents_, change->agent);
+    std::erase_if(agents_,
+                  [change](const Member& member) { return member.agent == change->member.agent; });
   }
   lent_.clear();
   if (agents_.size() > 1) {
-    for (Agent* agent : agents_) lent_.push_back(&agent->bell());
+    for (const Member& member : agents_) lent_.push_back(&member.agent->bell());
   }
   // Release: all rounds so far. Pairs with the acquire in Ask().
   change_.store(nullptr, std::memory_order_release);
@@ -159,6 +170,7 @@ void AgentRunner::TakeChange() noexcept {
 }
 
 void AgentRunner::IdleRound(int idle_rounds) noexcept {
+  if (setup_.sleeps_at_once) return Sleep();
   if (setup_.idle == Idle::kSpin) return Pause();
   if (setup_.idle == Idle::kBackOff && idle_rounds < kSpinRounds) return Pause();
   if (setup_.idle == Idle::kYield || idle_rounds < kYieldRounds) {
@@ -169,9 +181,12 @@ void AgentRunner::IdleRound(int idle_rounds) noexcept {
 }
 
 void AgentRunner::Sleep() noexcept {
+  for (const Member& member : agents_) {
+    if (member.words != nullptr) AddTo(member.words->sleeps, 1);
+  }
   const auto should_wake = [this]() noexcept { return ShouldWake(); };
   if (agents_.size() == 1) {
-    agents_.front()->bell().Wait(should_wake, SleepNs());
+    agents_.front().agent->bell().Wait(should_wake, SleepNs());
   } else {
     PAWL_CHECK(setup_.bell != nullptr);
     setup_.bell->WaitWith(lent_, should_wake, SleepNs());
@@ -181,14 +196,15 @@ void AgentRunner::Sleep() noexcept {
 bool AgentRunner::ShouldWake() const noexcept {
   // Acquire: as in TakeChange().
   if (IsStopping() || change_.load(std::memory_order_acquire) != nullptr) return true;
-  return std::any_of(agents_.begin(), agents_.end(), [](Agent* agent) { return agent->HasWork(); });
+  return std::any_of(agents_.begin(), agents_.end(),
+                     [](const Member& member) { return member.agent->HasWork(); });
 }
 
 // The shortest of those that do not want to sleep for ever.
 std::int64_t AgentRunner::SleepNs() const noexcept {
   std::int64_t shortest = -1;
-  for (Agent* agent : agents_) {
-    const std::int64_t wanted = agent->sleep_ns();
+  for (const Member& member : agents_) {
+    const std::int64_t wanted = member.agent->sleep_ns();
     if (wanted >= 0 && (shortest < 0 || wanted < shortest)) shortest = wanted;
   }
   return shortest;

@@ -10,7 +10,9 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "health_watch.h"
 #include "pawl/agent.h"
+#include "pawl/stats_layout.h"
 
 namespace pawl::inline v0 {
 
@@ -31,16 +33,20 @@ class AgentRunner {
     // the last ring of these. nullptr: it never has more than one.
     Doorbell* bell = nullptr;
     std::size_t agents_max = 1;
+    HealthWatch* watch = nullptr;  // told of the rounds that are counted; nullptr: nobody
+    bool sleeps_at_once = false;   // after a round without work, whatever `idle` says
   };
 
   //   agent     the first; outlives its stay
+  //   words     where its rounds are counted; nullptr: nowhere
   //   errors    RESOURCE_EXHAUSTED no thread to be had; INVALID_ARGUMENT no such core
-  static absl::StatusOr<std::unique_ptr<AgentRunner>> Start(const Setup& setup, Agent& agent);
+  static absl::StatusOr<std::unique_ptr<AgentRunner>> Start(const Setup& setup, Agent& agent,
+                                                            AgentWords* words);
   ~AgentRunner();  // stops
 
   // The thread runs one more agent when this returns, or one less: not the last one, for which
   // there is Stop(). Waits for the round under way.
-  void Add(Agent& agent);
+  void Add(Agent& agent, AgentWords* words);
   void Remove(Agent& agent) noexcept;
 
   // Ends the thread after the round under way. Waits for it.
@@ -52,14 +58,19 @@ class AgentRunner {
   bool has_one_agent() const noexcept { return members_.size() == 1; }
 
  private:
-  struct Change {
+  struct Member {
     Agent* agent;
+    AgentWords* words;  // nullptr: its rounds are not counted
+  };
+  struct Change {
+    Member member;
     bool is_addition;
   };
 
-  AgentRunner(const Setup& setup, Agent& agent);
+  AgentRunner(const Setup& setup, const Member& first);
   void Run() noexcept;
   int Round() noexcept;
+  int RoundOf(const Member& member) noexcept;
   void IdleRound(int idle_rounds) noexcept;
   void Sleep() noexcept;
   bool ShouldWake() const noexcept;
@@ -75,7 +86,7 @@ class AgentRunner {
   const Setup setup_;
   std::vector<Agent*> members_;  // the callers' view of agents_
   // The thread only, once it runs. Within the reserved room.
-  std::vector<Agent*> agents_;
+  std::vector<Member> agents_;
   std::vector<Doorbell*> lent_;  // their bells, if there are several
 
   // Writer: a caller (release), the thread (takes it). Guards the change and the two lists.

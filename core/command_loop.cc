@@ -1,7 +1,6 @@
 #include "command_loop.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "pawl/check.h"
 
@@ -20,15 +19,22 @@ CommandLoop::CommandLoop(const Setup& setup)
       undurable_bytes_max_(setup.undurable_bytes_max),
       commit_room_bytes_(CommitRoomBytes(writer_)),
       pace_(clock_.source(), kTurnCommandsMax, setup.decide_budget_ns),
+      meter_({.block = setup.stats,
+              .is_on = setup.is_counting,
+              .engine_clock = setup.clock,
+              .stores = setup.stores}),
       builder_(writer_, setup.stores, setup.next_stream),
       pending_(setup.answers_max),
       waiting_(setup.producers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
   touched_.reserve(setup.producers_max);
   reader_bells_.reserve(setup.bells_max);
+  meter_.SetSessions(sessions_.count());
+  meter_.EndTurn(Newest());
 }
 
 int CommandLoop::Round(const Deadline* deadline) noexcept {
+  meter_.BeginRound();
   int work = ServeControl();
   CheckHealth();
   work += is_failed_ || is_draining_ ? RefuseEverything() : TakeTurn(deadline);
@@ -36,7 +42,8 @@ int CommandLoop::Round(const Deadline* deadline) noexcept {
   if (writer_.is_poisoned() && !is_failed_) [[unlikely]]
     TakeAnswersBack();
   PublishAnswers();
-  pace_.EndTurn();
+  pace_.EndTurn(meter_.looked_ns());
+  meter_.ShowSlow(pace_);
   if (closing_lanes_ != 0) CloseLanes();
   return work;
 }
@@ -78,102 +85,6 @@ int CommandLoop::ServeControl() noexcept {
   served_.fetch_add(1, std::memory_order_release);
   served_.notify_all();
   return 1;
-}
-
-absl::Status CommandLoop::Serve(ControlRequest& request) noexcept {
-  switch (request.kind) {
-    case ControlRequest::Kind::kOpenLane: {
-      UpdateRoom();
-      request.lacks_room = !request.session.empty() && !HasRoom();
-      absl::StatusOr<ProducerLane*> lane = OpenLane(request.session);
-      if (!lane.ok()) return lane.status();
-      request.lane = *lane;
-      request.opened_at = writer_.published();
-      return absl::OkStatus();
-    }
-    case ControlRequest::Kind::kCloseLane:
-      request.lane->loop.is_closing = true;
-      request.lane->loop.closes_after = request.lane->sent();
-      ++closing_lanes_;
-      return absl::OkStatus();
-    case ControlRequest::Kind::kAddBell:
-      if (reader_bells_.size() == reader_bells_.capacity()) {
-        return absl::ResourceExhaustedError("agents_max is reached; detach one or raise the limit");
-      }
-      reader_bells_.push_back(request.bell);
-      return absl::OkStatus();
-    case ControlRequest::Kind::kRemoveBell:
-      std::erase(reader_bells_, request.bell);
-      return absl::OkStatus();
-    case ControlRequest::Kind::kVisit: (*request.visit)(); return absl::OkStatus();
-    case ControlRequest::Kind::kDrain:
-      is_draining_ = true;
-      while (RefuseEverything() != 0) {
-      }
-      PublishAnswers();
-      return absl::OkStatus();
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(std::string_view session) noexcept {
-  if (is_failed_ || is_draining_) {
-    return absl::UnavailableError("the engine stopped or failed; open it again");
-  }
-  const auto free = std::find_if(lanes_.begin(), lanes_.end(),
-                                 [](const auto& lane) { return !lane->loop.is_open; });
-  if (free == lanes_.end()) {
-    return absl::ResourceExhaustedError(
-        "producers_max is reached; destroy a producer or raise the limit");
-  }
-  std::uint32_t number = 0;
-  if (!session.empty()) {
-    absl::StatusOr<std::uint32_t> opened = OpenSession(session);
-    if (!opened.ok()) return opened.status();
-    number = *opened;
-  }
-  ProducerLane& lane = **free;
-  lane.BeginUse(number, number == 0 ? 0 : sessions_.generation(number),
-                number == 0 ? Sequence() : sessions_.last(number));
-  lane.loop = {.is_open = true};
-  return &lane;
-}
-
-absl::StatusOr<std::uint32_t> CommandLoop::OpenSession(std::string_view name) noexcept {
-  std::uint32_t number = sessions_.Find(name);
-  const std::uint32_t generation = number == 0 ? 1 : sessions_.generation(number) + 1;
-  if (number == 0) number = sessions_.count() + 1;
-  UpdateRoom();
-  if (!HasRoom()) {
-    return absl::ResourceExhaustedError("the disk is low or behind; try again later");
-  }
-  if (!sessions_.Open(number, name, generation)) {
-    return absl::ResourceExhaustedError("sessions_max is reached; raise the limit");
-  }
-  const SessionOpened opened{.session = number,
-                             .generation = generation,
-                             .name_bytes = static_cast<std::uint16_t>(name.size()),
-                             .reserved = {}};
-  writer_.SetTime(clock_.Tick());
-  writer_.BeginCommit();
-  std::byte* room = writer_.AppendRecord({.kind = RecordKind::kSessionOpened},
-                                         static_cast<std::uint32_t>(sizeof opened + name.size()));
-  PAWL_CHECK(room != nullptr);
-  std::memcpy(room, &opened, sizeof opened);
-  std::memcpy(room + sizeof opened, name.data(), name.size());
-  static_cast<void>(writer_.EndCommit({.cause = CommitCause::kControl}));
-  pending_.EndTurn(writer_.Publish());
-  RingReaders();
-  return number;
-}
-
-void CommandLoop::CloseLanes() noexcept {
-  for (const std::unique_ptr<ProducerLane>& lane : lanes_) {
-    ProducerLane::LoopSide& side = lane->loop;
-    if (!side.is_closing || side.processed != side.closes_after || side.pending != 0) continue;
-    side = {};
-    --closing_lanes_;
-  }
 }
 
 // --- turns ---
@@ -266,8 +177,20 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
     if (count != alike.size() || !pace_.GoesOn(alike)) break;
   }
   GiveRange(lane);
+  if (meter_.is_on()) MeasureWait(lane, decided);
   lane.loop.processed += decided;
   return static_cast<std::uint32_t>(decided);
+}
+
+// Takes the time that one of the commands just decided was waiting, and asks for the next one.
+void CommandLoop::MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcept {
+  if (const std::uint64_t sent_ns = lane.wait.Take(lane.loop.processed, decided); sent_ns != 0) {
+    meter_.Waited(sent_ns);
+  }
+  const std::uint64_t now_ns = meter_.began_ns();
+  if (!lane.wait.is_idle() || now_ns - lane.loop.wait_asked_ns < LoopMeter::kSampleNs) return;
+  lane.loop.wait_asked_ns = now_ns;
+  lane.wait.Ask();
 }
 
 // Decides commands whose streams were found together, as long as there is room.
@@ -294,8 +217,13 @@ DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
                                    StreamSlot* const* streams) noexcept {
   const std::span<PackedReceipt> receipts = ReceiptsFor(lane, run.front());
   const DecideRunFunction decide = builder_.own_store().traits().decides[run.front().type];
+  const Address before = writer_.published();
   const DecidedRun done =
       decide(builder_, run.first(std::min(run.size(), receipts.size())), streams, receipts.data());
+  // At most one: the run ends where a frame was full.
+  if (writer_.published() != before) [[unlikely]]
+    meter_.CountFrame();
+  meter_.Count(VerdictKind::kAccepted, done.accepted);
   session.RememberAccepted(receipts.first(done.accepted));
   receipts_next_ += done.accepted;
   return done;
@@ -329,6 +257,7 @@ void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot
   if (verdict.kind() != VerdictKind::kConflict) return AnswerNotAccepted(lane, slot, verdict);
   const StreamSlot* const stream = StreamOfCondition(slot, verdict.code());
   if (stream == nullptr) return AnswerNotAccepted(lane, slot, verdict);
+  meter_.Count(verdict.kind(), 1);
   AnswerAlone(lane, slot, {.epoch = EpochOf(stream->last), .verdict = verdict},
               {stream->last.value(), stream->version.value()});
 }
@@ -342,6 +271,20 @@ int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   builder_.SetTime(now_ns);
   pace_.BeginTurn(deadline, clock_.boot_ns());
   const Address before = writer_.published();
+  const std::uint32_t decided = DecideTurn();
+  meter_.Decided(decided, pace_.looked_ns());
+  const bool has_staged = writer_.has_staged();
+  const Address published = writer_.Publish();
+  if (has_staged && !writer_.is_poisoned()) meter_.Published();
+  pending_.EndTurn(published, published != before ? meter_.published_ns() : 0);
+  meter_.EndTurn(Newest());
+  SetAdmission(Obstacle());
+  if (published != before) RingReaders();
+  return static_cast<int>(decided);
+}
+
+// Decides up to kTurnCommandsMax of the commands that wait.
+std::uint32_t CommandLoop::DecideTurn() noexcept {
   std::uint32_t left = kTurnCommandsMax;
   while (left != 0 && !waiting_.empty()) {
     ProducerLane& lane = waiting_.front();
@@ -353,11 +296,7 @@ int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
     if (decided != run.size() || pace_.is_over()) break;
   }
   pace_.EndCommands();
-  const Address published = writer_.Publish();
-  pending_.EndTurn(published);
-  SetAdmission(Obstacle());
-  if (published != before) RingReaders();
-  return static_cast<int>(kTurnCommandsMax - left);
+  return kTurnCommandsMax - left;
 }
 
 void CommandLoop::RingReaders() noexcept {
@@ -369,6 +308,7 @@ void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noex
   // A lane's sequences are dense and in order.
   PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
   const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
+  meter_.CountDuplicate();
   AnswerAlone(lane, slot,
               {.epoch = EpochOf(first.position), .verdict = first.verdict, .is_duplicate = true},
               {first.position.value(), first.version.value()});
@@ -416,23 +356,37 @@ void CommandLoop::GiveRange(ProducerLane& lane) noexcept {
 
 int CommandLoop::ReleaseDurable() noexcept {
   if (!pending_.has_turn()) return 0;
-  return pending_.Release(log_.durable(), [this](const PendingAnswers::Entry& entry) {
-    --entry.lane->loop.pending;
-    Push(*entry.lane, entry.answers);
-  });
+  return pending_.Release(
+      log_.durable(),
+      [this](const PendingAnswers::Entry& entry) noexcept {
+        --entry.lane->loop.pending;
+        Push(*entry.lane, entry.answers);
+      },
+      [this](std::uint64_t published_ns) noexcept { meter_.Released(published_ns); });
 }
 
 void CommandLoop::FailPending() noexcept {
-  pending_.Release(Address(UINT64_MAX), [this](const PendingAnswers::Entry& entry) {
-    --entry.lane->loop.pending;
-    Push(*entry.lane, entry.answers.AsUnknown());
-  });
+  pending_.Release(
+      Address(UINT64_MAX),
+      [this](const PendingAnswers::Entry& entry) noexcept {
+        --entry.lane->loop.pending;
+        Push(*entry.lane, AsUnknown(entry.answers));
+      },
+      [](std::uint64_t) noexcept {});
+}
+
+AnswerRange CommandLoop::AsUnknown(const AnswerRange& answers) noexcept {
+  const AnswerRange unknown = answers.AsUnknown();
+  if (unknown.verdict.kind() == VerdictKind::kUnknown) {
+    meter_.Count(VerdictKind::kUnknown, unknown.count);
+  }
+  return unknown;
 }
 
 // The frame that this turn's answers rest on was not published.
 void CommandLoop::TakeAnswersBack() noexcept {
   for (ProducerLane* lane : touched_) {
-    lane->answers.ChangeStaged([](AnswerRange& answers) { answers = answers.AsUnknown(); });
+    lane->answers.ChangeStaged([this](AnswerRange& answers) { answers = AsUnknown(answers); });
   }
 }
 

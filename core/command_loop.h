@@ -15,6 +15,7 @@
 #include "command_queue.h"
 #include "engine_clock.h"
 #include "epoch_starts.h"
+#include "loop_meter.h"
 #include "pawl/agent.h"
 #include "pawl/commit_builder.h"
 #include "pawl/log.h"
@@ -58,6 +59,8 @@ class CommandLoop final : public Agent {
     SessionTable* sessions;
     const EpochStarts* epochs;
     EngineClock* clock;
+    StatsBlock* stats;
+    bool is_counting;  // what it does, into `stats`
     std::span<StreamStore* const> stores;
     std::vector<std::unique_ptr<ProducerLane>>* lanes;  // sized once
     std::uint32_t next_stream;
@@ -112,6 +115,8 @@ class CommandLoop final : public Agent {
   void CloseLanes() noexcept;
 
   int TakeTurn(const Deadline* deadline) noexcept;
+  std::uint32_t DecideTurn() noexcept;
+  void MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcept;
   void TakeTickets() noexcept;
   std::uint32_t DecideRun(ProducerLane& lane, std::span<const CommandSlot> run) noexcept;
   Session& SessionOf(const ProducerLane& lane, Sequence next) noexcept;
@@ -131,6 +136,7 @@ class CommandLoop final : public Agent {
   void AnswerAlone(ProducerLane& lane, const CommandSlot& slot, const AnswerRange& outcome,
                    const PackedReceipt& receipt = {}) noexcept;
   void AnswerNotAccepted(ProducerLane& lane, const CommandSlot& slot, Verdict verdict) noexcept {
+    meter_.Count(verdict.kind(), 1);
     AnswerAlone(lane, slot, {.epoch = writer_.epoch(), .verdict = verdict});
   }
   // Of the incarnation that gave a position; 0: this one's.
@@ -144,6 +150,8 @@ class CommandLoop final : public Agent {
   bool HasRoom() const noexcept {
     return writer_.staged_end().value() < accept_below_ && writer_.CanBeginCommit();
   }
+  // Position of the newest record that is staged or published.
+  Position Newest() const noexcept { return Position(writer_.next_position().value() - 1); }
   void UpdateRoom() noexcept;
   // Why producers should hold on, if commands wait for room that is not there.
   SendFault Obstacle() const noexcept;
@@ -153,6 +161,7 @@ class CommandLoop final : public Agent {
 
   int ReleaseDurable() noexcept;
   void FailPending() noexcept;
+  AnswerRange AsUnknown(const AnswerRange& answers) noexcept;
   void TakeAnswersBack() noexcept;
   int RefuseEverything() noexcept;
   void Push(ProducerLane& lane, const AnswerRange& answers) noexcept {
@@ -182,6 +191,7 @@ class CommandLoop final : public Agent {
 
   // Loop only.
   TurnPace pace_;
+  LoopMeter meter_;
   CommitBuilder builder_;
   PendingAnswers pending_;
   std::vector<ProducerLane*> touched_;

@@ -44,6 +44,9 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (options.undurable_bytes_max < options.segment_bytes) {
     return absl::InvalidArgumentError("undurable_bytes_max must be at least segment_bytes");
   }
+  if (options.stall_after.count() < 0) {
+    return absl::InvalidArgumentError("stall_after must be ≥ 0; 0: nothing counts as stalled");
+  }
   return absl::OkStatus();
 }
 
@@ -170,34 +173,49 @@ absl::StatusOr<const StreamStore*> EngineParts::StoreOf(TypeTag aggregate) const
 }
 
 absl::Status EngineParts::StartThreads() {
-  const auto place = [this](Agent& agent, bool is_hosted, int core, Idle idle) {
-    if (!is_hosted) return RunOnThread(agent, {.name = agent.name(), .core = core}, idle).status();
-    host.Add(agent);
-    return absl::OkStatus();
+  AgentWords* const rows = stats->block().agents();
+  const auto run = [this](Agent& agent, AgentWords& words, int core, Idle idle) {
+    return RunOnThread(agent, words, {.name = agent.name(), .core = core}, idle).status();
   };
   const bool is_loop_hosted = options.threads != Threads::kOwn;
-  const bool are_disks_hosted = options.threads == Threads::kHostAll;
-  if (is_loop_hosted) host.Add(*loop);
-  // The disk agents never spin: what they wait for takes longer than a sleep.
-  for (DiskAgent* agent : {sync_agent.get(), prepare_agent.get()}) {
-    absl::Status placed = place(*agent, are_disks_hosted, options.disk_core, Idle::kBackOff);
-    if (!placed.ok()) return placed;
+  if (is_loop_hosted) {
+    host.SetWatch(*watch, *engine_clock, stats->block().health);
+    host.Add(*loop, rows[HealthWatch::kLoop]);
+  }
+  for (const auto& [agent, row] : {std::pair(sync_agent.get(), HealthWatch::kSync),
+                                   std::pair(prepare_agent.get(), HealthWatch::kPreparer)}) {
+    if (options.threads == Threads::kHostAll) {
+      host.Add(*agent, rows[row]);
+      continue;
+    }
+    // The disk agents never spin: what they wait for takes longer than a sleep.
+    absl::Status started = run(*agent, rows[row], options.disk_core, Idle::kBackOff);
+    if (!started.ok()) return started;
   }
   if (is_loop_hosted) return absl::OkStatus();
-  absl::Status placed = place(*loop, false, options.loop_core, options.idle);
-  has_loop_thread = placed.ok();
-  return placed;
+  absl::Status started = run(*loop, rows[HealthWatch::kLoop], options.loop_core, options.idle);
+  has_loop_thread = started.ok();
+  return started.ok() ? StartWatch() : started;
 }
 
-absl::StatusOr<AgentRunner*> EngineParts::RunOnThread(Agent& agent, const AgentThread& thread,
-                                                      Idle idle) {
+absl::Status EngineParts::StartWatch() {
+  const AgentRunner::Setup setup{
+      .name = std::string(watch->name()), .idle = Idle::kBackOff, .sleeps_at_once = true};
+  auto started = AgentRunner::Start(setup, *watch, nullptr);
+  if (started.ok()) watch_runner = *std::move(started);
+  return started.status();
+}
+
+absl::StatusOr<AgentRunner*> EngineParts::RunOnThread(Agent& agent, AgentWords& words,
+                                                      const AgentThread& thread, Idle idle) {
   const std::string_view name =
       thread.name.empty() ? agent.name().substr(0, kThreadNameCharsMax) : thread.name;
   if (name.size() > kThreadNameCharsMax) {
     return absl::InvalidArgumentError("the thread's name " + std::string(name) +
                                       " has more than 15 characters");
   }
-  AgentRunner::Setup setup{.name = std::string(name), .idle = idle, .core = thread.core};
+  AgentRunner::Setup setup{
+      .name = std::string(name), .idle = idle, .core = thread.core, .watch = watch.get()};
   if (!thread.name.empty()) {
     const auto found = std::find_if(runners.begin(), runners.end(), [name](const auto& runner) {
       return runner->is_shared() && runner->name() == name;
@@ -208,7 +226,7 @@ absl::StatusOr<AgentRunner*> EngineParts::RunOnThread(Agent& agent, const AgentT
                                           " is there already and not pinned to core " +
                                           std::to_string(thread.core));
       }
-      (*found)->Add(agent);
+      (*found)->Add(agent, &words);
       return found->get();
     }
     std::unique_ptr<Doorbell>& bell = thread_bells[setup.name];
@@ -217,7 +235,7 @@ absl::StatusOr<AgentRunner*> EngineParts::RunOnThread(Agent& agent, const AgentT
     setup.agents_max = options.agents_max + kOwnAgents;
   }
   runners.reserve(runners.size() + 1);
-  auto started = AgentRunner::Start(setup, agent);
+  auto started = AgentRunner::Start(setup, agent, &words);
   if (!started.ok()) return started.status();
   runners.push_back(*std::move(started));
   return runners.back().get();
@@ -251,14 +269,18 @@ absl::Status EngineParts::StopAll() {
                              static_cast<Agent*>(prepare_agent.get())}) {
     host.Remove(*agent);
   }
+  stats->Remove();  // before the directory that it is in
   stop_status = log->Close();
   loop->DoWork();  // answers what became durable, or unknown, by the close
   is_stopped = true;
+  // It watched the close; now it looks once more, for what that told.
+  watch_runner.reset();
+  watch->DoWork();
   return stop_status;
 }
 
 std::size_t EngineParts::memory_bytes() const noexcept {
-  std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes();
+  std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes() + stats->bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
   const std::size_t lane_bytes =
       sizeof(ProducerLane) + options.parcel_bytes +
@@ -302,6 +324,8 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .sessions = &parts.sessions,
                          .epochs = &parts.epochs,
                          .clock = parts.engine_clock.get(),
+                         .stats = &parts.stats->block(),
+                         .is_counting = options.stats,
                          .stores = parts.store_list,
                          .lanes = &parts.lanes,
                          .next_stream = next_stream,
@@ -310,12 +334,15 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .bells_max = options.agents_max,
                          .undurable_bytes_max = options.undurable_bytes_max,
                          .decide_budget_ns = options.decide_budget_ns});
+  LaneWords* const words = parts.stats->block().lanes();
   for (std::uint32_t i = 0; i < options.producers_max; ++i) {
     parts.lanes.push_back(std::make_unique<ProducerLane>(
         ProducerLane::Setup{.engine = &parts,
                             .queue = &parts.queue,
                             .admission = &parts.admission,
                             .loop_bell = &parts.loop->bell(),
+                            .clock = &parts.clock,
+                            .words = &words[i],
                             .stores = parts.store_list,
                             .index = static_cast<std::uint16_t>(i),
                             .window = options.session_window,
@@ -350,6 +377,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     std::uint32_t next_stream = 1;
     absl::Status ready = Rebuild(*parts, std::move(aggregates), next_stream);
     if (!ready.ok()) return ready;
+    parts->MakeStats();
     MakeLoop(*parts, next_stream);
     if (absl::Status started = parts->StartThreads(); !started.ok()) return started;
     return std::unique_ptr<Engine>(new Engine(std::move(parts)));
@@ -411,10 +439,15 @@ absl::Status Engine::Attach(std::shared_ptr<Agent> agent, const AgentThread& thr
   const std::lock_guard lock(parts_->cold);
   ControlRequest request{.kind = ControlRequest::Kind::kAddBell, .bell = &agent->bell()};
   if (absl::Status added = parts_->Ask(request); !added.ok()) return added;
-  EngineParts::Attached attached{.agent = std::move(agent), .runner = nullptr};
+  AgentWords& words = parts_->TakeRow(agent->name(), thread);
+  if (parts_->options.stats) {
+    agent->UseMeter(AgentMeter(parts_->stats->block(), words, parts_->clock));
+  }
+  EngineParts::Attached attached{.agent = std::move(agent), .words = &words, .runner = nullptr};
   if (parts_->options.threads == Threads::kOwn) {
-    auto runner = parts_->RunOnThread(*attached.agent, thread, parts_->options.idle);
+    auto runner = parts_->RunOnThread(*attached.agent, words, thread, parts_->options.idle);
     if (!runner.ok()) {
+      EngineParts::LeaveRow(words);
       ControlRequest remove{.kind = ControlRequest::Kind::kRemoveBell,
                             .bell = &attached.agent->bell()};
       static_cast<void>(parts_->Ask(remove));  // answers Ok only
@@ -422,7 +455,7 @@ absl::Status Engine::Attach(std::shared_ptr<Agent> agent, const AgentThread& thr
     }
     attached.runner = *runner;
   } else {
-    parts_->host.Add(*attached.agent);
+    parts_->host.Add(*attached.agent, words);
   }
   parts_->attached.push_back(std::move(attached));
   return absl::OkStatus();
@@ -436,9 +469,11 @@ void Engine::Detach(const Agent* agent) {
   if (found == parts_->attached.end()) return;
   ControlRequest request{.kind = ControlRequest::Kind::kRemoveBell, .bell = &found->agent->bell()};
   static_cast<void>(parts_->Ask(request));  // Ok, or the loop runs no more
+  AgentWords& words = *found->words;
   if (found->runner != nullptr) parts_->TakeFromThread(*found->agent, found->runner);
   parts_->host.Remove(*found->agent);
   parts_->attached.erase(found);
+  EngineParts::LeaveRow(words);
 }
 
 absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
@@ -453,7 +488,8 @@ const Log& Engine::log() const noexcept { return *parts_->log; }
 Threads Engine::threads() const noexcept { return parts_->options.threads; }
 Idle Engine::idle() const noexcept { return parts_->options.idle; }
 std::uint32_t Engine::streams_max() const noexcept { return parts_->options.streams_max; }
-LogHealth Engine::health() const noexcept { return parts_->log->health(); }
+EngineHealth Engine::health() const noexcept { return parts_->watch->health(); }
+EngineStats Engine::Stats() const { return parts_->ReadStats(); }
 absl::Status Engine::error() const { return parts_->log->error(); }
 std::size_t Engine::memory_bytes() const noexcept { return parts_->memory_bytes(); }
 const RecoveryReport& Engine::recovery() const noexcept { return parts_->log->recovery(); }

@@ -16,6 +16,7 @@
 #include "command_queue.h"
 #include "engine_clock.h"
 #include "epoch_starts.h"
+#include "health_watch.h"
 #include "host_poll.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
@@ -23,6 +24,7 @@
 #include "pawl/log.h"
 #include "producer_lane.h"
 #include "session_table.h"
+#include "stats_file.h"
 #include "type_catalog.h"
 
 namespace pawl::inline v0 {
@@ -61,6 +63,7 @@ class EngineParts {
  public:
   struct Attached {
     std::shared_ptr<Agent> agent;
+    AgentWords* words;
     AgentRunner* runner;  // nullptr: host-driven
   };
 
@@ -77,16 +80,25 @@ class EngineParts {
   absl::Status RunOnLoop(const std::function<void()>& work);
   //   errors    INVALID_ARGUMENT the engine was opened without it
   absl::StatusOr<const StreamStore*> StoreOf(TypeTag aggregate) const;
-  // Gives each of the engine's own agents a thread, or to the host.
+  // Gives each of the engine's own agents a thread, or to the host; and so the health watch.
   absl::Status StartThreads();
+  absl::Status StartWatch();
   // Gives an agent a thread: one that is there, or a new one.
+  //   words     where its rounds are counted
   //   errors    INVALID_ARGUMENT a name too long, a core that another agent did not ask for or
   //             that is not there; RESOURCE_EXHAUSTED no thread to be had
-  absl::StatusOr<AgentRunner*> RunOnThread(Agent& agent, const AgentThread& thread, Idle idle);
+  absl::StatusOr<AgentRunner*> RunOnThread(Agent& agent, AgentWords& words,
+                                           const AgentThread& thread, Idle idle);
   // Returns when the agent runs no more. A thread without agents ends.
   void TakeFromThread(Agent& agent, AgentRunner* runner) noexcept;
   // One step of waiting in a cold call.
   void PauseOrRun();
+  // Makes the statistics and those who write them. Before the loop.
+  void MakeStats();
+  // A free row for an agent attached, with its name. Cold mutex held.
+  AgentWords& TakeRow(std::string_view name, const AgentThread& thread) noexcept;
+  static void LeaveRow(AgentWords& words) noexcept;
+  EngineStats ReadStats() const;
   absl::Status StopAll();
   std::size_t memory_bytes() const noexcept;
 
@@ -102,6 +114,8 @@ class EngineParts {
   CommandQueue queue;
   Admission admission;
   std::unique_ptr<EngineClock> engine_clock;
+  std::unique_ptr<StatsFile> stats;
+  std::unique_ptr<HealthWatch> watch;
   std::unique_ptr<CommandLoop> loop;
   std::vector<std::unique_ptr<ProducerLane>> lanes;
   std::unique_ptr<DiskAgent> sync_agent;
@@ -113,6 +127,7 @@ class EngineParts {
   bool is_stopped = false;
   absl::Status stop_status;
   bool has_loop_thread = false;
+  std::unique_ptr<AgentRunner> watch_runner;  // ends after the others
   std::vector<Attached> attached;
   // Where threads with several agents sleep, by name. They stay as long as the engine: a ring of a
   // bell that was lent to a thread may come late.

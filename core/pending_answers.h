@@ -32,24 +32,27 @@ class PendingAnswers {
   }
 
   // Ends the turn: its answers wait until the log is durable up to `end`.
-  void EndTurn(Address end) noexcept {
+  //   published_ns   when that was published; 0: not measured
+  void EndTurn(Address end, std::uint64_t published_ns = 0) noexcept {
     if (entry_tail_ == turn_start_) return;
     turn_start_ = entry_tail_;
     if (turn_tail_ != turn_head_ && turns_[(turn_tail_ - 1) & mask_].end == end) {
       turns_[(turn_tail_ - 1) & mask_].entries_end = entry_tail_;
       return;
     }
-    turns_[turn_tail_++ & mask_] = {end, entry_tail_};
+    turns_[turn_tail_++ & mask_] = {end, entry_tail_, published_ns};
   }
 
-  // Calls give(Entry&) for the ranges of all turns that end at or below `durable`.
-  template <class Give>
-  int Release(Address durable, Give&& give) noexcept {
+  // Calls give(Entry&) for the ranges of all turns that end at or below `durable`, and
+  // end_turn(published_ns) behind those of each.
+  template <class Give, class EndTurn>
+  int Release(Address durable, Give&& give, EndTurn&& end_turn) noexcept {
     int count = 0;
     for (; turn_head_ != turn_tail_ && turns_[turn_head_ & mask_].end <= durable; ++turn_head_) {
       for (; entry_head_ != turns_[turn_head_ & mask_].entries_end; ++entry_head_, ++count) {
         give(entries_[entry_head_ & mask_]);
       }
+      end_turn(turns_[turn_head_ & mask_].published_ns);
     }
     return count;
   }
@@ -63,6 +66,7 @@ class PendingAnswers {
   struct Turn {
     Address end;
     std::uint64_t entries_end = 0;  // count of entries, this turn's included
+    std::uint64_t published_ns = 0;
   };
 
   std::vector<Entry> entries_;

@@ -17,6 +17,8 @@ ProducerLane::ProducerLane(const Setup& setup)
       queue_(setup.queue),
       admission_(setup.admission),
       loop_bell_(setup.loop_bell),
+      clock_(setup.clock),
+      words_(setup.words),
       stores_(setup.stores),
       index_(setup.index),
       window_(setup.window),
@@ -72,7 +74,7 @@ void ProducerLane::BeginSending() noexcept {
   KernelParking::LightBarrier();
 }
 
-SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
+SendFault ProducerLane::TryEnqueue(std::uint32_t count) noexcept {
   BeginSending();
   SendFault fault = admission_->Current();
   if (fault == SendFault::kNone &&
@@ -80,17 +82,36 @@ SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
     fault = SendFault::kQueueFull;
   }
   EndSending();
-  if (fault != SendFault::kNone) return Refuse(fault);
+  return fault;
+}
+
+SendFault ProducerLane::Enqueue(std::uint32_t count) noexcept {
+  const bool is_timed = wait.is_asked();
+  if (is_timed) [[unlikely]]
+    wait.Put(sent_, clock_->BootNs());
+  const SendFault fault = TryEnqueue(count);
+  if (fault != SendFault::kNone) [[unlikely]] {
+    if (is_timed) wait.TakeBack();
+    return Refuse(fault);
+  }
   refused_ = fault;
   sent_ += count;
   parcels_.SetSent();
+  AddTo(words_->sent, count);
   loop_bell_->Ring();
+  return fault;
+}
+
+SendFault ProducerLane::CountRefusal(SendFault fault) noexcept {
+  const std::size_t row = static_cast<std::size_t>(fault) - 1;
+  if (row < words_->refusals.size()) AddTo(words_->refusals[row], 1);
   return fault;
 }
 
 StagedCommands ProducerLane::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
   fault = Admit();
-  if (fault != SendFault::kNone) return {};
+  if (fault != SendFault::kNone) [[unlikely]]
+    return {};
   parcels_.TakeBack();
   const std::uint32_t room = std::min(window_ - in_flight(), kStagedMax);
   return {commands.From(sent_, std::min(wanted, room)), last_sequence_.Next()};
@@ -100,7 +121,9 @@ Sent ProducerLane::Send(Sequence resend) noexcept {
   CommandSlot& slot = commands.At(sent_);
   const bool is_resend = resend != Sequence();
   if (is_resend) {
-    if (session_ == 0 || resend > last_sequence_) return Sent(SendFault::kBadSequence);
+    if (session_ == 0 || resend > last_sequence_) {
+      return Sent(CountRefusal(SendFault::kBadSequence));
+    }
     slot.sequence = resend;
   }
   const Sequence sequence = slot.sequence;
@@ -117,7 +140,7 @@ std::uint64_t ProducerLane::CursorOf(const CommandSlot& staged) noexcept {
 std::byte* ProducerLane::PutParcel(CommandSlot& slot, std::size_t bytes,
                                    SendFault& fault) noexcept {
   if (bytes > command_bytes_max_) {
-    fault = SendFault::kTooLarge;
+    fault = CountRefusal(SendFault::kTooLarge);
     return nullptr;
   }
   return NewParcel(slot, bytes, fault);
@@ -127,7 +150,7 @@ std::byte* ProducerLane::NewParcel(CommandSlot& slot, std::size_t bytes,
                                    SendFault& fault) noexcept {
   std::byte* const parcel = parcels_.Reserve(CursorOf(slot), polled_, bytes);
   if (parcel == nullptr) {
-    fault = SendFault::kParcelsFull;
+    fault = CountRefusal(SendFault::kParcelsFull);
     return nullptr;
   }
   slot.SetParcel(parcel);
@@ -136,8 +159,8 @@ std::byte* ProducerLane::NewParcel(CommandSlot& slot, std::size_t bytes,
 
 SendFault ProducerLane::PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
                                       std::span<const std::byte> command) noexcept {
-  if (others.size() > kConditionsMax) return SendFault::kBadConditions;
-  if (command.size() > command_bytes_max_) return SendFault::kTooLarge;
+  if (others.size() > kConditionsMax) return CountRefusal(SendFault::kBadConditions);
+  if (command.size() > command_bytes_max_) return CountRefusal(SendFault::kTooLarge);
   SendFault fault = SendFault::kNone;
   std::byte* at = NewParcel(slot, ConditionsParcel::Bytes(others.size(), command.size()), fault);
   if (at == nullptr) return fault;

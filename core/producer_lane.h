@@ -10,12 +10,15 @@
 #include "completion_ring.h"
 #include "parcel_ring.h"
 #include "pawl/cache_line.h"
+#include "pawl/clock.h"
 #include "pawl/command_slot.h"
 #include "pawl/completion_range.h"
 #include "pawl/doorbell.h"
 #include "pawl/log.h"
 #include "pawl/receipt.h"
+#include "pawl/stats_layout.h"
 #include "pawl/stream_store.h"
+#include "queue_wait_sample.h"
 #include "window_ring.h"
 
 namespace pawl::inline v0 {
@@ -50,6 +53,8 @@ class ProducerLane {
     CommandQueue* queue;
     Admission* admission;
     Doorbell* loop_bell;
+    Clock* clock;
+    LaneWords* words;
     std::span<StreamStore* const> stores;
     std::uint16_t index;
     std::uint32_t window;  // a power of two
@@ -137,6 +142,7 @@ class ProducerLane {
   WindowRing<CommandSlot> commands;                   // producer writes, loop reads
   CompletionRing<AnswerRange> answers;                // loop pushes, producer polls
   std::array<WindowRing<PackedReceipt>, 2> receipts;  // loop writes, producer reads; by level
+  QueueWaitSample wait;                               // loop asks, producer writes
   Doorbell bell;                                      // the producer sleeps, the loop rings
 
   // Index of a level in `receipts` and in counts of answers.
@@ -152,6 +158,7 @@ class ProducerLane {
     std::array<std::uint64_t, 2> answered{};  // receipts written: cursors of the next ones
     std::uint64_t pending = 0;                // ranges that wait for the durable mark
     std::uint64_t closes_after = 0;           // the producer ended after so many commands
+    std::uint64_t wait_asked_ns = 0;          // when `wait` was asked for last
     bool is_open = false;
     bool is_closing = false;
     bool is_touched = false;  // pushed to in this turn
@@ -162,7 +169,7 @@ class ProducerLane {
   SendFault Admit() noexcept;
   SendFault Refuse(SendFault fault) noexcept {
     refused_ = fault;
-    return fault;
+    return CountRefusal(fault);
   }
   void BeginSending() noexcept;
   void EndSending() noexcept {
@@ -170,6 +177,9 @@ class ProducerLane {
     is_sending_.store(false, std::memory_order_release);
   }
   SendFault Enqueue(std::uint32_t count) noexcept;
+  SendFault TryEnqueue(std::uint32_t count) noexcept;
+  // Counts an attempt that was refused. Returns why.
+  [[gnu::noinline]] SendFault CountRefusal(SendFault fault) noexcept;
   std::uint64_t CursorOf(const CommandSlot& staged) noexcept;
   std::byte* NewParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
   PackedReceipt& ReceiptAt(Ack level, std::uint64_t ahead) noexcept {
@@ -183,6 +193,8 @@ class ProducerLane {
   CommandQueue* const queue_;
   Admission* const admission_;
   Doorbell* const loop_bell_;
+  Clock* const clock_;
+  LaneWords* const words_;
   const std::span<StreamStore* const> stores_;
   const std::uint16_t index_;
   const std::uint32_t window_;

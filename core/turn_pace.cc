@@ -8,6 +8,7 @@ void TurnPace::LookAtClock() noexcept {
   const std::uint64_t now_ns = clock_.BootNs();
   const std::uint64_t took_ns = now_ns > since_ns_ ? now_ns - since_ns_ : 0;
   since_ns_ = now_ns;
+  has_looked_ = true;
   if (budget_ns_ != 0 && took_ns > budget_ns_) TakeSlow(took_ns);
   const std::uint32_t decided = std::exchange(decided_, 0);
   if (deadline_ == nullptr) return;
@@ -37,14 +38,14 @@ void TurnPace::TakeSlow(std::uint64_t took_ns) noexcept {
   found_.type = first.command_index();
 }
 
-void TurnPace::EndOwnTurn() noexcept {
+void TurnPace::EndOwnTurn(std::uint64_t looked_ns) noexcept {
   if (search_turns_ != 0) {
     if (--search_turns_ != 0) return;
     next_rest_ = found_.count != found_before_ ? 1 : std::min(2 * next_rest_, kRestMax);
     rest_turns_ = next_rest_;
     return;
   }
-  const std::uint64_t now_ns = clock_.BootNs();
+  const std::uint64_t now_ns = looked_ns != 0 ? looked_ns : clock_.BootNs();
   if (now_ns <= since_ns_ || now_ns - since_ns_ <= budget_ns_) return;
   ++slow_turns_;
   if (rest_turns_ != 0 && --rest_turns_ != 0) return;

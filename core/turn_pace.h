@@ -15,10 +15,10 @@ namespace pawl::inline v0 {
 // Host-driven, a turn goes on slice by slice until its deadline. A slice grows while slices are
 // quick and falls to one command when one is not: looking costs about 1 %, and a turn ends within
 // kSliceNs, or one slow command, of its deadline.
-// On a thread of its own a turn is one slice, timed as a whole once its answers are out. After one
-// that took longer than the budget a few turns are decided one command at a time, to find which;
-// if none was slow by itself (the commands are many, the thread was not running), the next search
-// waits for twice as many such turns.
+// On a thread of its own a turn is one slice, timed as a whole: once its answers are out, or by the
+// last look of who timed its stages. After one that took longer than the budget a few turns are
+// decided one command at a time, to find which; if none was slow by itself (the commands are many,
+// the thread was not running), the next search waits for twice as many such turns.
 //   threads   loop only
 class TurnPace {
  public:
@@ -46,6 +46,7 @@ class TurnPace {
     deadline_ = deadline;
     since_ns_ = boot_ns;
     decided_ = 0;
+    has_looked_ = false;
     is_over_ = false;
     if (deadline != nullptr) {
       slice_ = host_slice_;
@@ -73,11 +74,15 @@ class TurnPace {
     if (decided_ != 0) LookAtClock();
   }
 
+  // What the boot clock said behind the turn's last command; 0: nobody looked.
+  std::uint64_t looked_ns() const noexcept { return has_looked_ ? since_ns_ : 0; }
+
   // The turn's answers are out.
-  void EndTurn() noexcept {
+  //   looked_ns   what the boot clock said since its commands were decided; 0: not known
+  void EndTurn(std::uint64_t looked_ns = 0) noexcept {
     if (!is_open_) return;
     is_open_ = false;
-    if (deadline_ == nullptr && budget_ns_ != 0) EndOwnTurn();
+    if (deadline_ == nullptr && budget_ns_ != 0) EndOwnTurn(looked_ns);
   }
 
   std::uint64_t slow_turns() const noexcept { return slow_turns_; }
@@ -85,7 +90,7 @@ class TurnPace {
 
  private:
   void LookAtClock() noexcept;
-  void EndOwnTurn() noexcept;
+  void EndOwnTurn(std::uint64_t looked_ns) noexcept;
   void TakeSlow(std::uint64_t took_ns) noexcept;
 
   Clock& clock_;
@@ -100,6 +105,7 @@ class TurnPace {
   std::span<const CommandSlot> newest_;  // of those
   bool is_open_ = false;
   bool is_over_ = false;
+  bool has_looked_ = false;
 
   std::uint32_t host_slice_ = kFirstSlice;
   // Own thread.

@@ -19,6 +19,7 @@ namespace pawl::inline v0 {
 
 inline constexpr const char* kMarksName = "marks";
 inline constexpr const char* kReadersName = "readers";
+inline constexpr const char* kStatisticsName = "stats";  // core's; ours to refuse what is not
 
 // Where an engine keeps them unless told otherwise.
 std::string DefaultHotDirectory(const LogId& log_id);

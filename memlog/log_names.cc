@@ -61,7 +61,8 @@ bool IsSegmentName(const std::string& name) {
 }
 
 bool IsHotName(const std::string& name) {
-  return name == kMarksName || name == kReadersName || name == "lock" || IsImageName(name);
+  return name == kMarksName || name == kReadersName || name == kStatisticsName || name == "lock" ||
+         IsImageName(name);
 }
 
 bool IsLogName(const std::string& name) {

@@ -28,6 +28,7 @@ class AcksTest : public BankTest, public ::testing::WithParamInterface<Fallback>
   EngineOptions Options() {
     EngineOptions options = ground_.Options();
     options.storage = &gate_;
+    options.stall_after = std::chrono::nanoseconds(0);  // a gate that is shut is no surprise here
     return options;
   }
   void OpenGated(std::uint64_t undurable_bytes_max = std::uint64_t{4} << 20) {
@@ -204,7 +205,7 @@ TEST_P(AcksTest, ALowDiskIsToldAndTheLogGoesOnByItselfWhenThereIsRoom) {
   gate_.OpenFull();
   ASSERT_TRUE(send_until([](SendFault fault) { return fault == SendFault::kDiskLow; }));
   EXPECT_EQ(Sent(SendFault::kDiskLow).code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(engine_->health(), LogHealth::kDiskLow);
+  EXPECT_EQ(engine_->health(), EngineHealth::kDiskLow);
   EXPECT_NE(engine_->error().message().find("No space left"), std::string::npos)
       << engine_->error();
 
@@ -212,7 +213,7 @@ TEST_P(AcksTest, ALowDiskIsToldAndTheLogGoesOnByItselfWhenThereIsRoom) {
   const std::uint64_t before = sent;
   ASSERT_TRUE(send_until([&](SendFault) { return sent > before && teller.in_flight() == 0; }));
   EXPECT_EQ(answered, sent);
-  EXPECT_EQ(engine_->health(), LogHealth::kOpen);
+  EXPECT_EQ(engine_->health(), EngineHealth::kOpen);
 }
 
 TEST_P(AcksTest, UndurableBytesAreBoundedAndNothingIsLostWhenTheDiskComesBack) {
@@ -242,7 +243,7 @@ TEST_P(AcksTest, UndurableBytesAreBoundedAndNothingIsLostWhenTheDiskComesBack) {
   EXPECT_EQ(Sent(fault).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_GT(engine_->log().published() - engine_->log().durable(), kUndurableMax / 4)
       << "refused long before the bound";
-  EXPECT_EQ(engine_->health(), LogHealth::kOpen);
+  EXPECT_EQ(engine_->health(), EngineHealth::kOpen);
 
   gate_.Open();
   ASSERT_TRUE(Await([&] {

@@ -44,7 +44,7 @@ class ConfirmTest : public BankTest {
   // Ends the engine by a sync that fails: what was published since is on no disk.
   void BreakTheDisk() {
     gate_.Break();
-    ASSERT_TRUE(Await([&] { return engine_->health() == LogHealth::kFailed; }));
+    ASSERT_TRUE(Await([&] { return engine_->health() == EngineHealth::kFailed; }));
   }
   // The power goes: files stay as they are, memory does not.
   void LosePower() {

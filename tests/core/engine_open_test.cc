@@ -115,7 +115,7 @@ TEST_F(EngineOpenTest, ALogOpenInThisProcessIsRefusedAndUnharmed) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   ExpectWords(status, {directory_.log()});
   EXPECT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}).ok());
-  EXPECT_EQ(engine_->health(), LogHealth::kOpen);
+  EXPECT_EQ(engine_->health(), EngineHealth::kOpen);
 }
 
 TEST_F(EngineOpenTest, ALogOpenInAnotherProcessIsRefusedUntilThatDies) {

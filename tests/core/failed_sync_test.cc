@@ -24,7 +24,7 @@ class FailedSyncTest : public BankTest {
     Open(options);
   }
   void AwaitFailure() {
-    ASSERT_TRUE(Await([&] { return engine_->health() == LogHealth::kFailed; }));
+    ASSERT_TRUE(Await([&] { return engine_->health() == EngineHealth::kFailed; }));
   }
 
   GateStorage gate_;
@@ -108,7 +108,7 @@ TEST_F(FailedSyncTest, NoWriteIsTriedAgainAndTheStopSaysSo) {
       EXPECT_FALSE(teller.Execute<Account>(Key(1), Deposit{5}, kPublished).ok());
     }
     EXPECT_FALSE(engine_->Stop().ok());
-    EXPECT_EQ(engine_->health(), LogHealth::kFailed);
+    EXPECT_EQ(engine_->health(), EngineHealth::kFailed);
   }
   engine_.reset();
   EXPECT_EQ(gate_.writes_after_failure(), 0);
@@ -127,7 +127,7 @@ TEST_F(FailedSyncTest, OpenedAgainTheLogHasAllThatWasAckedAndGoesOn) {
   gate_.Open();
   engine_.reset();
   ASSERT_NO_FATAL_FAILURE(OpenGated());
-  EXPECT_EQ(engine_->health(), LogHealth::kOpen);
+  EXPECT_EQ(engine_->health(), EngineHealth::kOpen);
   EXPECT_TRUE(engine_->error().ok());
   Producer teller = NewProducer("teller");
   // Whether the unknown one survived is known now; then its resend is a duplicate.

@@ -111,6 +111,23 @@ TEST_F(LargeCommandsTest, OneByteOverTheLimitIsRefusedAtSubmit) {
   EXPECT_TRUE(producer.Execute<Page>(Key(1), Filled<4096>(1)).ok());
 }
 
+TEST_F(LargeCommandsTest, WhatIsRefusedIsCountedOnce) {
+  Open(Threads::kHost, 16'384);
+  Producer producer = engine_->NewProducer().value();
+  const std::vector<StreamCondition> many(kConditionsMax + 1, ConditionOn<Page>(Key(2), Any()));
+  EXPECT_FALSE(producer.Submit<Page>(Key(1), Filled<64>(1), {.others = many}));
+  EXPECT_FALSE(producer.Submit<Page>(Key(1), Filled<4097>(1)));
+  EXPECT_FALSE(producer.Submit<Page>(Key(1), Filled<4097>(1), {.others = {many.data(), 1}}));
+  std::uint64_t sent = 0;
+  while (producer.Submit<Page>(Key(1), Filled<4096>(1))) ++sent;
+  EXPECT_FALSE(producer.Submit<Page>(Key(1), Filled<4096>(1)));
+  const EngineStats stats = engine_->Stats();
+  EXPECT_EQ(stats.refusal(SendFault::kBadConditions), 1U);
+  EXPECT_EQ(stats.refusal(SendFault::kTooLarge), 2U);
+  EXPECT_EQ(stats.refusal(SendFault::kParcelsFull), 2U);
+  EXPECT_EQ(stats.commands_sent, sent);
+}
+
 TEST_F(LargeCommandsTest, LimitsThatContradictEachOtherAreRefusedAtOpen) {
   EngineOptions options = directory_.Options();
   options.command_bytes_max = kSlotCommandBytes - 1;

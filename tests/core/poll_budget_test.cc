@@ -223,6 +223,9 @@ TEST_F(PollBudgetTest, AnOverrunIsCountedAndNamed) {
   engine_->Poll(microseconds(100));
   EXPECT_EQ(overruns.count, 2U);
   EXPECT_EQ(overruns.longest_ns, 3 * kMillisecond - 100 * kMicrosecond) << "still the longest";
+  const EngineStats stats = engine_->Stats();
+  EXPECT_EQ(stats.poll_overruns, 2U);
+  EXPECT_EQ(stats.longest_overrun_ns, overruns.longest_ns);
 }
 
 TEST_F(PollBudgetTest, BudgetAndOneDecideIsNoOverrun) {
@@ -257,6 +260,10 @@ TEST_F(PollBudgetTest, ASlowCommandIsNamed) {
   EXPECT_EQ(slow.longest_ns, 90 * kMicrosecond);
   EXPECT_EQ(slow.category, "sleeper");
   EXPECT_TRUE(slow.command.ends_with("Nap")) << slow.command;
+  const EngineStats stats = engine_->Stats();
+  EXPECT_EQ(stats.slow_turns, 3U);
+  EXPECT_EQ(stats.slow_decides, 2U);
+  EXPECT_EQ(stats.slowest_decide_ns, 90 * kMicrosecond);
 }
 
 TEST_F(PollBudgetTest, WithoutABudgetForCommandsNoneIsTimed) {

@@ -181,6 +181,32 @@ TEST_F(SharedThreadsTest, AgentsMayJoinTheEnginesOwn) {
   EXPECT_EQ(ThreadNamed("pawl-loop"), threads);
 }
 
+// Rows: three of the engine's own agents, then these.
+TEST_F(SharedThreadsTest, EachAgentHasRoundsAndSleepsOfItsOwn) {
+  Open();
+  const auto one = Attach({.name = "readers"}, "one");
+  for (int i = 0; i < 3; ++i) Use(*one);
+  const auto two = Attach({.name = "readers"}, "two");
+  Use(*two);
+  const auto are_counted = [&] {
+    const EngineStats stats = engine_->Stats();
+    return stats.agents.at(3).rounds == static_cast<std::uint64_t>(one->rounds()) &&
+           stats.agents.at(4).rounds == static_cast<std::uint64_t>(two->rounds());
+  };
+  EXPECT_TRUE(Await(are_counted));
+  ASSERT_TRUE(Await([&] { return engine_->Stats().agents.at(4).sleeps > 0; }));
+  EngineStats stats = engine_->Stats();
+  ASSERT_EQ(stats.agents.size(), 5U);
+  EXPECT_EQ(stats.agents[3].name, "one");
+  EXPECT_EQ(stats.agents[4].name, "two");
+  EXPECT_GT(stats.agents[3].sleeps, 0U);
+  engine_->Detach(one.get());
+  Use(*two);
+  stats = engine_->Stats();
+  ASSERT_EQ(stats.agents.size(), 4U);
+  EXPECT_EQ(stats.agents[3].name, "two");
+}
+
 TEST_F(SharedThreadsTest, StopEndsThemAllAndRunsWhatIsLeft) {
   Open();
   const auto one = Attach({.name = "readers"});

@@ -11,23 +11,23 @@ import subprocess
 import sys
 import tempfile
 
-BLOCK = r"<!-- readme-example: \S*/{} -->\n```cpp\n(.*?)```\n"
+BLOCK = re.compile(r"^<!-- readme-example: (\S+) -->\n```cpp\n(.*?)```\n", re.DOTALL | re.MULTILINE)
 MARKED = re.compile(r"^// \[readme\]\n(.*?)^// \[/readme\]\n", re.DOTALL | re.MULTILINE)
 
 
 def compare_text(readme, source):
-    pattern = BLOCK.format(re.escape(pathlib.Path(source).name))
-    block = re.search(pattern, pathlib.Path(readme).read_text(encoding="utf-8"), re.DOTALL)
+    blocks = BLOCK.findall(pathlib.Path(readme).read_text(encoding="utf-8"))
+    block = next((text for name, text in blocks if source.endswith("/" + name)), None)
     marked = MARKED.search(pathlib.Path(source).read_text(encoding="utf-8"))
     if not marked:
         return f"{source}: no part between '// [readme]' and '// [/readme]'"
     if not block:
-        return f"{readme}: no ```cpp block after '<!-- readme-example: … -->' with the name of {source}"
-    shown, compiled = block.group(1).splitlines(), marked.group(1).splitlines()
+        return f"{readme}: no ```cpp block after '<!-- readme-example: … -->' with the path of {source}"
+    shown, compiled = block.splitlines(), marked.group(1).splitlines()
     for number, (left, right) in enumerate(zip(shown + [None], compiled + [None]), 1):
         if left != right:
             return f"line {number} of the example: README.md has {left!r}, {source} has {right!r}"
-    return None if block.group(1) == marked.group(1) else "the blocks differ in their line ends"
+    return None if block == marked.group(1) else "the blocks differ in their line ends"
 
 
 def run_twice(program):

@@ -51,7 +51,7 @@ TEST_F(EngineFaultGuardTest, WhatWasNotPublishedIsNotAcknowledgedAtAnyLevel) {
       EXPECT_EQ(each.verdict.kind(), VerdictKind::kUnknown);
     }
     EXPECT_EQ(engine_->log().published(), published);
-    EXPECT_EQ(engine_->health(), LogHealth::kFailed);
+    EXPECT_EQ(engine_->health(), EngineHealth::kFailed);
     EXPECT_FALSE(teller.Submit<Account>(Key(1), Deposit{5}));
     EXPECT_EQ(view->Read([](const Sum& sum) noexcept { return sum.cents; }), 100);
   }

@@ -98,6 +98,8 @@ class ProjectorTest : public BankTest {
     EXPECT_TRUE(receipt.ok()) << receipt.status();
     return receipt.value_or(Receipt{});
   }
+
+  FakeClock clock_;  // an engine that stops still looks at it
 };
 
 TEST_F(ProjectorTest, AFailureStopsItNamingEventPositionAndReason) {
@@ -152,17 +154,16 @@ TEST_F(ProjectorTest, AFailureInTheMiddleOfAFrameShowsNothingOfThatFrame) {
 // On moves the clock: host-driven, a projector ends its round behind the frame that used the budget
 // up, and says so only if that took longer than a command may.
 TEST_F(ProjectorTest, HostDrivenItLooksAtTheBudgetBehindEachFrame) {
-  FakeClock clock;
   EngineOptions options = directory_.Options(Threads::kHost);
-  options.clock = &clock;
+  options.clock = &clock_;
   Open(options);
-  Slow::clock = &clock;
+  Slow::clock = &clock_;
   const auto view = Make<Slow>();
   Producer producer = NewProducer();
   const auto frames_of_a_poll = [&] {
-    const std::uint64_t before = clock.boot_ns;
+    const std::uint64_t before = clock_.boot_ns;
     engine_->Poll(std::chrono::milliseconds(1));
-    return (clock.boot_ns - before) / Slow::ns;
+    return (clock_.boot_ns - before) / Slow::ns;
   };
   // Each a frame of its own: published before the next is sent. The view does not come to them.
   Slow::ns = 0;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "pawl/agent_meter.h"
 #include "pawl/clock.h"
 #include "pawl/doorbell.h"
 
@@ -41,13 +42,16 @@ class Agent {
   // Longest sleep although nobody rings, nanoseconds; −1: for ever.
   virtual std::int64_t sleep_ns() noexcept { return -1; }
   virtual std::string_view name() const noexcept = 0;  // ≤ 15 characters: also the thread's name
+  // Given by Engine::Attach() before the first DoWork(), for who wants to tell how far it is.
+  virtual void UseMeter(const AgentMeter&) noexcept {}
 };
 
 // On which of the engine's own threads an agent runs. Host-driven it means nothing.
 struct AgentThread {
   // Agents that name the same thread share it; those of the engine's own agents ("pawl-loop",
   // "pawl-sync", "pawl-prepare") can be named too, but whoever joins a disk agent waits for the
-  // disk. 1 to 15 characters; empty: a thread for this agent alone, with the agent's name.
+  // disk, and while he does not return the engine is stalled. 1 to 15 characters; empty: a thread
+  // for this agent alone, with the agent's name.
   std::string_view name{};
   int core = -1;  // pins the thread; −1: not pinned, or as whoever came to it first said
 };

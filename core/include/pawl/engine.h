@@ -24,6 +24,7 @@
 #include "pawl/producer.h"
 #include "pawl/receipt.h"
 #include "pawl/state_hash.h"
+#include "pawl/stats.h"
 
 namespace pawl::inline v0 {
 
@@ -68,8 +69,19 @@ struct EngineOptions {
   int disk_core = -1;          // pins the sync agent's and the preparer's threads
   Clock* clock = nullptr;      // borrowed; nullptr: SystemClock
   Storage* storage = nullptr;  // borrowed; nullptr: PosixStorage()
-  // Told of fallbacks taken, a torn tail cut, damage found.
+  // Counts and times what happens, for Engine::Stats() and for other processes (ReadStats()).
+  bool stats = true;
+  // How long the disk or the loop may make no progress, although there is work, until the engine
+  // counts as stalled; 0: it never does.
+  std::chrono::nanoseconds stall_after = std::chrono::seconds(1);
+  // Told of fallbacks taken, a torn tail cut, damage found, agents that hang.
   std::function<void(std::string_view)> on_notice{};
+  // Told when health() changed, and why; must not throw. It runs on a thread of its own
+  // (pawl-health), so that no hanging disk or handler keeps it from being called, within a quarter
+  // of stall_after or 250 ms; host-driven on the host's, between two steps of Poll(), Execute() or
+  // Wait(): while the host itself hangs nobody is told. It may call health(), error() and Stats()
+  // of its engine and nothing else.
+  std::function<void(EngineHealth from, EngineHealth to, std::string_view why)> on_health{};
 };
 
 // The engine: one log, one loop, the agents. Commands go in through producers, events come out
@@ -141,8 +153,12 @@ class Engine {
   Threads threads() const noexcept;
   Idle idle() const noexcept;
   std::uint32_t streams_max() const noexcept;
-  LogHealth health() const noexcept;
-  absl::Status error() const;  // why health is not kOpen
+  // The worst that holds. Whether it is stalled was looked at a moment ago, by who calls on_health.
+  EngineHealth health() const noexcept;
+  absl::Status error() const;  // of kFailed or kDiskLow: file, errno, what to do
+  // What it did so far, and how long that took.
+  //   threads   any; never waits for the loop or the disk; allocates
+  EngineStats Stats() const;
   // What the options cost: memory allocated at Open, bytes, without hot images.
   std::size_t memory_bytes() const noexcept;
   const RecoveryReport& recovery() const noexcept;

@@ -77,6 +77,23 @@ enum class SendFault : std::uint8_t {
   kBadConditions,  // more than kConditionsMax conditions on others, or any with a batch
 };
 
+constexpr std::string_view ToString(SendFault fault) noexcept {
+  switch (fault) {
+    case SendFault::kNone: return "none";
+    case SendFault::kWindowFull: return "window full";
+    case SendFault::kQueueFull: return "queue full";
+    case SendFault::kUndurable: return "undurable bytes at their bound";
+    case SendFault::kDiskLow: return "disk low";
+    case SendFault::kUnavailable: return "unavailable";
+    case SendFault::kNotInEngine: return "not in the engine";
+    case SendFault::kBadSequence: return "bad sequence";
+    case SendFault::kParcelsFull: return "parcels full";
+    case SendFault::kTooLarge: return "too large";
+    case SendFault::kBadConditions: return "bad conditions";
+  }
+  return "?";
+}
+
 // What Submit says at once: on its way with a sequence, or why not.
 class [[nodiscard]] Sent {
  public:

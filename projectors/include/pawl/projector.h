@@ -116,10 +116,13 @@ class Projector final : public ProjectorAgent {
     if (model == nullptr) return 0;  // a query is still in it
     LogReader& reader = readers_[hidden_];
     const Address limit = log().published();
+    const Address shown = readers_[1 - hidden_].address();
+    std::uint64_t oldest_ns = 0;  // of the frames that are not shown yet
     int frames = 0;
     while (frames < kTurnFramesMax && !is_stopped()) {
       const FrameHeader* frame = reader.NextFrame(limit);
       if (frame == nullptr) break;
+      if (oldest_ns == 0 && reader.address() > shown) oldest_ns = frame->time_ns;
       Apply(*model, *frame);
       ++frames;
       if (deadline != nullptr && deadline->IsOver()) break;
@@ -132,7 +135,7 @@ class Projector final : public ProjectorAgent {
     model->position = reader.position();
     copies_.Flip();
     hidden_ = 1 - hidden_;
-    Reached(model->position);
+    Reached(model->position, oldest_ns);
     return frames;
   }
 

@@ -10,6 +10,7 @@
 #include <absl/status/status.h>
 
 #include "pawl/agent.h"
+#include "pawl/agent_meter.h"
 #include "pawl/cache_line.h"
 #include "pawl/doorbell.h"
 #include "pawl/engine.h"
@@ -34,6 +35,8 @@ class ProjectorAgent : public Agent {
 
   Doorbell& bell() noexcept override { return bell_; }
   std::string_view name() const noexcept override { return "pawl-projector"; }
+
+  void UseMeter(const AgentMeter& meter) noexcept override { meter_ = meter; }
 
   // Of the newest record that queries see. Threads: any.
   Position position() const noexcept {
@@ -64,10 +67,12 @@ class ProjectorAgent : public Agent {
   // Takes in a record that is no event.
   void Learn(const RecordHeader& header);
   // Says that queries see everything up to `position`.
-  void Reached(Position position) noexcept {
+  //   oldest_ns   engine time of the oldest frame that they did not see before
+  void Reached(Position position, std::uint64_t oldest_ns) noexcept {
     // Release: the shown state before its position. Pairs with the acquire in position().
     position_.store(position.value(), std::memory_order_release);
     waiters_.Notify();
+    meter_.Shown(position, oldest_ns);
   }
   void Stop(absl::Status why);
   void StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome);
@@ -81,6 +86,7 @@ class ProjectorAgent : public Agent {
   std::uint32_t types_known_ = 0;             // its size
   std::vector<Key> keys_;                     // by stream number; [0] unused
   absl::Status status_;                       // guarded by is_stopped_
+  AgentMeter meter_;
 
   Doorbell bell_;
   MarkWaiters waiters_;

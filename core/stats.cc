@@ -1,0 +1,244 @@
+#include "pawl/stats.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "pawl/hot_directory.h"
+#include "stats_reading.h"
+
+namespace pawl::inline v0 {
+
+namespace {
+
+// Limits of what a file may say of itself: those of EngineOptions, and then some.
+constexpr std::uint32_t kLanesMax = 4096;
+constexpr std::uint32_t kRowsMax = 65'536;
+
+std::uint64_t ValueOf(const StatsWord& word) noexcept {
+  // Relaxed: see stats_layout.h.
+  return word.load(std::memory_order_relaxed);
+}
+
+// Up to the first zero; what does not print, as '?': it may come from anywhere.
+std::string Printable(std::string_view text) {
+  std::string name(text.substr(0, text.find('\0')));
+  for (char& c : name) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return name;
+}
+
+std::string NameOf(const std::array<StatsWord, 2>& words) {
+  std::array<std::uint64_t, 2> copy{ValueOf(words[0]), ValueOf(words[1])};
+  return Printable({reinterpret_cast<const char*>(copy.data()), sizeof copy});
+}
+
+// One stage's counts, copied: what is computed of them fits together.
+class StageCopy {
+ public:
+  explicit StageCopy(const StageWords& words) : words_(words), counts_(StageWords::kCounts) {
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      counts_[i] = ValueOf(words.counts[i]);
+      count_ += counts_[i];
+    }
+  }
+
+  StageTimes Times() const noexcept {
+    if (count_ == 0) return {};
+    const std::uint64_t most_ns = ValueOf(words_.most_ns);
+    return {.count = count_,
+            .least_ns = std::min(~ValueOf(words_.least_ns), most_ns),
+            .most_ns = most_ns,
+            .mean_ns = static_cast<double>(ValueOf(words_.sum_ns)) / static_cast<double>(count_),
+            .p50_ns = std::min(At(50), most_ns),
+            .p99_ns = std::min(At(99), most_ns),
+            .p999_ns = std::min(At(99.9), most_ns),
+            .p9999_ns = std::min(At(99.99), most_ns)};
+  }
+
+ private:
+  // As Histogram::ValueAtPercentile().
+  std::uint64_t At(double percentile) const noexcept {
+    const double share = std::nextafter(percentile, 0.0) / 100.0;
+    const double rank = std::ceil(share * static_cast<double>(count_));
+    double seen = 0;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      seen += static_cast<double>(counts_[i]);
+      if (seen >= std::max(rank, 1.0)) return StageWords::HighestAt(i);
+    }
+    return StageWords::kHighestNs;
+  }
+
+  const StageWords& words_;
+  std::vector<std::uint64_t> counts_;
+  std::uint64_t count_ = 0;
+};
+
+AgentStats StatsOf(const AgentWords& words) {
+  const std::uint64_t pulse = ValueOf(words.pulse);
+  return {.name = NameOf(words.name),
+          .rounds = pulse / 2,
+          .is_in_round = pulse % 2 != 0,
+          .sleeps = ValueOf(words.sleeps),
+          .is_stalled = ValueOf(words.is_stalled) != 0,
+          .stalls = ValueOf(words.stalls),
+          .position = Position(ValueOf(words.position)),
+          .shows = ValueOf(words.shows),
+          .last_age_ns = ValueOf(words.last_age_ns),
+          .most_age_ns = ValueOf(words.most_age_ns)};
+}
+
+EngineHealth HealthOf(std::uint64_t word) noexcept {
+  const auto worst = static_cast<std::uint64_t>(EngineHealth::kFailed);
+  return static_cast<EngineHealth>(std::min(word, worst));
+}
+
+void ReadLoop(const LoopWords& loop, EngineStats& stats) {
+  for (std::size_t i = 0; i < kOutcomesMax; ++i) stats.outcomes[i] = ValueOf(loop.outcomes[i]);
+  stats.duplicates = ValueOf(loop.duplicates);
+  stats.turns = ValueOf(loop.turns);
+  stats.frames = ValueOf(loop.frames);
+  stats.position = Position(ValueOf(loop.position));
+  stats.sessions = static_cast<std::uint32_t>(ValueOf(loop.sessions));
+  stats.producers = static_cast<std::uint32_t>(ValueOf(loop.producers));
+  stats.slow_turns = ValueOf(loop.slow_turns);
+  stats.slow_decides = ValueOf(loop.slow_decides);
+  stats.slowest_decide_ns = ValueOf(loop.slowest_decide_ns);
+}
+
+}  // namespace
+
+EngineStats ReadBlock(const StatsBlock& block, const StatsRows& rows) {
+  EngineStats stats;
+  stats.epoch = Epoch(rows.epoch);
+  stats.pid = rows.pid;
+  // Relaxed: the header's members are constant by now.
+  stats.is_stopped = block.header.state.load(std::memory_order_relaxed) ==
+                     static_cast<std::uint32_t>(StatsState::kStopped);
+  stats.health = HealthOf(ValueOf(block.health.health));
+  stats.health_changes = ValueOf(block.health.changes);
+  ReadLoop(block.loop, stats);
+  stats.published = Address(ValueOf(block.health.published));
+  stats.durable = Address(ValueOf(block.health.durable));
+  stats.poll_overruns = ValueOf(block.health.poll_overruns);
+  stats.longest_overrun_ns = ValueOf(block.health.longest_overrun_ns);
+  for (std::size_t i = 0; i < kStages; ++i) stats.stages[i] = StageCopy(block.stages[i]).Times();
+
+  const auto* const agents = reinterpret_cast<const AgentWords*>(&block + 1);
+  const auto* const stores = reinterpret_cast<const StoreWords*>(agents + rows.agents);
+  const auto* const lanes = reinterpret_cast<const LaneWords*>(stores + rows.stores);
+  for (std::uint32_t i = 0; i < rows.agents; ++i) {
+    AgentStats agent = StatsOf(agents[i]);
+    if (!agent.name.empty()) stats.agents.push_back(std::move(agent));
+  }
+  for (std::uint32_t i = 0; i < rows.stores; ++i) {
+    stats.categories.push_back({Printable({stores[i].name.data(), stores[i].name.size()}),
+                                ValueOf(stores[i].streams), ValueOf(stores[i].memory_bytes)});
+  }
+  for (std::uint32_t i = 0; i < rows.lanes; ++i) {
+    stats.commands_sent += ValueOf(lanes[i].sent);
+    for (std::size_t fault = 1; fault < kOutcomesMax; ++fault) {
+      stats.refusals[fault] += ValueOf(lanes[i].refusals[fault - 1]);
+    }
+  }
+  return stats;
+}
+
+namespace {
+
+// Every number of the header is looked at once, here: the file may change under the look.
+absl::StatusOr<StatsRows> CheckHeader(const Mapping& mapping, const std::string& path) {
+  const auto refuse = [&path](const std::string& what) {
+    return absl::DataLossError(path + " " + what + ": no engine's statistics");
+  };
+  if (mapping.size() < sizeof(StatsBlock)) {
+    return refuse("has " + std::to_string(mapping.size()) + " bytes, at least " +
+                  std::to_string(sizeof(StatsBlock)) + " are expected");
+  }
+  const auto& shared = *reinterpret_cast<const StatsHeader*>(mapping.data());
+  // Acquire: the header is whole. Pairs with the release in StatsFile::Publish().
+  const std::uint32_t state = shared.state.load(std::memory_order_acquire);
+  std::array<std::uint64_t, offsetof(StatsHeader, state) / 8> words;
+  std::memcpy(words.data(), mapping.data(), sizeof words);
+  if (words[0] == 0 || state == static_cast<std::uint32_t>(StatsState::kNone)) {
+    return absl::UnavailableError(path + " is being made, or was never finished: look again");
+  }
+  if (words[0] != kStatsMagic) return refuse("begins with other bytes");
+  const auto half = [&words](std::size_t offset) noexcept {
+    return static_cast<std::uint32_t>(words[offset / 8] >> (offset % 8 * 8));
+  };
+  if (const std::uint32_t version = half(offsetof(StatsHeader, version));
+      version != kStatsVersion) {
+    return absl::FailedPreconditionError(path + " has version " + std::to_string(version) +
+                                         ", this program reads version " +
+                                         std::to_string(kStatsVersion));
+  }
+  const StatsRows rows{.epoch = half(offsetof(StatsHeader, epoch)),
+                       .pid = half(offsetof(StatsHeader, pid)),
+                       .lanes = half(offsetof(StatsHeader, lanes)),
+                       .stores = half(offsetof(StatsHeader, stores)),
+                       .agents = half(offsetof(StatsHeader, agents))};
+  const std::uint64_t bytes = words[offsetof(StatsHeader, bytes) / 8];
+  if (rows.lanes > kLanesMax || rows.stores > kRowsMax || rows.agents > kRowsMax) {
+    return refuse("names more rows than an engine can have");
+  }
+  if (bytes != StatsBlock::BytesFor(rows.agents, rows.stores, rows.lanes) ||
+      bytes > mapping.size()) {
+    return refuse("has " + std::to_string(mapping.size()) + " bytes, says " +
+                  std::to_string(bytes) + ", and has rows for " +
+                  std::to_string(StatsBlock::BytesFor(rows.agents, rows.stores, rows.lanes)));
+  }
+  return rows;
+}
+
+absl::StatusOr<EngineStats> Read(Storage& storage, const std::string& path) {
+  absl::StatusOr<std::shared_ptr<Mapping>> mapping = storage.MapFile(path);
+  if (!mapping.ok()) return mapping.status();
+  const absl::StatusOr<StatsRows> rows = CheckHeader(**mapping, path);
+  if (!rows.ok()) return rows.status();
+  EngineStats stats = ReadBlock(*reinterpret_cast<const StatsBlock*>((*mapping)->data()), *rows);
+  if ((*mapping)->is_damaged()) {
+    return absl::DataLossError(path + " was cut short while it was read");
+  }
+  return stats;
+}
+
+// The file that `path` means.
+absl::StatusOr<std::string> FileOf(Storage& files, const std::string& path) {
+  const absl::StatusOr<FileIdentity> found = files.Identify(path);
+  if (!found.ok()) return found.status();
+  if (found->kind != FileIdentity::Kind::kDirectory) return path;
+  std::string file = path + "/" + kStatsName;
+  if (files.Identify(file).ok()) return file;
+  absl::StatusOr<std::string> hot = DefaultHotDirectoryOf(files, path);
+  if (hot.ok()) return *std::move(hot) + "/" + kStatsName;
+  return absl::IsNotFound(hot.status()) ? file : hot;
+}
+
+}  // namespace
+
+absl::StatusOr<EngineStats> ReadStats(const std::string& path, Storage* storage) {
+  Storage& files = storage != nullptr ? *storage : PosixStorage();
+  try {
+    const absl::StatusOr<std::string> file = FileOf(files, path);
+    if (!file.ok()) return file.status();
+    const absl::StatusOr<FileIdentity> named = files.Identify(*file);
+    if (absl::IsNotFound(named.status())) {
+      return absl::NotFoundError(*file + " is not there: no engine runs on " + path +
+                                 " with statistics, or its hot directory is another one");
+    }
+    if (!named.ok()) return named.status();
+    if (named->kind != FileIdentity::Kind::kRegular) {
+      return absl::FailedPreconditionError(*file + " is no regular file: no engine's statistics");
+    }
+    return Read(files, *file);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("no memory to read " + path);
+  }
+}
+
+}  // namespace pawl::inline v0
