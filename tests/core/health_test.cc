@@ -212,11 +212,13 @@ TEST_F(HealthTest, WithoutALimitNothingIsAStall) {
   EngineOptions options = Options(Threads::kHost);
   options.stall_after = 0ns;
   Open(options);
-  Producer producer = NewProducer();
-  ASSERT_NO_FATAL_FAILURE(HangASync(producer));
-  PassAndLook(60s);
-  EXPECT_EQ(engine_->health(), EngineHealth::kOpen);
-  gate_.Open();
+  {
+    Producer producer = NewProducer();
+    ASSERT_NO_FATAL_FAILURE(HangASync(producer));
+    PassAndLook(60s);
+    EXPECT_EQ(engine_->health(), EngineHealth::kOpen);
+    gate_.Open();
+  }
   engine_.reset();
   options.stall_after = -1ns;
   EXPECT_EQ(Engine::Open(options, Aggregates<Account>{}).status().code(),
