@@ -13,7 +13,8 @@ namespace {
 
 void SetName(AgentWords& words, std::string_view name) noexcept {
   std::array<std::uint64_t, 2> text{};
-  std::memcpy(text.data(), name.data(), std::min(name.size(), sizeof text - 1));
+  // An agent with a thread of its own has no thread's name, and memcpy takes no null.
+  if (!name.empty()) std::memcpy(text.data(), name.data(), std::min(name.size(), sizeof text - 1));
   // Relaxed, both: a name that is read while it changes is a wrong name for once; guards nothing.
   words.name[1].store(text[1], std::memory_order_relaxed);
   words.name[0].store(text[0], std::memory_order_relaxed);
