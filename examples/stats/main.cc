@@ -1,6 +1,7 @@
 // What an engine in another process does and how it is: once, or every few seconds with --every,
 // until it stops. The engine is not asked and not slowed.
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>

@@ -30,6 +30,11 @@ class StatsTest : public BankTest {
     options.stall_after = 0ns;
     return options;
   }
+  void OpenGated() {
+    EngineOptions options = Options(Threads::kHost);
+    options.storage = &gate_;
+    Open(options);
+  }
   void Settle() {
     while (engine_->Poll() != 0) {
     }
@@ -101,9 +106,7 @@ TEST_F(StatsTest, ConflictsAreAnOutcome) {
 
 TEST_F(StatsTest, AnswersAfterAFailedSyncAreCountedAsWhatWasAnswered) {
   const GateOpener opener(gate_);
-  EngineOptions options = Options(Threads::kHost);
-  options.storage = &gate_;
-  Open(options);
+  OpenGated();
   Producer teller = NewProducer();
   ASSERT_TRUE(teller.Execute<Account>(Key(1), Deposit{100}).ok());
   gate_.Shut();
@@ -325,9 +328,7 @@ TEST_F(StatsTest, ATurnOfRefusalsIsNoPublishing) {
 
 TEST_F(StatsTest, DurableIsFromThePublishedMarkToTheAnswer) {
   const GateOpener opener(gate_);
-  EngineOptions options = Options(Threads::kHost);
-  options.storage = &gate_;
-  Open(options);
+  OpenGated();
   Producer producer = NewProducer();
   gate_.Shut();
   ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}, kDurable));
@@ -347,9 +348,7 @@ TEST_F(StatsTest, DurableIsFromThePublishedMarkToTheAnswer) {
 // A turn whose last commit filled the frame has published all of it when it is decided.
 TEST_F(StatsTest, DurableIsMeasuredOfFullFramesToo) {
   const GateOpener opener(gate_);
-  EngineOptions options = Options(Threads::kHost);
-  options.storage = &gate_;
-  Open(options);
+  OpenGated();
   Producer producer = NewProducer();
   gate_.Shut();
   const std::vector<Addressed<Deposit>> many(256, {Key(1), {1}});
