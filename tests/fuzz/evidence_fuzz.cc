@@ -74,7 +74,8 @@ void Run(const LogFiles& files) {
   const absl::StatusOr<EvidenceFound> found = Evidence::Read(machine, kLogDirectory, log_id);
   if (!found.ok()) return PAWL_CHECK(absl::IsDataLoss(found.status()) && slots.empty());
   CheckFound(*found, slots);
-  CheckWriting(machine, log_id, *found);
+  // A file may claim the last rounds that can be numbered; no writer lives to see them.
+  if (found->round < ~std::uint64_t{0} - 3) CheckWriting(machine, log_id, *found);
 }
 
 }  // namespace
