@@ -1,7 +1,8 @@
 #include "command_queue.h"
 
+#include <atomic>
 #include <new>
-#include <utility>
+#include <vector>
 
 #include <concurrentqueue.h>
 
@@ -37,9 +38,12 @@ using MoodyQueue = moodycamel::ConcurrentQueue<CommandQueue::Ticket, QueueTraits
 struct CommandQueue::Queue {
   // Three arguments: the two-argument form refuses below its capacity once tokens are used.
   Queue(std::size_t window, std::size_t producers_max)
-      : tickets(window, producers_max, 0), consumer(tickets) {}
+      : tickets(window, producers_max, 0), producers(producers_max) {}
   MoodyQueue tickets;
-  moodycamel::ConsumerToken consumer;
+  std::vector<const moodycamel::ProducerToken*> producers;  // the first `made`
+  // Writer: who makes a token. Reader: loop. Guards the producers below it; only grows.
+  std::atomic<std::size_t> made{0};
+  std::size_t next = 0;  // loop only: whose turn it is
 };
 
 class CommandQueue::Token {
@@ -59,7 +63,14 @@ CommandQueue::~CommandQueue() = default;
 
 CommandQueue::TokenPointer CommandQueue::NewToken() noexcept {
   TokenPointer token(new (std::nothrow) Token(queue_->tickets));
-  return token != nullptr && token->producer.valid() ? std::move(token) : nullptr;
+  if (token == nullptr || !token->producer.valid()) return nullptr;
+  // Relaxed: one at a time.
+  const std::size_t made = queue_->made.load(std::memory_order_relaxed);
+  PAWL_CHECK(made < queue_->producers.size());
+  queue_->producers[made] = &token->producer;
+  // Release: the token before the count. Pairs with the acquire in TryDequeue().
+  queue_->made.store(made + 1, std::memory_order_release);
+  return token;
 }
 
 bool CommandQueue::TryEnqueue(Token& token, Ticket ticket) noexcept {
@@ -70,8 +81,16 @@ bool CommandQueue::TryEnqueue(Token& token, Ticket ticket) noexcept {
 }
 
 std::size_t CommandQueue::TryDequeue(std::span<Ticket> into) noexcept {
-  const std::size_t count =
-      queue_->tickets.try_dequeue_bulk(queue_->consumer, into.data(), into.size());
+  Queue& queue = *queue_;
+  // Acquire: pairs with the release in NewToken().
+  const std::size_t producers = queue.made.load(std::memory_order_acquire);
+  std::size_t count = 0;
+  for (std::size_t visits = 0; visits < producers && count < into.size(); ++visits) {
+    if (queue.next >= producers) queue.next = 0;
+    const moodycamel::ProducerToken& producer = *queue.producers[queue.next++];
+    count += queue.tickets.try_dequeue_bulk_from_producer(producer, into.data() + count,
+                                                          into.size() - count);
+  }
 #ifdef PAWL_QUEUE_ANNOTATED
   __tsan_acquire(queue_.get());
 #endif

@@ -38,11 +38,14 @@ class CommandQueue {
   CommandQueue& operator=(const CommandQueue&) = delete;
   ~CommandQueue();
 
+  // One at a time, from any thread; at most producers_max, which live until the loop has ended.
   //   returns   nullptr: no memory
   TokenPointer NewToken() noexcept;
 
   bool TryEnqueue(Token& token, Ticket ticket) noexcept;
-  // Up to into.size() tickets; taking turns between producers. Loop only.
+  // Up to into.size() tickets: producers are visited one after the other, from where the last call
+  // ended, and each gives all that there is room for. So a ticket that waits is passed by at most
+  // into.size() tickets of each other producer. Loop only.
   std::size_t TryDequeue(std::span<Ticket> into) noexcept;
   // False only if nothing was enqueued before the caller's last heavy barrier. Loop only.
   bool MayHaveCommands() const noexcept;
