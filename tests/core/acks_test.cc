@@ -188,14 +188,17 @@ TEST_P(AcksTest, ALowDiskIsToldAndTheLogGoesOnByItselfWhenThereIsRoom) {
   Producer teller = NewProducer("teller");
   std::uint64_t sent = 0;
   std::uint64_t answered = 0;
+  const auto poll = [&] {
+    teller.Poll([&](const Completion& c) noexcept {
+      EXPECT_TRUE(c.verdict.is_accepted());
+      ++answered;
+    });
+  };
   const auto send_until = [&](auto&& is_wanted) {
     return Await([&] {
       const Sent one = teller.Submit<Account>(Key(1), Deposit{1}, kPublished);
       if (one) ++sent;
-      teller.Poll([&](const Completion& c) noexcept {
-        EXPECT_TRUE(c.verdict.is_accepted());
-        ++answered;
-      });
+      poll();
       return is_wanted(one.fault());
     });
   };
@@ -211,7 +214,11 @@ TEST_P(AcksTest, ALowDiskIsToldAndTheLogGoesOnByItselfWhenThereIsRoom) {
 
   gate_.Open();
   const std::uint64_t before = sent;
-  ASSERT_TRUE(send_until([&](SendFault) { return sent > before && teller.in_flight() == 0; }));
+  ASSERT_TRUE(send_until([&](SendFault) { return sent > before; }));
+  ASSERT_TRUE(Await([&] {
+    poll();
+    return teller.in_flight() == 0;
+  }));
   EXPECT_EQ(answered, sent);
   EXPECT_EQ(engine_->health(), EngineHealth::kOpen);
 }
