@@ -58,35 +58,35 @@ struct Codec<Written> {
 };
 
 // An event that had no codec, and one whose codec's first version knew less.
-struct SentV1 {
-  static constexpr EventType kType{"letter.sent", 1};
+struct PostedV1 {
+  static constexpr EventType kType{"letter.posted", 1};
   std::array<char, 8> to;
 };
-struct SentV2 {
-  static constexpr EventType kType{"letter.sent", 2};
-  using Older = SentV1;
+struct PostedV2 {
+  static constexpr EventType kType{"letter.posted", 2};
+  using Older = PostedV1;
   std::string_view to;
 };
-struct Sent {
-  static constexpr EventType kType{"letter.sent", 3};
-  using Older = SentV2;
+struct Posted {
+  static constexpr EventType kType{"letter.posted", 3};
+  using Older = PostedV2;
   std::string_view to;
   bool is_urgent;
 };
-struct SentV2View {
+struct PostedV2View {
   std::string_view to;
 };
-struct SentView {
+struct PostedView {
   std::string_view to;
   bool is_urgent = false;
 };
 template <>
-struct Codec<SentV2> {
+struct Codec<PostedV2> {
   static constexpr std::string_view kName = "letters";
-  static constexpr std::string_view kSchema = "letter.Sent/2";
-  using View = SentV2View;
-  static std::size_t Size(const SentV2& e) noexcept { return e.to.size(); }
-  static void Encode(const SentV2& e, std::span<std::byte> room) noexcept {
+  static constexpr std::string_view kSchema = "letter.Posted/2";
+  using View = PostedV2View;
+  static std::size_t Size(const PostedV2& e) noexcept { return e.to.size(); }
+  static void Encode(const PostedV2& e, std::span<std::byte> room) noexcept {
     e.to.copy(reinterpret_cast<char*>(room.data()), room.size());
   }
   static bool Decode(std::span<const std::byte> bytes, View& view) noexcept {
@@ -95,12 +95,12 @@ struct Codec<SentV2> {
   }
 };
 template <>
-struct Codec<Sent> {
+struct Codec<Posted> {
   static constexpr std::string_view kName = "letters";
-  static constexpr std::string_view kSchema = "letter.Sent/3";
-  using View = SentView;
-  static std::size_t Size(const Sent& e) noexcept { return 1 + e.to.size(); }
-  static void Encode(const Sent& e, std::span<std::byte> room) noexcept {
+  static constexpr std::string_view kSchema = "letter.Posted/3";
+  using View = PostedView;
+  static std::size_t Size(const Posted& e) noexcept { return 1 + e.to.size(); }
+  static void Encode(const Posted& e, std::span<std::byte> room) noexcept {
     room[0] = std::byte{e.is_urgent};
     e.to.copy(reinterpret_cast<char*>(room.data()) + 1, e.to.size());
   }
@@ -111,10 +111,10 @@ struct Codec<Sent> {
     return true;
   }
 };
-inline SentV2View Upcast(const SentV1& e) noexcept {
+inline PostedV2View Upcast(const PostedV1& e) noexcept {
   return {{e.to.data(), std::string_view(e.to.data(), e.to.size()).find_last_not_of('\0') + 1}};
 }
-inline SentView Upcast(const SentV2View& e) noexcept { return {e.to, false}; }
+inline PostedView Upcast(const PostedV2View& e) noexcept { return {e.to, false}; }
 
 struct Torn {  // without a codec, beside those that have one
   static constexpr EventType kType{"letter.torn", 1};
@@ -132,7 +132,7 @@ struct WriteThere {  // here, on `there`, here again
 struct WriteThenRefuse {
   std::uint32_t text_bytes;
 };
-struct Send {
+struct Post {
   std::array<char, 8> to;
 };
 struct Tear {};
@@ -147,11 +147,11 @@ inline std::string_view TextOf(std::size_t bytes, char letter) noexcept {
   return std::string_view(all).substr(0, bytes);
 }
 
-// The aggregate of a release, which lists this version of "sent".
-template <class SentEvent>
+// The aggregate of a release, which lists this version of "posted".
+template <class PostedEvent>
 struct Letter {
-  using Commands = pawl::Commands<Write, WriteThere, WriteThenRefuse, Send, Tear>;
-  using Events = pawl::Events<Written, SentEvent, Torn>;
+  using Commands = pawl::Commands<Write, WriteThere, WriteThenRefuse, Post, Tear>;
+  using Events = pawl::Events<Written, PostedEvent, Torn>;
   static constexpr std::string_view kCategory = "letter";
   struct State {
     std::uint64_t bytes = 0;
@@ -174,14 +174,14 @@ struct Letter {
     emit(Written{"ada", TextOf(c.text_bytes, 'b')});
     return Refuse(9);
   }
-  static Verdict Decide(const State&, const Send& c, Emit<Letter>& emit) noexcept {
+  static Verdict Decide(const State&, const Post& c, Emit<Letter>& emit) noexcept {
     const std::string_view to(c.to.data(), ::strnlen(c.to.data(), c.to.size()));
-    if constexpr (std::is_same_v<SentEvent, SentV1>) {
-      emit(SentV1{c.to});
-    } else if constexpr (std::is_same_v<SentEvent, SentV2>) {
-      emit(SentV2{to});
+    if constexpr (std::is_same_v<PostedEvent, PostedV1>) {
+      emit(PostedV1{c.to});
+    } else if constexpr (std::is_same_v<PostedEvent, PostedV2>) {
+      emit(PostedV2{to});
     } else {
-      emit(Sent{to, true});
+      emit(Posted{to, true});
     }
     return Accept();
   }
@@ -194,7 +194,7 @@ struct Letter {
     Mix(s, e.author);
     Mix(s, e.text);
   }
-  static void Evolve(State& s, const EventView<SentEvent>& e) noexcept {
+  static void Evolve(State& s, const EventView<PostedEvent>& e) noexcept {
     Mix(s, std::string_view(e.to.data(), e.to.size()));
   }
   static void Evolve(State& s, const Torn& e) noexcept {
@@ -208,8 +208,8 @@ struct Letter {
     for (const char c : text) s.hash = (s.hash ^ static_cast<std::uint64_t>(c)) * 0x1'0000'01B3;
   }
 };
-using LetterV1 = Letter<SentV1>;
-using LetterV2 = Letter<SentV2>;
-using LetterV3 = Letter<Sent>;
+using LetterV1 = Letter<PostedV1>;
+using LetterV2 = Letter<PostedV2>;
+using LetterV3 = Letter<Posted>;
 
 }  // namespace pawl

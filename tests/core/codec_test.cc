@@ -109,7 +109,9 @@ struct Texts {
     const auto at = reinterpret_cast<std::uintptr_t>(e.author.data());
     is_aligned = is_aligned && (at - 8) % 8 == 0;
   }
-  void operator()(const SentView& e, const Meta&) noexcept { sent.emplace_back(e.to, e.is_urgent); }
+  void operator()(const PostedView& e, const Meta&) noexcept {
+    sent.emplace_back(e.to, e.is_urgent);
+  }
   void operator()(const Torn&, const Meta&) noexcept { ++torn; }
 };
 
@@ -263,7 +265,7 @@ TEST_F(MalformedEventTest, ReadersStopThereAndSaySo) {
 }
 
 TEST_F(CodecTest, VersionsWithAndWithoutCodecsAreUpcastToTheNewestView) {
-  const Send send{{'b', 'o', 'b'}};
+  const Post send{{'b', 'o', 'b'}};
   ASSERT_NO_FATAL_FAILURE(Open<LetterV1>());
   ASSERT_TRUE(Do<LetterV1>(kOne, send).ok());
   ASSERT_NO_FATAL_FAILURE(Open<LetterV2>());

@@ -37,15 +37,16 @@ TEST(KitUpcastTest, OlderVersionsThatAreGivenAreUpcast) {
 }
 
 TEST(KitUpcastTest, AnOlderVersionIsShownWithItsOwnFieldsAndVersion) {
-  EXPECT_EQ(EventText(testing::MakePastFact<PurseV3>(kTwo, FundedV1{5})), "purse.funded{cents: 5}");
-  EXPECT_EQ(EventText(testing::MakePastFact<PurseV3>(kTwo, FundedV2{5, 1})),
+  EXPECT_EQ(testing::EventText(testing::MakePastFact<PurseV3>(kTwo, FundedV1{5})),
+            "purse.funded{cents: 5}");
+  EXPECT_EQ(testing::EventText(testing::MakePastFact<PurseV3>(kTwo, FundedV2{5, 1})),
             "purse.funded v2{cents: 5, fee_cents: 1}");
-  EXPECT_EQ(EventText(testing::MakePastFact<PurseV3>(kTwo, LockedV1{})), "purse.locked{}");
+  EXPECT_EQ(testing::EventText(testing::MakePastFact<PurseV3>(kTwo, LockedV1{})), "purse.locked{}");
 }
 
 TEST(KitCodecTest, EventsWithACodecAreGivenAndExpected) {
   Given<LetterV3>(Written{"ada", "hello"}, Torn{1})
-      .AndGiven<LetterV3>(kTwo, SentV1{{'b', 'o', 'b'}}, SentV2{"eve"}, Sent{"dan", true})
+      .AndGiven<LetterV3>(kTwo, PostedV1{{'b', 'o', 'b'}}, PostedV2{"eve"}, Posted{"dan", true})
       .When(WriteThere{kTwo, 3})
       .Then(Written{"here", "aaa"}, Torn{3}, Written{"here", "aaaaa"})
       .ThenOn<LetterV3>(kTwo, Written{"there", "bbbb"})
@@ -64,9 +65,9 @@ TEST(KitCodecTest, ADifferenceIsShownAsTheCodecTellsIt) {
 }
 
 TEST(KitCodecTest, ACodecThatTellsNothingIsShownByItsLength) {
-  EXPECT_EQ(EventText(testing::MakeFact<LetterV3>(kTwo, Sent{"dan", true})),
-            "letter.sent v3{4 bytes}");
-  EXPECT_EQ(EventText(testing::MakeFact<LetterV3>(kTwo, Written{"ada", "x"})),
+  EXPECT_EQ(testing::EventText(testing::MakeFact<LetterV3>(kTwo, Posted{"dan", true})),
+            "letter.posted v3{4 bytes}");
+  EXPECT_EQ(testing::EventText(testing::MakeFact<LetterV3>(kTwo, Written{"ada", "x"})),
             "letter.written{\"x\" by ada}");
 }
 

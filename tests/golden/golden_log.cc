@@ -305,7 +305,7 @@ void PrintStates(const std::string& directory) {
         }
         std::printf("\n");
       });
-  if (!visited.ok()) Fail(visited.message());
+  if (!visited.ok()) Fail(std::string(visited.message()));
 }
 
 }  // namespace

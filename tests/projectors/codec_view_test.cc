@@ -25,13 +25,13 @@ constexpr SubmitOptions kQuick{.ack = Ack::kPublished};
 const Key kOne(1);
 
 struct Letters {
-  using Events = pawl::Events<Torn, Written, Sent>;
+  using Events = pawl::Events<Torn, Written, Posted>;
   static constexpr int kVersion = 1;
   std::vector<std::string> texts;
   int torn = 0;
   void On(const WrittenView& e, const Meta&) noexcept { texts.emplace_back(e.text); }
   void On(const Torn&, const Meta&) noexcept { ++torn; }
-  Outcome On(const SentView& e, const Meta&) noexcept {
+  Outcome On(const PostedView& e, const Meta&) noexcept {
     if (e.to == "nobody") return Fail(3, "to nobody");
     texts.emplace_back(e.to);
     return {};
@@ -75,7 +75,7 @@ class CodecViewTest : public ::testing::Test {
 TEST_F(CodecViewTest, AViewGetsWhatTheCodecDecodes) {
   Do(Write{3, 'a'});
   Do(Tear{});
-  Do(Send{{'b', 'o', 'b'}});
+  Do(Post{{'b', 'o', 'b'}});
   const Receipt last = Do(Write{100'000, 'b'});
   const auto texts = Texts(last);
   ASSERT_TRUE(texts.ok()) << texts.status();
@@ -85,7 +85,7 @@ TEST_F(CodecViewTest, AViewGetsWhatTheCodecDecodes) {
 
 TEST_F(CodecViewTest, AnOnThatFailsStopsIt) {
   Do(Write{3, 'a'});
-  const Receipt bad = Do(Send{{'n', 'o', 'b', 'o', 'd', 'y'}});
+  const Receipt bad = Do(Post{{'n', 'o', 'b', 'o', 'd', 'y'}});
   EXPECT_EQ(Texts(bad).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(view_->status().message()), HasSubstr("to nobody"));
 }
