@@ -167,8 +167,8 @@ std::span<const std::byte> StoredBytes(const std::byte* event) noexcept {
   }
 }
 
-// The record of an event stored as V has payload_bytes() as it must. Asked for each event of a view:
-// one comparison of the header's first word without its kind and own flag.
+// The record of an event stored as V has payload_bytes() as it must. Asked for each event of a
+// view: one comparison of the header's first word without its kind and own flag.
 template <class V>
 bool HasStoredBytes(const RecordHeader& header) noexcept {
   if constexpr (HasCodec<V>) {
