@@ -84,8 +84,9 @@ class UpcastTest : public ::testing::Test {
     return Engine::Open(directory_.Options(), Aggregates<A>{}).status();
   }
   template <class A>
-  static void Do(Engine& engine, const std::vector<std::pair<Key, std::int64_t>>& cents) {
-    Producer producer = *engine.NewProducer();
+  static void Do(Engine* engine, const std::vector<std::pair<Key, std::int64_t>>& cents) {
+    ASSERT_NE(engine, nullptr);
+    Producer producer = *engine->NewProducer();
     for (const auto& [key, amount] : cents) {
       const auto done = amount == 0 ? producer.Execute<A>(key, Lock{}, kQuick)
                                     : producer.Execute<A>(key, Fund{amount}, kQuick);
@@ -94,8 +95,8 @@ class UpcastTest : public ::testing::Test {
   }
   // Lives of the first release and the second one; 0 locks.
   void LiveTwice() {
-    Do<PurseV1>(*Open<PurseV1>(), {{kOne, 100}, {kTwo, 10}, {kOne, 0}});
-    Do<PurseV2>(*Open<PurseV2>(), {{kOne, 200}, {kTwo, 0}});
+    Do<PurseV1>(Open<PurseV1>().get(), {{kOne, 100}, {kTwo, 10}, {kOne, 0}});
+    Do<PurseV2>(Open<PurseV2>().get(), {{kOne, 200}, {kTwo, 0}});
   }
   template <class A>
   static typename A::State StateOf(Engine& engine, const Key& key) {
@@ -139,10 +140,12 @@ TEST_F(UpcastTest, TheStateHashIsThatOfTheNewestEvents) {
   {
     const auto engine = Open<PurseV3>();
     ASSERT_NE(engine, nullptr);
-    Do<PurseV3>(*engine, {{kTwo, 5}, {kOne, 0}});
+    Do<PurseV3>(engine.get(), {{kTwo, 5}, {kOne, 0}});
     upcast = engine->StateHash()->sum;
   }
-  EXPECT_EQ(Open<PurseV3>()->StateHash()->sum, upcast) << "live and replayed";
+  const auto again = Open<PurseV3>();
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->StateHash()->sum, upcast) << "live and replayed";
 
   PurseV3::State one;
   PurseV3::State two;
@@ -171,12 +174,13 @@ TEST_F(UpcastTest, WhatIsInTheLogStaysAsItWasWritten) {
   std::vector<SeenRecord> before;
   {
     const auto engine = Open<PurseV2>();
+    ASSERT_NE(engine, nullptr);
     before = EventsOf(ReadLog(*engine));
   }
   const auto engine = Open<PurseV3>();
   ASSERT_NE(engine, nullptr);
   EXPECT_EQ(EventsOf(ReadLog(*engine)), before);
-  Do<PurseV3>(*engine, {{kOne, 7}});
+  Do<PurseV3>(engine.get(), {{kOne, 7}});
   const std::vector<SeenRecord> after = EventsOf(ReadLog(*engine));
   ASSERT_EQ(after.size(), before.size() + 1);
   EXPECT_EQ(after.back().payload.size(), sizeof(FundedV3)) << "only the newest is emitted";
@@ -185,6 +189,7 @@ TEST_F(UpcastTest, WhatIsInTheLogStaysAsItWasWritten) {
 
 TEST_F(UpcastTest, ANewLogKnowsTheNewestVersionsOnly) {
   const auto engine = Open<PurseV3>();
+  ASSERT_NE(engine, nullptr);
   std::set<std::pair<std::string, std::uint16_t>> types;
   for (const SeenRecord& record : ReadLog(*engine)) {
     if (record.kind != RecordKind::kTypeBound) continue;
@@ -220,7 +225,7 @@ TEST_F(UpcastTest, AChangedOlderVersionIsRefusedNamingBothLayouts) {
   };
   Open<PurseV1>();
   expect_refused();  // also before the first event of it
-  Do<PurseV1>(*Open<PurseV1>(), {{kOne, 1}});
+  Do<PurseV1>(Open<PurseV1>().get(), {{kOne, 1}});
   expect_refused();
 }
 
@@ -249,7 +254,7 @@ TEST_F(UpcastTest, AHistoryShowsTheNewestVersionInBothDirections) {
   LiveTwice();
   const auto engine = Open<PurseV3>();
   ASSERT_NE(engine, nullptr);
-  Do<PurseV3>(*engine, {{kOne, 300}});
+  Do<PurseV3>(engine.get(), {{kOne, 300}});
   auto history = engine->NewHistory<PurseV3>(kOne);
   ASSERT_TRUE(history.ok()) << history.status();
   Visitor forward;
@@ -268,7 +273,7 @@ TEST_F(UpcastTest, AnEventReaderShowsTheNewestVersionOfAllItIsAskedFor) {
   LiveTwice();
   const auto engine = Open<PurseV3>();
   ASSERT_NE(engine, nullptr);
-  Do<PurseV3>(*engine, {{kTwo, 300}});
+  Do<PurseV3>(engine.get(), {{kTwo, 300}});
   auto all = engine->NewEventReader<PurseV3>();
   Visitor everything;
   EXPECT_EQ(all->Forward(everything), 6U);
@@ -289,7 +294,7 @@ TEST_F(UpcastTest, AnEventReaderShowsTheNewestVersionOfAllItIsAskedFor) {
 
 // Versions without a chain between them may be listed one by one, as before.
 TEST_F(UpcastTest, VersionsMayBeListedOneByOne) {
-  Do<PurseV1>(*Open<PurseV1>(), {{kOne, 100}});
+  Do<PurseV1>(Open<PurseV1>().get(), {{kOne, 100}});
   using Both = Mistaken<FundedV1, FundedV2Alone, LockedV2>;
   EXPECT_TRUE(Try<Both>().ok()) << Try<Both>();
 }
