@@ -39,6 +39,7 @@ void ProjectorAgent::Stop(absl::Status why) {
 }
 
 void ProjectorAgent::StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome) {
+  if (event == kNotListed) return Stop(NotListed(record));
   const EventDescriptor& type = *events_[event];
   if (outcome.ok()) {
     return Stop(absl::DataLossError(
@@ -51,15 +52,15 @@ void ProjectorAgent::StopAt(const RecordView& record, std::uint16_t event, const
       "); nothing after it was applied"));
 }
 
-void ProjectorAgent::StopAtVersion(const RecordView& record) {
+absl::Status ProjectorAgent::NotListed(const RecordView& record) const {
   const auto found = std::find_if(not_listed_.begin(), not_listed_.end(), [&](const auto& each) {
     return each.first == record.header.type;
   });
   PAWL_CHECK(found != not_listed_.end());
-  Stop(absl::FailedPreconditionError(
+  return absl::FailedPreconditionError(
       "the projection stopped at " + PositionText(record) + ", event " + found->second +
       ": it lists other versions of it, and no Upcast leads from this one there; list it, or name "
-      "it as an Older; nothing from there on was applied"));
+      "it as an Older; nothing from there on was applied");
 }
 
 void ProjectorAgent::Learn(const RecordHeader& header) {

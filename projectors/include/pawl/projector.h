@@ -2,6 +2,7 @@
 
 #include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -27,19 +28,22 @@ concept Projects = requires(P& projection, const EventView<E>& event, const Meta
 namespace internal {
 
 // Hands an event, stored as V, to the projection as the newest version E.
-//   returns   false: `outcome` says why, or the record holds no V
+//   failure   written if On failed
+//   returns   false: it did, or the record holds no V
 template <class P, class V, class E>
-bool On(P& projection, const RecordView& record, const Meta& meta, Outcome& outcome) noexcept {
-  if (!HasStoredBytes<V>(record.header)) [[unlikely]]
+bool On(P& projection, const RecordHeader& record, const Meta& meta, Outcome& failure) noexcept {
+  if (!HasStoredBytes<V>(record)) [[unlikely]]
     return false;
-  const bool is_decoded = SeeAs<V, E>(record.payload(), [&](const EventView<E>& event) noexcept {
+  bool is_applied = true;
+  const bool is_decoded = SeeAs<V, E>(PayloadOf(record), [&](const EventView<E>& event) noexcept {
     if constexpr (std::is_void_v<decltype(projection.On(event, meta))>) {
       projection.On(event, meta);
-    } else {
-      outcome = projection.On(event, meta);
+    } else if (const Outcome outcome = projection.On(event, meta); !outcome.ok()) [[unlikely]] {
+      failure = outcome;
+      is_applied = false;
     }
   });
-  return is_decoded && outcome.ok();
+  return is_decoded && is_applied;
 }
 
 template <class P, class Stored>
@@ -47,15 +51,16 @@ struct StoredProjection;
 
 template <class P, class... S>
 struct StoredProjection<P, StoredList<S...>> {
-  // Calls the On of the event with index `event` in the list; returns as internal::On().
-  static bool Apply(std::uint16_t event, P& projection, const RecordView& record, const Meta& meta,
-                    Outcome& outcome) noexcept {
+  static constexpr std::size_t kStored = sizeof...(S);
+  // Calls the On of the event with index `event` in the list; as internal::On().
+  static bool Apply(std::uint16_t event, P& projection, const RecordHeader& record,
+                    const Meta& meta, Outcome& failure) noexcept {
     bool is_applied = true;
     std::uint16_t index = 0;
     // A chain of comparisons, not a table of functions: every On is inlined into the fold.
     static_cast<void>(
         ((index++ == event && (is_applied = On<P, typename S::Stored, typename S::Seen>(
-                                   projection, record, meta, outcome),
+                                   projection, record, meta, failure),
                                true)) ||
          ...));
     return is_applied;
@@ -163,32 +168,35 @@ class Projector final : public ProjectorAgent {
         return Learn(record.header);
       }
       const std::uint16_t event = IndexOf(record.header);
-      if (event >= kNotListed) {
+      if (event >= Types::kStored) {  // a bound that the comparisons of Apply() know
         if (event == kNotListed) [[unlikely]]
-          StopAtVersion(record);
+          StopApplying(frame, record.header, event);
         return;
       }
       const Meta meta{.key = KeyOf(record.header),
                       .position = record.position,
                       .version = Version(record.header.version()),
                       .time_ns = frame.time_ns};
-      Outcome outcome;
-      if (!Types::Apply(event, model.projection, record, meta, outcome)) [[unlikely]]
-        StopApplying(record, event, outcome);
+      if (!Types::Apply(event, model.projection, record.header, meta, failure_)) [[unlikely]]
+        StopApplying(frame, record.header, event);
     });
   }
 
-  [[gnu::noinline]] void StopApplying(const RecordView& record, std::uint16_t event,
-                                      const Outcome& outcome) noexcept {
+  // Looks for the record's position once more: where all goes well nobody has to count it.
+  [[gnu::noinline]] void StopApplying(const FrameHeader& frame, const RecordHeader& at,
+                                      std::uint16_t event) noexcept {
     // What is no event may be zeros of a file that was cut short: Fold() knows.
-    if (outcome.ok() && !readers_[hidden_].IsIntact()) return PassOverEvents();
-    StopAt(record, event, outcome);
+    if (failure_.ok() && !readers_[hidden_].IsIntact()) return PassOverEvents();
+    ForEachRecord(frame, [&](const RecordView& record) {
+      if (&record.header == &at) StopAt(record, event, failure_);
+    });
   }
 
   LeftRight<Model> copies_;
   // The agent only.
   std::array<LogReader, 2> readers_;  // one for each copy
   std::size_t hidden_ = 1;
+  Outcome failure_;  // of the On that failed
 };
 
 }  // namespace pawl::inline v0

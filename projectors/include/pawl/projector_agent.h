@@ -80,15 +80,14 @@ class ProjectorAgent : public Agent {
     meter_.Shown(position, oldest_ns);
   }
   void Stop(absl::Status why);
-  // At an event for which On failed; if it did not, which is none of its type.
+  // At an event for which On failed; if it did not, which is of kNotListed or none of its type.
   void StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome);
-  // At an event of kNotListed.
-  void StopAtVersion(const RecordView& record);
   // No event is the projection's from now on.
   void PassOverEvents() noexcept { types_known_ = 0; }
 
  private:
   absl::Status LearnType(const RecordHeader& header);
+  absl::Status NotListed(const RecordView& record) const;
 
   const Log& log_;
   const std::span<const EventDescriptor* const> events_;
