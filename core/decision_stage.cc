@@ -1,6 +1,6 @@
 #include "pawl/decision_stage.h"
 
-#include <algorithm>
+#include <cstring>
 
 #include "pawl/check.h"
 
@@ -42,6 +42,28 @@ class CommitRoom {
   LogWriter writer_;
 };
 
+// A fact as a log has it: behind a record header, from which codecs learn its length.
+class RecordCopy {
+ public:
+  explicit RecordCopy(const Fact& fact)
+      : words_((sizeof(RecordHeader) + fact.bytes.size() + 7) / 8) {
+    const std::size_t padding = words_.size() * 8 - sizeof(RecordHeader) - fact.bytes.size();
+    RecordHeader header{};
+    header.units = static_cast<std::uint16_t>(words_.size());
+    header.flags = static_cast<std::uint8_t>(padding);
+    std::memcpy(words_.data(), &header, sizeof header);
+    if (!fact.bytes.empty()) {
+      std::memcpy(words_.data() + sizeof header / 8, fact.bytes.data(), fact.bytes.size());
+    }
+  }
+  const std::byte* event() const noexcept {
+    return reinterpret_cast<const std::byte*>(words_.data()) + sizeof(RecordHeader);
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+};
+
 CommitRoom& RoomOfThread(std::uint32_t commit_bytes_max) {
   thread_local std::unique_ptr<CommitRoom> room;
   if (room == nullptr || !room->HasRoom(commit_bytes_max)) {
@@ -63,7 +85,7 @@ DecisionStage::DecisionStage(std::span<const AggregateFormat* const> aggregates,
     StreamStore& store = *owned_stores_.back();
     stores_.push_back(&store);
     store.category_number = static_cast<std::uint16_t>(stores_.size());
-    for (std::size_t i = 0; i < aggregate->events.size(); ++i) {
+    for (std::size_t i = 0; i < aggregate->traits->events.size(); ++i) {
       store.type_numbers.push_back(types++);
     }
   }
@@ -82,7 +104,12 @@ bool DecisionStage::Evolve(const Fact& fact) {
   }
   slot->version = slot->version.Next();
   slot->last = Position(++facts_);
-  store->traits().events[fact.event].evolve(*slot, fact.bytes.data());
+  const AggregateTraits& traits = store->traits();
+  const std::size_t listed = traits.events.size();
+  const EventTraits& event =
+      fact.event < listed ? traits.events[fact.event] : traits.older[fact.event - listed];
+  const RecordCopy record(fact);
+  PAWL_CHECK(event.evolve(*slot, record.event()));
   return true;
 }
 
@@ -116,13 +143,12 @@ std::vector<Fact> DecisionStage::EventsOf(const OpenCommit& commit) const {
     // The stores' type numbers follow each other.
     std::size_t store = 0;
     std::uint32_t event = header->type;
-    while (event >= aggregates_[store]->events.size()) {
-      event -= static_cast<std::uint32_t>(aggregates_[store++]->events.size());
+    while (event >= aggregates_[store]->traits->events.size()) {
+      event -= static_cast<std::uint32_t>(aggregates_[store++]->traits->events.size());
     }
     Fact fact{aggregates_[store], emitted.slot->key, event, {}};
-    const std::uint32_t bytes = fact.format().descriptor->bytes;
-    fact.bytes.assign(emitted.event, emitted.event + bytes);
-    fact.bytes.resize(std::max<std::size_t>(bytes, 1));
+    fact.bytes.assign(emitted.event, emitted.event + header->payload_bytes());
+    if (fact.format().value != nullptr && fact.bytes.empty()) fact.bytes.resize(1);
     facts.push_back(std::move(fact));
   }
   return facts;

@@ -6,6 +6,7 @@
 
 #include "event_diff.h"
 #include "pawl/check.h"
+#include "pawl/format.h"
 
 namespace pawl::inline v0::testing {
 namespace {
@@ -38,6 +39,13 @@ void DomainCase::Open(const AggregateFormat& aggregate) {
 
 std::string DomainCase::AddFact(Fact fact) {
   if (fact.key.is_zero()) return "key 0 is reserved: no event can be on it";
+  const EventFormat& format = fact.format();
+  if (fact.bytes.size() > kRecordPayloadBytesMax) {
+    return std::string(format.descriptor->name) + ": no event has more than 256 KiB";
+  }
+  if (format.decodes != nullptr && !format.decodes(fact.bytes)) {
+    return EventText(fact) + ": its codec does not decode what it encoded";
+  }
   Open(*fact.aggregate);
   facts_.push_back(std::move(fact));
   stage_.reset();
@@ -207,9 +215,9 @@ std::string DomainCase::VerdictText() const {
     }
     default:
       return "refused for a limit: more than 1024 events, more bytes than commit_bytes_max, one "
-             "event over 256 KiB, more aggregates than streams_max, an event on key 0, or on a "
-             "type "
-             "that the case does not know (With(pawl::Aggregates<…>{}))";
+             "event over 256 KiB, more aggregates than streams_max, an event on key 0, on a type "
+             "that the case does not know (With(pawl::Aggregates<…>{})), or one that its own codec "
+             "does not decode";
   }
 }
 

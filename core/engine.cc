@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "aggregate_checks.h"
 #include "engine_parts.h"
 #include "pawl/parking.h"
 #include "replay.h"
@@ -46,40 +46,6 @@ absl::Status CheckOptions(const EngineOptions& options) {
   }
   if (options.stall_after.count() < 0) {
     return absl::InvalidArgumentError("stall_after must be ≥ 0; 0: nothing counts as stalled");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckAggregates(std::span<const AggregateTraits* const> aggregates) {
-  for (std::size_t i = 0; i < aggregates.size(); ++i) {
-    const std::string_view category = aggregates[i]->category;
-    if (category.empty() || category.size() > kEventNameBytesMax) {
-      return absl::InvalidArgumentError("kCategory must have 1 to 64 bytes");
-    }
-    for (std::size_t j = 0; j < i; ++j) {
-      if (aggregates[j]->category == category) {
-        return absl::InvalidArgumentError("two aggregates have the category " +
-                                          std::string(category));
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
-// Types of one name and version are one type to the log, whatever aggregates list them.
-absl::Status CheckEvents(std::span<const AggregateTraits* const> aggregates) {
-  std::map<std::pair<std::string_view, std::uint16_t>, const EventDescriptor*> known;
-  for (const AggregateTraits* aggregate : aggregates) {
-    for (const EventTraits& event : aggregate->events) {
-      const EventDescriptor& type = *event.descriptor;
-      const EventDescriptor& first =
-          *known.try_emplace({type.name, type.version}, &type).first->second;
-      if (first.layout_text == type.layout_text) continue;
-      return absl::InvalidArgumentError(
-          "two events are " + std::string(type.name) + " version " + std::to_string(type.version) +
-          " and differ in their layout: {" + std::string(first.layout_text) + "} and {" +
-          std::string(type.layout_text) + "}; give one of them another name or version");
-    }
   }
   return absl::OkStatus();
 }
@@ -360,7 +326,6 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     const EngineOptions& options, std::vector<const AggregateTraits*> aggregates) {
   if (absl::Status checked = CheckOptions(options); !checked.ok()) return checked;
   if (absl::Status checked = CheckAggregates(aggregates); !checked.ok()) return checked;
-  if (absl::Status checked = CheckEvents(aggregates); !checked.ok()) return checked;
   try {
     auto parts = std::make_unique<EngineParts>(options);
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));

@@ -16,15 +16,22 @@ namespace pawl::inline v0 {
 
 namespace {
 
-// The aggregate's types with these indexes; all, if there are none.
+// The aggregate's types with these indexes, then the versions before each; all, if there are none.
 EventTypes TypesOf(const StreamStore& store, std::vector<std::uint32_t> events) {
+  const AggregateTraits& traits = store.traits();
   if (events.empty()) {
-    events.resize(store.traits().events.size());
+    events.resize(traits.events.size());
     std::iota(events.begin(), events.end(), 0U);
   }
   std::vector<EventTypes::Type> types;
   for (const std::uint32_t event : events) {
-    types.push_back({store.type_numbers[event], store.traits().events[event].descriptor->bytes});
+    types.push_back({store.type_numbers[event], traits.events[event].descriptor});
+  }
+  for (const std::uint32_t event : events) {
+    for (std::size_t i = 0; i < traits.older.size(); ++i) {
+      if (traits.older[i].seen_as != event) continue;
+      types.push_back({store.older_numbers[i], traits.older[i].descriptor});
+    }
   }
   return EventTypes(std::move(types));
 }

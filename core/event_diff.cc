@@ -18,6 +18,25 @@ std::string EventName(const Fact& fact) {
   return name;
 }
 
+// Of an event with a codec.
+std::string CodedText(const Fact& fact) {
+  const EventFormat& format = fact.format();
+  if (format.text != nullptr) return format.text(fact.bytes);
+  return std::to_string(fact.bytes.size()) + " bytes";
+}
+
+std::vector<std::string> Differences(const Fact& expected, const Fact& actual) {
+  const EventFormat& format = expected.format();
+  if (format.value != nullptr) {
+    return DifferingFields(*format.value, expected.bytes.data(), actual.bytes.data());
+  }
+  const auto differs = std::mismatch(expected.bytes.begin(), expected.bytes.end(),
+                                     actual.bytes.begin(), actual.bytes.end());
+  const auto at = static_cast<std::size_t>(differs.first - expected.bytes.begin());
+  return {"expected " + CodedText(expected) + ", was " + CodedText(actual) +
+          " (they differ from byte " + std::to_string(at) + " on)"};
+}
+
 bool IsSameEvent(const Fact& a, const Fact& b) { return a.event == b.event && a.bytes == b.bytes; }
 
 // Lengths of the longest common sequences of all tails.
@@ -92,8 +111,7 @@ class Diff {
   }
   void AddFields(std::size_t i, std::size_t j) {
     const Fact& fact = expected_[i];
-    const std::vector<std::string> fields =
-        DifferingFields(*fact.format().value, fact.bytes.data(), actual_[j].bytes.data());
+    const std::vector<std::string> fields = Differences(fact, actual_[j]);
     const std::string place = ExpectedPlace(i) + ": " + EventName(fact) + ": ";
     for (std::size_t k = 0; k < fields.size() && k < kFieldLinesMax; ++k) {
       AddLine(place + fields[k]);
@@ -127,6 +145,7 @@ class Diff {
 
 std::string EventText(const Fact& fact) {
   std::string text = EventName(fact);
+  if (fact.format().value == nullptr) return text + "{" + CodedText(fact) + "}";
   AppendValue(text, *fact.format().value, fact.bytes.data());
   return text;
 }

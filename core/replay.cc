@@ -74,39 +74,20 @@ absl::Status Replay::TakeStream(const RecordView& record) {
     return Contradiction(record, "stream of a category that was never bound");
   }
   Stream stream;
-  for (StreamStore* store : stores_) {
-    if (catalog_.FindCategory(store->traits().category) != record.header.type) continue;
+  for (Store& store : stores_) {
+    if (catalog_.FindCategory(store.streams.traits().category) != record.header.type) continue;
     const Key key(bound.key_high, bound.key_low);
-    if (store->Find(key) != nullptr) return Contradiction(record, "stream bound twice");
-    stream = {store, store->Insert(key)};
+    if (store.streams.Find(key) != nullptr) return Contradiction(record, "stream bound twice");
+    stream = {&store, store.streams.Insert(key)};
     if (stream.slot == nullptr) {
       return absl::ResourceExhaustedError("the log holds more " +
-                                          std::string(store->traits().category) +
+                                          std::string(store.streams.traits().category) +
                                           " streams than streams_max; raise the limit");
     }
     stream.slot->number = record.header.stream;
   }
   streams_.push_back(stream);
   return absl::OkStatus();
-}
-
-absl::StatusOr<const EventTraits*> Replay::TraitsOf(const StreamStore& store,
-                                                    std::uint16_t type) const {
-  const TypeCatalog::Type* logged = catalog_.TypeOf(type);
-  if (logged == nullptr) return absl::DataLossError("event of an unbound type");
-  for (const EventTraits& event : store.traits().events) {
-    if (event.descriptor->name != logged->name || event.descriptor->version != logged->version) {
-      continue;
-    }
-    if (absl::StatusOr<std::uint16_t> same = catalog_.Find(*event.descriptor); !same.ok()) {
-      return same.status();
-    }
-    return &event;
-  }
-  return absl::FailedPreconditionError("the log holds " + logged->name + " version " +
-                                       std::to_string(logged->version) + " on category " +
-                                       std::string(store.traits().category) +
-                                       ", which does not list it in its Events; add it");
 }
 
 absl::Status Replay::TakeEvent(const RecordView& record) {
@@ -121,14 +102,23 @@ absl::Status Replay::TakeEvent(const RecordView& record) {
   if (header.version() != slot.version.value() + 1 || header.back_link != slot.last.value()) {
     return Contradiction(record, "version or back-link does not follow the stream's last event");
   }
-  absl::StatusOr<const EventTraits*> event = TraitsOf(*stream.store, header.type);
-  if (!event.ok()) return event.status();
-  if (header.payload_bytes() != (*event)->descriptor->bytes) {
+  const EventTraits* event = stream.store->events.Find(header.type);
+  if (event == nullptr) {
+    absl::StatusOr<const EventTraits*> resolved =
+        stream.store->events.Resolve(header.type, catalog_);
+    if (!resolved.ok()) return resolved.status();
+    event = *resolved;
+  }
+  if (!event->descriptor->MayHave(header.payload_bytes())) {
     return Contradiction(record, "event of a wrong size");
   }
   slot.version = Version(header.version());
   slot.last = record.position;
-  (*event)->evolve(slot, record.payload());
+  if (!event->evolve(slot, record.payload())) {
+    return Contradiction(record, "event " + std::string(event->descriptor->name) + " version " +
+                                     std::to_string(event->descriptor->version) +
+                                     ", which its codec does not decode");
+  }
   return absl::OkStatus();
 }
 

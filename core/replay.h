@@ -8,6 +8,7 @@
 #include <absl/status/status.h>
 
 #include "epoch_starts.h"
+#include "event_resolver.h"
 #include "pawl/log.h"
 #include "pawl/stream_store.h"
 #include "session_table.h"
@@ -22,11 +23,13 @@ class Replay {
  public:
   Replay(std::span<StreamStore* const> stores, SessionTable& sessions, EpochStarts& epochs,
          TypeCatalog& catalog)
-      : stores_(stores), sessions_(sessions), epochs_(epochs), catalog_(catalog) {}
+      : sessions_(sessions), epochs_(epochs), catalog_(catalog) {
+    for (StreamStore* store : stores) stores_.push_back({*store, EventResolver(store->traits())});
+  }
 
-  //   errors    FAILED_PRECONDITION an event of a registered aggregate is not in its Events;
-  //             RESOURCE_EXHAUSTED more streams or sessions than the options allow; DATA_LOSS
-  //             records contradict each other
+  //   errors    FAILED_PRECONDITION an event of a registered aggregate is not in its Events, nor an
+  //             older version of one; RESOURCE_EXHAUSTED more streams or sessions than the options
+  //             allow; DATA_LOSS records contradict each other, or a codec does not decode an event
   absl::Status Run(const Log& log);
 
   std::uint32_t next_stream() const noexcept {
@@ -35,8 +38,12 @@ class Replay {
   std::uint64_t last_time_ns() const noexcept { return last_time_ns_; }
 
  private:
+  struct Store {
+    StreamStore& streams;
+    EventResolver events;
+  };
   struct Stream {
-    StreamStore* store = nullptr;  // nullptr: a category this engine was opened without
+    Store* store = nullptr;  // nullptr: a category this engine was opened without
     StreamSlot* slot = nullptr;
   };
 
@@ -45,9 +52,8 @@ class Replay {
   absl::Status TakeEvent(const RecordView& record);
   absl::Status TakeSession(const RecordView& record);
   absl::Status EndCommit(const CommitHeader& commit);
-  absl::StatusOr<const EventTraits*> TraitsOf(const StreamStore& store, std::uint16_t type) const;
 
-  const std::span<StreamStore* const> stores_;
+  std::vector<Store> stores_;
   SessionTable& sessions_;
   EpochStarts& epochs_;
   TypeCatalog& catalog_;

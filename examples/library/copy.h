@@ -23,8 +23,11 @@ constexpr Title TitleOf(std::string_view text) noexcept {
 
 // Commands ask for something and may be refused. They are named as orders.
 struct Join {};
+enum class Language : std::uint8_t { kUnknown, kEnglish, kFrench };
+
 struct Acquire {
   Title title;
+  Language language;
 };
 struct Lend {
   pawl::Key member;
@@ -39,11 +42,25 @@ enum class Condition : std::uint8_t { kNew, kUsed };
 struct Joined {
   static constexpr pawl::EventType kType{"library.joined", 1};
 };
-struct Acquired {
+// [readme]
+// As logs hold it that are older than `language`; stays as it is.
+struct AcquiredV1 {
   static constexpr pawl::EventType kType{"library.acquired", 1};
   Title title;
   Condition condition;
 };
+// What Decide emits, and what Evolve, views and readers see, whatever the log holds.
+struct Acquired {
+  static constexpr pawl::EventType kType{"library.acquired", 2};
+  using Older = AcquiredV1;
+  Title title;
+  Condition condition;
+  Language language;
+};
+inline Acquired Upcast(const AcquiredV1& e) noexcept {
+  return {e.title, e.condition, Language::kUnknown};
+}
+// [/readme]
 struct Lent {
   static constexpr pawl::EventType kType{"library.lent", 1};
   pawl::Key member;
@@ -103,13 +120,14 @@ struct Copy {
   };
   struct State {
     bool is_there = false;
+    Language language = Language::kUnknown;
     pawl::Key member;  // zero: it stands on its shelf
     std::uint64_t due_ns = 0;
   };
 
   static pawl::Verdict Decide(const State& s, const Acquire& c, pawl::Emit<Copy>& emit) noexcept {
     if (s.is_there) return pawl::Refuse(kIsThere);
-    emit(Acquired{c.title, Condition::kNew});
+    emit(Acquired{c.title, Condition::kNew, c.language});
     return pawl::Accept();
   }
   // Touches two aggregates: all events of one command are in the log together or not at all.
@@ -132,7 +150,10 @@ struct Copy {
     return pawl::Accept();
   }
 
-  static void Evolve(State& s, const Acquired&) noexcept { s.is_there = true; }
+  static void Evolve(State& s, const Acquired& e) noexcept {
+    s.is_there = true;
+    s.language = e.language;
+  }
   static void Evolve(State& s, const Lent& e) noexcept {
     s.member = e.member;
     s.due_ns = e.due_ns;

@@ -1,8 +1,10 @@
 // Replays whatever records a log holds: types, categories, streams, sessions, events. What they say
 // is taken in or refused with a status; nothing of it ends the process.
+#include <cstddef>
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 
 #include "fuzz_target.h"
 #include "pawl/log.h"
@@ -24,29 +26,51 @@ struct Slot : StreamSlot {
   std::uint64_t sum = 0;
 };
 
-constexpr EventDescriptor kEvent{.name = kMadeType,
-                                 .version = 1,
-                                 .layout_hash = kMadeLayoutHash,
-                                 .layout_text = kMadeLayout,
-                                 .bytes = kMadeEventBytes};
-constexpr EventTraits kEvents[] = {
-    {.descriptor = &kEvent, .evolve = [](StreamSlot& slot, const std::byte* event) noexcept {
-       ++static_cast<Slot&>(slot).events;
-       static_cast<Slot&>(slot).sum += LoadAt<std::uint64_t>({event, kMadeEventBytes}, 0);
-     }}};
-constexpr AggregateTraits kTraits{
-    .tag = nullptr,
-    .category = kMadeCategory,
-    .slot_bytes = sizeof(Slot),
-    .slot_align = alignof(Slot),
-    .construct = [](StreamSlot* slot) noexcept { ::new (static_cast<void*>(slot)) Slot; },
-    .destroy = [](StreamSlot*) noexcept {},
-    .events = kEvents,
-    .decides = {}};
+// As if the event were a plain struct, and as if it had a codec: then its record may have any
+// length, and what it is the codec must find out.
+constexpr EventDescriptor Descriptor(std::uint32_t bytes) {
+  return {.name = kMadeType,
+          .version = 1,
+          .layout_hash = kMadeLayoutHash,
+          .layout_text = kMadeLayout,
+          .bytes = bytes};
+}
+constexpr EventDescriptor kEvent = Descriptor(kMadeEventBytes);
+constexpr EventDescriptor kCodedEvent = Descriptor(kVariableBytes);
+
+bool Evolve(StreamSlot& slot, const std::byte* event) noexcept {
+  ++static_cast<Slot&>(slot).events;
+  static_cast<Slot&>(slot).sum += LoadAt<std::uint64_t>({event, kMadeEventBytes}, 0);
+  return true;
+}
+bool Decode(StreamSlot& slot, const std::byte* event) noexcept {
+  const std::uint32_t bytes = reinterpret_cast<const RecordHeader*>(event)[-1].payload_bytes();
+  // Every byte that the header promises: one that is not there is the sanitizer's to find.
+  std::uint64_t sum = 0;
+  for (const std::byte each : std::span(event, bytes)) sum += std::to_integer<std::uint64_t>(each);
+  return sum < UINT64_MAX && bytes == kMadeEventBytes && Evolve(slot, event);
+}
+constexpr EventTraits kEvents[] = {{.descriptor = &kEvent, .evolve = &Evolve}};
+constexpr EventTraits kCodedEvents[] = {{.descriptor = &kCodedEvent, .evolve = &Decode}};
+
+constexpr AggregateTraits Traits(std::span<const EventTraits> events) {
+  return {.tag = nullptr,
+          .category = kMadeCategory,
+          .slot_bytes = sizeof(Slot),
+          .slot_align = alignof(Slot),
+          .construct = [](StreamSlot* slot) noexcept { ::new (static_cast<void*>(slot)) Slot; },
+          .destroy = [](StreamSlot*) noexcept {},
+          .events = events,
+          .decides = {}};
+}
+constexpr AggregateTraits kTraits = Traits(kEvents);
+constexpr AggregateTraits kCodedTraits = Traits(kCodedEvents);
 
 // What replay takes in.
 struct World {
-  StreamStore store{kTraits, kStreamsMax};
+  explicit World(const AggregateTraits& traits = kTraits) : store(traits, kStreamsMax) {}
+
+  StreamStore store;
   SessionTable sessions{kSessionsMax, kWindow};
   EpochStarts epochs;
   TypeCatalog catalog;
@@ -109,6 +133,9 @@ bool Run(const LogFiles& files) {
   World second;
   const std::optional<Totals> totals = ReplayOf(**log, first);
   PAWL_CHECK(totals == ReplayOf(**log, second));
+  // A codec that wants the same bytes takes and refuses the same logs.
+  World coded(kCodedTraits);
+  PAWL_CHECK(totals == ReplayOf(**log, coded));
   if (!totals) return false;
 
   // The program's own types get numbers behind those found, and are found the next time.

@@ -3,14 +3,20 @@
 //   golden_log make DIRECTORY   a new log in a directory that does not exist yet
 //   golden_log list DIRECTORY   one line per record, as format_reader.py prints them; opens the log
 //                               for writing, so give it a copy
+//   golden_log states DIRECTORY   the accounts after it: key, version, cents; opens it likewise
+//   golden_log upcast DIRECTORY   the same of a later release, in which the events changed, and how
+//                                 many of an account's events were older ones
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +40,9 @@ struct Transfer {
 struct Note {
   std::array<std::uint8_t, 5> text;
 };
+struct Remark {
+  std::uint32_t bytes;
+};
 struct Look {};   // accepted, emits nothing
 struct Close {};  // an event without fields
 
@@ -52,6 +61,29 @@ struct Noted {  // 5 bytes: 3 of padding
 struct Closed {
   static constexpr EventType kType{"golden.closed", 1};
 };
+struct Remarked {  // of any length
+  static constexpr EventType kType{"golden.remarked", 1};
+  std::string_view text;
+};
+
+}  // namespace
+
+template <>
+struct Codec<Remarked> {
+  static constexpr std::string_view kName = "text";
+  static constexpr std::string_view kSchema = "golden.Remarked";
+  using View = Remarked;
+  static std::size_t Size(const Remarked& e) noexcept { return e.text.size(); }
+  static void Encode(const Remarked& e, std::span<std::byte> room) noexcept {
+    e.text.copy(reinterpret_cast<char*>(room.data()), room.size());
+  }
+  static bool Decode(std::span<const std::byte> bytes, View& view) noexcept {
+    view.text = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    return true;
+  }
+};
+
+namespace {
 
 struct Account {
   using Commands = pawl::Commands<Deposit, Withdraw, Transfer, Look, Close>;
@@ -83,9 +115,47 @@ struct Account {
   static void Evolve(State& s, const Closed&) noexcept { s.cents = 0; }
 };
 
+// A later release: each of these changed.
+struct Paid {
+  static constexpr EventType kType{"golden.deposited", 2};
+  using Older = Deposited;
+  std::int64_t cents;
+  std::uint64_t is_older;
+};
+struct Drawn {
+  static constexpr EventType kType{"golden.withdrawn", 3};
+  using Older = Withdrawn;
+  double euros;
+  std::uint64_t is_older;
+};
+Paid Upcast(const Deposited& e) noexcept { return {e.cents, 1}; }
+Drawn Upcast(const Withdrawn& e) noexcept { return {static_cast<double>(e.cents) / 100, 1}; }
+
+struct LaterAccount {
+  using Commands = pawl::Commands<Look>;
+  using Events = pawl::Events<Paid, Drawn, Closed>;
+  static constexpr std::string_view kCategory = "account";
+  struct State {
+    std::int64_t cents = 0;
+    std::uint64_t older = 0;
+  };
+  static Verdict Decide(const State&, const Look&, Emit<LaterAccount>&) noexcept {
+    return Accept();
+  }
+  static void Evolve(State& s, const Paid& e) noexcept {
+    s.cents += e.cents;
+    s.older += e.is_older;
+  }
+  static void Evolve(State& s, const Drawn& e) noexcept {
+    s.cents -= std::llround(e.euros * 100);
+    s.older += e.is_older;
+  }
+  static void Evolve(State& s, const Closed&) noexcept { s.cents = 0; }
+};
+
 struct Notebook {
-  using Commands = pawl::Commands<Note>;
-  using Events = pawl::Events<Noted>;
+  using Commands = pawl::Commands<Note, Remark>;
+  using Events = pawl::Events<Noted, Remarked>;
   static constexpr std::string_view kCategory = "notebook";
   struct State {
     std::uint64_t notes = 0;
@@ -94,7 +164,13 @@ struct Notebook {
     emit(Noted{c.text});
     return Accept();
   }
+  static Verdict Decide(const State&, const Remark& c, Emit<Notebook>& emit) noexcept {
+    static constexpr std::string_view kText = "what somebody said, of which this is a part";
+    emit(Remarked{kText.substr(0, c.bytes)});
+    return Accept();
+  }
   static void Evolve(State& s, const Noted&) noexcept { ++s.notes; }
+  static void Evolve(State& s, const Remarked& e) noexcept { s.notes += e.text.size(); }
 };
 
 [[noreturn]] void Fail(std::string_view why) {
@@ -108,14 +184,18 @@ T OrFail(absl::StatusOr<T> got) {
   return *std::move(got);
 }
 
-std::unique_ptr<Engine> Open(const std::string& directory) {
+template <class... As>
+std::unique_ptr<Engine> OpenWith(const std::string& directory) {
   EngineOptions options;
   options.directory = directory;
   // Copies of a log have its id, and so its default hot directory.
   options.hot_directory = directory + ".hot";
   options.segment_bytes = 64 * 1024;
   options.threads = Threads::kHost;
-  return OrFail(Engine::Open(options, Aggregates<Account, Notebook>{}));
+  return OrFail(Engine::Open(options, Aggregates<As...>{}));
+}
+std::unique_ptr<Engine> Open(const std::string& directory) {
+  return OpenWith<Account, Notebook>(directory);
 }
 
 // Whose answers nobody reads: single commits and frames of many, on old and new streams.
@@ -131,6 +211,7 @@ class Customer {
         case 0: Send<Notebook>(Key(0xABCD, i), Note{{'h', 'e', 'l', 'l', 'o'}}); break;
         case 1: Send<Account>(account, Look{}); break;
         case 2: Send<Account>(account, Withdraw{1'000'000}); break;  // refused
+        case 5: Send<Notebook>(Key(0xABCD), Remark{static_cast<std::uint32_t>(i % 30)}); break;
         case 3: Send<Account>(account, Transfer{Key(1 + (i + 1) % 3), 5}); break;
         case 4: Send<Account>(account, Close{}); break;
         default: Send<Account>(account, Deposit{static_cast<std::int64_t>(i)});
@@ -211,6 +292,22 @@ void List(const std::string& directory) {
   }
 }
 
+template <class A>
+void PrintStates(const std::string& directory) {
+  const std::unique_ptr<Engine> engine = OpenWith<A>(directory);
+  const absl::Status visited =
+      engine->VisitAggregates<A>([](const Key& key, Version version, const auto& state) {
+        std::printf(
+            "account %llu version %llu cents %lld", static_cast<unsigned long long>(key.low),
+            static_cast<unsigned long long>(version.value()), static_cast<long long>(state.cents));
+        if constexpr (requires { state.older; }) {
+          std::printf(" older %llu", static_cast<unsigned long long>(state.older));
+        }
+        std::printf("\n");
+      });
+  if (!visited.ok()) Fail(std::string(visited.message()));
+}
+
 }  // namespace
 }  // namespace pawl
 
@@ -222,8 +319,12 @@ int main(int argc, char** argv) {
     pawl::Live(argv[2], 20, false);
   } else if (what == "list") {
     pawl::List(argv[2]);
+  } else if (what == "states") {
+    pawl::PrintStates<pawl::Account>(argv[2]);
+  } else if (what == "upcast") {
+    pawl::PrintStates<pawl::LaterAccount>(argv[2]);
   } else {
-    std::fputs("usage: golden_log make|list DIRECTORY\n", stderr);
+    std::fputs("usage: golden_log make|list|states|upcast DIRECTORY\n", stderr);
     return 2;
   }
   return 0;

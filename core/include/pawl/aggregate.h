@@ -18,6 +18,7 @@
 #include "pawl/state_hash.h"
 #include "pawl/stream_store.h"
 #include "pawl/type_name.h"
+#include "pawl/upcast.h"
 
 // How a user describes an aggregate: a struct with
 //   using Commands = pawl::Commands<…>;  using Events = pawl::Events<…>;
@@ -25,7 +26,8 @@
 //   static Verdict Decide(const State&, const Command&, Emit<A>&) noexcept;   one per command, or
 //   static Verdict Decide(const State&, const Command&, const Others&, Emit<A>&) noexcept;
 //   static void Evolve(State&, const Event&) noexcept;                        one per event
-// What is missing, misspelt or not noexcept does not compile.
+// Of an event that changed, Events lists the newest version (pawl/upcast.h); of one with a codec
+// Evolve gets the View (pawl/codec.h). What is missing, misspelt or not noexcept does not compile.
 namespace pawl::inline v0 {
 
 template <class... Cs>
@@ -78,19 +80,35 @@ struct alignas(sizeof(StreamSlot) + sizeof(typename A::State) <= kCacheLineBytes
 
 namespace internal {
 
-template <class A, class E>
-void Evolve(StreamSlot& slot, const std::byte* event) noexcept {
+// Evolves the state with an event that stands behind its record header, stored as V: E itself, or
+// an older version of it.
+//   returns   false: its codec does not decode it
+template <class A, class E, class V = E>
+bool Evolve(StreamSlot& slot, const std::byte* event) noexcept {
   auto& state = static_cast<AggregateSlot<A>&>(slot).state;
-  if constexpr (kEventBytes<E> == 0) {
-    A::Evolve(state, E{});
-  } else {
-    A::Evolve(state, *reinterpret_cast<const E*>(event));
-  }
+  return SeeAs<V, E>(event,
+                     [&state](const EventView<E>& seen) noexcept { A::Evolve(state, seen); });
 }
 
 template <class A, class E>
 inline constexpr OpenCommit::EventKind kEventKind{
     .index = A::Events::template IndexOf<E>(), .size = kEventBytes<E>, .evolve = &Evolve<A, E>};
+
+template <class Events>
+struct StoredIn;
+template <class... Es>
+struct StoredIn<Events<Es...>> {
+  using type = StoredOf<Es...>;
+};
+
+// Does not compile unless A emits events of type E.
+template <class A, class E>
+consteval void CheckEmits() {
+  static_assert(
+      A::Events::template kHas<E> || !StoredIn<typename A::Events>::type::template kHas<E>,
+      "pawl: an older version of an event is not emitted; emit the newest");
+  static_assert(A::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
+}
 
 // Writes an event into its record. Copied as an E, so that a compiler which sees how Decide built
 // it builds it here and nowhere else.
@@ -102,6 +120,27 @@ void WriteEvent(std::byte* room, const E& event) noexcept {
   }
 }
 
+// Adds an event of A to the open commit and writes it there.
+//   append    std::byte*(const OpenCommit::EventKind&): where the event's bytes go
+template <class A, class E, class Append>
+[[gnu::always_inline]] inline void EmitEvent(OpenCommit& commit, const E& event,
+                                             Append&& append) noexcept {
+  if constexpr (HasCodec<E>) {
+    const std::size_t bytes = Codec<E>::Size(event);
+    if (bytes > kRecordPayloadBytesMax) return commit.FailLimit();
+    OpenCommit::EventKind kind = kEventKind<A, E>;
+    kind.size = static_cast<std::uint32_t>(bytes);
+    std::byte* const room = append(kind);
+    if (room == nullptr) return;
+    Codec<E>::Encode(event, {room, bytes});
+    // What no replay could decode must not get into the log.
+    EventView<E> view{};
+    if (!Codec<E>::Decode({room, bytes}, view)) commit.FailLimit();
+  } else {
+    WriteEvent(append(kEventKind<A, E>), event);
+  }
+}
+
 }  // namespace internal
 
 // What Decide may do: emit events, on its own stream or on others of the same engine.
@@ -110,21 +149,26 @@ class Emit {
  public:
   explicit Emit(OpenCommit& commit) noexcept : commit_(commit) {}
 
-  // Emits on the addressed aggregate.
+  // Emits on the addressed aggregate. An event that its own codec does not decode ends the command
+  // as kLimitExceeded.
   template <class E>
   void operator()(const E& event) noexcept {
-    static_assert(A::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
-    internal::WriteEvent(commit_.EmitOwn(internal::kEventKind<A, E>), event);
+    internal::CheckEmits<A, E>();
+    internal::EmitEvent<A>(commit_, event, [this](const OpenCommit::EventKind& kind) noexcept {
+      return commit_.EmitOwn(kind);
+    });
   }
 
   // Emits on the aggregate `key` of type B, in the same commit; made if it does not exist. If the
   // engine was opened without B, or `key` is 0, the command ends as kLimitExceeded.
   template <class B, class E>
   void On(const Key& key, const E& event) noexcept {
-    static_assert(B::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
+    internal::CheckEmits<B, E>();
     StreamStore* store = commit_.builder().StoreOf(TagOf<B>());
     if (store == nullptr || key.is_zero()) return commit_.FailLimit();
-    internal::WriteEvent(commit_.EmitOther(*store, key, internal::kEventKind<B, E>), event);
+    internal::EmitEvent<B>(commit_, event, [&](const OpenCommit::EventKind& kind) noexcept {
+      return commit_.EmitOther(*store, key, kind);
+    });
   }
 
   const Key& key() const noexcept { return commit_.key(); }
@@ -172,7 +216,7 @@ concept DecidesWithOthers = requires(const typename A::State& state, const C& co
 };
 
 template <class A, class E>
-concept Evolves = requires(typename A::State& state, const E& event) {
+concept Evolves = requires(typename A::State& state, const EventView<E>& event) {
   { A::Evolve(state, event) }
   noexcept->std::same_as<void>;
 };
@@ -198,6 +242,7 @@ consteval void CheckCommand() {
 template <class A, class E>
 consteval void CheckEvolve() {
   [[maybe_unused]] constexpr RequireEvent<E> kRules{};
+  static_assert(CheckOlder<E>());
   static_assert(Evolves<A, E>,
                 "pawl: no void Evolve(State&, const Event&) noexcept for an event in Events");
 }
@@ -287,6 +332,16 @@ DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
   return {accepted, Accept()};
 }
 
+template <class A, class Older>
+struct OlderTraits;
+
+template <class A, class... S>
+struct OlderTraits<A, StoredList<S...>> {
+  static inline const std::array<EventTraits, sizeof...(S)> kEvents{EventTraits{
+      &DescriptorOf<typename S::Stored>(), &Evolve<A, typename S::Seen, typename S::Stored>,
+      A::Events::template IndexOf<typename S::Seen>()}...};
+};
+
 template <class A, class Commands, class Events>
 struct AggregateTypes;
 
@@ -299,12 +354,16 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
     (CheckEvolve<A, Es>(), ...);
     static_assert(Events<Es...>::AreDistinct(),
                   "pawl: two events in Events have the same name and version");
+    static_assert(!Events<Es...>::AreDistinct() || StoredOf<Es...>::AreDistinct(),
+                  "pawl: an older version of an event in Events is listed too; list the newest");
+    static_assert(HaveDistinctViews<Es...>(), "pawl: two events in Events have the same View");
     return true;
   }
   static_assert(Check());
 
   static inline const std::array<EventTraits, sizeof...(Es)> kEvents{
-      EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>}...};
+      EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>, Events<Es...>::template IndexOf<Es>()}...};
+  using Older = OlderTraits<A, OlderOf<Es...>>;
   static constexpr std::array<DecideRunFunction, sizeof...(Cs)> kDecides{&DecideRun<A, Cs>...};
   static constexpr std::array<std::string_view, sizeof...(Cs)> kCommands{kTypeName<Cs>...};
 };
@@ -339,7 +398,8 @@ const AggregateTraits& AggregateTraitsOf() noexcept {
       .events = Types::kEvents,
       .decides = Types::kDecides,
       .commands = Types::kCommands,
-      .hash = internal::HashSlotOf<A>()};
+      .hash = internal::HashSlotOf<A>(),
+      .older = Types::Older::kEvents};
   return kTraits;
 }
 

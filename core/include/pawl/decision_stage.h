@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -18,16 +19,21 @@
 // the same dispatch to Decide and Evolve. Part of pawl::testing.
 namespace pawl::inline v0::testing {
 
+// How events of one type, as a log holds them, are shown to people.
 struct EventFormat {
   const EventDescriptor* descriptor;
-  const ValueFormat* value;
+  const ValueFormat* value;  // nullptr: it has a codec
+  // Of an event with a codec: whether it decodes these bytes, and what it says of them. `text` is
+  // nullptr if it says nothing.
+  bool (*decodes)(std::span<const std::byte> bytes) noexcept;
+  std::string (*text)(std::span<const std::byte> bytes);
 };
 
 // An aggregate type without its type, and how to show what happens to it. Lives as long as the
 // program.
 struct AggregateFormat {
   const AggregateTraits* traits;
-  std::span<const EventFormat> events;         // as in traits->events
+  std::span<const EventFormat> events;         // as in traits->events, then traits->older
   std::span<const std::string_view> refusals;  // names of A::Refusal, if there is one
 };
 
@@ -35,8 +41,8 @@ struct AggregateFormat {
 struct Fact {
   const AggregateFormat* aggregate = nullptr;
   Key key;
-  std::uint32_t event = 0;         // index in the aggregate's Events
-  std::vector<std::byte> bytes{};  // at least one, also of an event without fields
+  std::uint32_t event = 0;         // index in the aggregate's Events; behind them: of older ones
+  std::vector<std::byte> bytes{};  // at least one, also of an event without fields or codec
 
   const EventFormat& format() const noexcept { return aggregate->events[event]; }
   friend bool operator==(const Fact&, const Fact&) = default;
@@ -58,14 +64,40 @@ struct Limits {
 
 namespace stage_detail {
 
-template <class A, class Events>
+template <class E>
+bool Decodes(std::span<const std::byte> bytes) noexcept {
+  EventView<E> view{};
+  return Codec<E>::Decode(bytes, view);
+}
+
+template <class E>
+std::string TextOf(std::span<const std::byte> bytes) {
+  EventView<E> view{};
+  return Codec<E>::Decode(bytes, view) ? Codec<E>::Text(view) : std::string("no event");
+}
+
+template <class E>
+constexpr EventFormat FormatOfEvent() noexcept {
+  if constexpr (!HasCodec<E>) {
+    return {&DescriptorOf<E>(), &FormatOf<E>(), nullptr, nullptr};
+  } else if constexpr (codec_detail::TellsText<E>) {
+    return {&DescriptorOf<E>(), nullptr, &Decodes<E>, &TextOf<E>};
+  } else {
+    return {&DescriptorOf<E>(), nullptr, &Decodes<E>, nullptr};
+  }
+}
+
+template <class Stored>
 struct Formats;
 
-template <class A, class... Es>
-struct Formats<A, Events<Es...>> {
-  static constexpr std::array<EventFormat, sizeof...(Es)> kEvents{
-      EventFormat{&DescriptorOf<Es>(), &FormatOf<Es>()}...};
+template <class... S>
+struct Formats<internal::StoredList<S...>> {
+  static constexpr std::array<EventFormat, sizeof...(S)> kEvents{
+      FormatOfEvent<typename S::Stored>()...};
 };
+
+template <class A>
+using StoredEvents = typename internal::StoredIn<typename A::Events>::type;
 
 template <class A>
 constexpr std::span<const std::string_view> RefusalNames() noexcept {
@@ -82,18 +114,32 @@ template <class A>
 const AggregateFormat& AggregateFormatOf() noexcept {
   static const AggregateFormat kFormat{
       .traits = &AggregateTraitsOf<A>(),
-      .events = stage_detail::Formats<A, typename A::Events>::kEvents,
+      .events = stage_detail::Formats<stage_detail::StoredEvents<A>>::kEvents,
       .refusals = stage_detail::RefusalNames<A>()};
   return kFormat;
 }
 
+// Something that an old log may hold: an event of A, or an older version of one.
+template <class A, class E>
+Fact MakePastFact(const Key& key, const E& event) {
+  using Stored = stage_detail::StoredEvents<A>;
+  static_assert(Stored::template kHas<E>, "pawl: this event is not in the aggregate's Events");
+  Fact fact{&AggregateFormatOf<A>(), key, Stored::template IndexOf<E>(), {}};
+  if constexpr (HasCodec<E>) {
+    fact.bytes.resize(Codec<E>::Size(event));
+    Codec<E>::Encode(event, fact.bytes);
+  } else {
+    fact.bytes.resize(sizeof event);
+    if constexpr (!std::is_empty_v<E>) std::memcpy(fact.bytes.data(), &event, sizeof event);
+  }
+  return fact;
+}
+
+// The same of what Decide may emit.
 template <class A, class E>
 Fact MakeFact(const Key& key, const E& event) {
-  static_assert(A::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
-  Fact fact{&AggregateFormatOf<A>(), key, A::Events::template IndexOf<E>(), {}};
-  fact.bytes.resize(sizeof event);
-  if constexpr (!std::is_empty_v<E>) std::memcpy(fact.bytes.data(), &event, sizeof event);
-  return fact;
+  internal::CheckEmits<A, E>();
+  return MakePastFact<A>(key, event);
 }
 
 // Room for what one command may append: the writer of a log that nobody reads.
@@ -111,7 +157,7 @@ class DecisionStage {
   DecisionStage& operator=(const DecisionStage&) = delete;
   ~DecisionStage();
 
-  // Evolves a fact of one of the types.
+  // Evolves a fact of one of the types, which its codec decodes if it has one.
   //   returns   false: streams_max reached
   [[nodiscard]] bool Evolve(const Fact& fact);
 

@@ -93,7 +93,8 @@ class Engine {
   // Opens the log, recovers it, rebuilds the aggregates and starts the agents.
   //   errors    as Log::Open; FAILED_PRECONDITION also if an event's layout differs from the one
   //             the log was written with (both are named), or the log holds events of a
-  //             registered aggregate that it no longer lists; INVALID_ARGUMENT also if two events
+  //             registered aggregate that it neither lists nor upcasts; DATA_LOSS also if a codec
+  //             does not decode an event of the log; INVALID_ARGUMENT also if two events
   //             of one name and version have different layouts; RESOURCE_EXHAUSTED more streams or
   //             sessions in the log than streams_max or sessions_max
   template <class... As>

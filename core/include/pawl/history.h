@@ -29,6 +29,8 @@ class HistoryReader {
   // False: there is none, or status() is not Ok.
   bool Next(TypedEvent& into);
   bool Previous(TypedEvent& into);
+  // The event taken last is none: its codec does not decode it.
+  void StopAt(const TypedEvent& event) { status_ = start_.types.NotDecoded(event); }
   absl::Status StandBefore(Version version);
   absl::Status StandAtEnd();
 
@@ -61,22 +63,12 @@ class History {
   // or status() is not Ok.
   template <class V>
   std::size_t Forward(V&& visitor, std::size_t events_max = SIZE_MAX) {
-    TypedEvent event;
-    std::size_t count = 0;
-    for (; count < events_max && reader_.Next(event); ++count) {
-      internal::EventVisit<typename A::Events>::Call(event, visitor);
-    }
-    return count;
+    return Visit(visitor, events_max, &HistoryReader::Next);
   }
   // The same with those before this place, newest first.
   template <class V>
   std::size_t Backward(V&& visitor, std::size_t events_max = SIZE_MAX) {
-    TypedEvent event;
-    std::size_t count = 0;
-    for (; count < events_max && reader_.Previous(event); ++count) {
-      internal::EventVisit<typename A::Events>::Call(event, visitor);
-    }
-    return count;
+    return Visit(visitor, events_max, &HistoryReader::Previous);
   }
 
   // Moves so that Forward() goes on with `version`, which may be the next one to come, and
@@ -91,6 +83,19 @@ class History {
   const absl::Status& status() const noexcept { return reader_.status(); }
 
  private:
+  template <class V>
+  std::size_t Visit(V& visitor, std::size_t events_max, bool (HistoryReader::*take)(TypedEvent&)) {
+    TypedEvent event;
+    std::size_t count = 0;
+    for (; count < events_max && (reader_.*take)(event); ++count) {
+      if (!internal::EventVisit<typename A::Events>::Call(event, visitor)) {
+        reader_.StopAt(event);
+        break;
+      }
+    }
+    return count;
+  }
+
   HistoryReader reader_;
 };
 

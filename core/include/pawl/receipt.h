@@ -19,11 +19,13 @@ enum class Ack : std::uint8_t {
 enum class VerdictKind : std::uint8_t {
   kAccepted = 0,
   kRefused = 1,  // by Decide, with the aggregate's code; 0: refused before a restart, code lost
-  kLimitExceeded = 2,  // the events did not fit commit_bytes_max, kCommitEventsMax or streams_max
-  kFenced = 3,         // the session was opened again by somebody else; not executed
-  kUnavailable = 4,    // the engine stopped or failed before it came to this command; not executed
-  kUnknown = 5,        // a sync failed: executed, but whether it survives is known after reopening
-  kExpired = 6,        // a resend older than the session's window; it was executed once
+  // The events did not fit commit_bytes_max, kCommitEventsMax or streams_max, or one of them is not
+  // decoded by its own codec.
+  kLimitExceeded = 2,
+  kFenced = 3,       // the session was opened again by somebody else; not executed
+  kUnavailable = 4,  // the engine stopped or failed before it came to this command; not executed
+  kUnknown = 5,      // a sync failed: executed, but whether it survives is known after reopening
+  kExpired = 6,      // a resend older than the session's window; it was executed once
   // A condition did not hold; not decided. The code says which: 0 the one on the addressed stream,
   // n the n-th one on others; the receipt's version and position are of that stream's newest event.
   kConflict = 7,

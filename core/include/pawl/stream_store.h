@@ -33,7 +33,9 @@ inline bool HoldsOn(Condition condition, const StreamSlot* slot) noexcept {
                          : condition.Holds(slot->version, slot->last);
 }
 
-using EvolveFunction = void (*)(StreamSlot& slot, const std::byte* event) noexcept;
+// Evolves a stream's state with an event that stands behind its record header.
+//   returns   false: the event's codec does not decode it, and nothing changed
+using EvolveFunction = bool (*)(StreamSlot& slot, const std::byte* event) noexcept;
 
 class CommitBuilder;
 class StateHasher;
@@ -59,6 +61,7 @@ using DecideRunFunction = DecidedRun (*)(CommitBuilder& builder, std::span<const
 struct EventTraits {
   const EventDescriptor* descriptor;
   EvolveFunction evolve;
+  std::uint32_t seen_as = 0;  // of an older version: the event in Events that it is upcast to
 };
 
 // An aggregate type without its type.
@@ -69,11 +72,14 @@ struct AggregateTraits {
   std::size_t slot_align;
   void (*construct)(StreamSlot* slot) noexcept;  // placement-new of slot and State
   void (*destroy)(StreamSlot* slot) noexcept;
-  std::span<const EventTraits> events;
+  std::span<const EventTraits> events;           // by index in the aggregate's Events
   std::span<const DecideRunFunction> decides;    // by index in the aggregate's Commands
   std::span<const std::string_view> commands{};  // their names, for people
   // Adds the State to a hash; nullptr: it cannot be hashed.
   void (*hash)(const StreamSlot& slot, StateHasher& into) noexcept = nullptr;
+  // The versions before those in `events`, of each one together, the newest first: they are
+  // evolved, never emitted.
+  std::span<const EventTraits> older{};
 };
 
 // Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as
@@ -167,7 +173,8 @@ class StreamStore {
 
   // Numbers in this engine's log; set once at Open.
   std::uint16_t category_number = 0;
-  std::vector<std::uint16_t> type_numbers;  // by index in traits().events
+  std::vector<std::uint16_t> type_numbers;   // by index in traits().events
+  std::vector<std::uint16_t> older_numbers;  // in traits().older; 0: the log has none
 
  private:
   const AggregateTraits& traits_;

@@ -73,7 +73,7 @@ class KeyOrEventOf {
   template <class E>
   KeyOrEventOf(const E& event, std::source_location where = std::source_location::current())
       : key_(kKey), where_(where) {
-    facts_.push_back(MakeFact<B>(kKey, event));
+    facts_.push_back(MakePastFact<B>(kKey, event));
   }
 
   const Key& key() const noexcept { return key_; }
@@ -121,7 +121,7 @@ class [[nodiscard]] Case {
   ~Case() noexcept(false) { case_detail::Report(case_.EndCase(), where_); }
 
   // What else happened: to the aggregate `key` of type B, or to kKey of it if the first is an
-  // event.
+  // event. Older versions of events happened too, and are upcast as in an engine.
   template <class B, class... Es>
   Case& AndGiven(const KeyOrEventOf<B>& first, const Es&... more) {
     EndCommand();
@@ -129,7 +129,7 @@ class [[nodiscard]] Case {
     for (const Fact& fact : first.facts()) {
       case_detail::Report(case_.AddFact(fact), first.where());
     }
-    (case_detail::Report(case_.AddFact(MakeFact<B>(first.key(), more)), first.where()), ...);
+    (case_detail::Report(case_.AddFact(MakePastFact<B>(first.key(), more)), first.where()), ...);
     return *this;
   }
   // The types that the engine is opened with; those that the case names are known anyway.
