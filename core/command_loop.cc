@@ -125,7 +125,8 @@ void CommandLoop::TakeTickets() noexcept {
 // Guesses the streams of the run's first commands, as far as they go to one store, ask for one
 // level and have the sequences `first`, `first` + 1, …: those sent again are answered otherwise.
 // Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
-// misses in the middle of a decision. Slots never move: a guess that is right stays right.
+// misses in the middle of a decision. Slots never move, and one that is free has key 0: a guess is
+// right as long as the slot has its key, whatever was closed or made there meanwhile.
 std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlot> run,
                                                       Sequence first) noexcept {
   const std::uint16_t aggregate = run.front().aggregate;
@@ -235,7 +236,8 @@ DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& sessio
   std::uint16_t number = 0;
   for (const ConditionsParcel::OnStream& each : ConditionsParcel::In(slot).on_streams()) {
     ++number;
-    if (!HoldsOn(each.condition, stores_[each.aggregate]->Find(each.key))) {
+    const StreamStore& store = *stores_[each.aggregate];
+    if (!HoldsOn(each.condition, store, each.key, store.Find(each.key))) {
       return {0, Verdict(VerdictKind::kConflict, number)};
     }
   }
@@ -243,23 +245,28 @@ DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& sessio
   return DecideSome(lane, session, {&plain, 1}, stream);
 }
 
-// The stream that condition number `condition` of a command speaks of; nullptr: there is none.
-const StreamSlot* CommandLoop::StreamOfCondition(const CommandSlot& slot,
-                                                 std::uint16_t condition) noexcept {
-  if (condition == 0) return stores_[slot.aggregate]->Find(slot.key);
-  const ConditionsParcel::OnStream& on = ConditionsParcel::In(slot).on_streams()[condition - 1U];
-  return stores_[on.aggregate]->Find(on.key);
+// What condition number `condition` of a command met: version and position of the stream's newest
+// event; without a stream version 0 and where it was closed, if it was.
+PackedReceipt CommandLoop::MetBy(const CommandSlot& slot, std::uint16_t condition) noexcept {
+  const StreamStore* store = stores_[slot.aggregate];
+  const Key* key = &slot.key;
+  if (condition != 0) {
+    const ConditionsParcel::OnStream& on = ConditionsParcel::In(slot).on_streams()[condition - 1U];
+    store = stores_[on.aggregate];
+    key = &on.key;
+  }
+  const StreamSlot* const stream = store->Find(*key);
+  if (stream == nullptr) return {store->ClosedAt(*key).value(), 0};
+  return {stream->last.value(), stream->version.value()};
 }
 
 void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
   session.RememberNotAccepted(verdict);
   if (verdict.kind() != VerdictKind::kConflict) return AnswerNotAccepted(lane, slot, verdict);
-  const StreamSlot* const stream = StreamOfCondition(slot, verdict.code());
-  if (stream == nullptr) return AnswerNotAccepted(lane, slot, verdict);
+  const PackedReceipt met = MetBy(slot, verdict.code());
   meter_.Count(verdict.kind(), 1);
-  AnswerAlone(lane, slot, {.epoch = EpochOf(stream->last), .verdict = verdict},
-              {stream->last.value(), stream->version.value()});
+  AnswerAlone(lane, slot, {.epoch = EpochOf(Position(met.position)), .verdict = verdict}, met);
 }
 
 int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {

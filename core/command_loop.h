@@ -129,7 +129,7 @@ class CommandLoop final : public Agent {
   [[gnu::noinline]] DecidedRun DecideWithConditions(ProducerLane& lane, Session& session,
                                                     const CommandSlot& slot,
                                                     StreamSlot* const* stream) noexcept;
-  const StreamSlot* StreamOfCondition(const CommandSlot& slot, std::uint16_t condition) noexcept;
+  PackedReceipt MetBy(const CommandSlot& slot, std::uint16_t condition) noexcept;
   [[gnu::noinline]] void Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                 Verdict verdict) noexcept;
   //   outcome   verdict, epoch and whether it is a duplicate

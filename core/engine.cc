@@ -479,9 +479,7 @@ void Engine::Detach(const Agent* agent) {
 absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
   const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
   if (!store.ok()) return store.status();
-  return parts_->RunOnLoop([&] {
-    for (std::uint32_t i = 0; i < (*store)->size(); ++i) visit(*(*store)->At(i));
-  });
+  return parts_->RunOnLoop([&] { (*store)->ForEach(visit); });
 }
 
 const Log& Engine::log() const noexcept { return *parts_->log; }

@@ -39,6 +39,7 @@ absl::Status Replay::Take(const RecordView& record) {
   switch (record.header.kind) {
     case RecordKind::kEvent: return TakeEvent(record);
     case RecordKind::kStreamBound: return TakeStream(record);
+    case RecordKind::kStreamClosed: return TakeClosing(record);
     case RecordKind::kTypeBound:
     case RecordKind::kCategoryBound: return catalog_.Read(record);
     case RecordKind::kSessionOpened: return TakeSession(record);
@@ -73,12 +74,13 @@ absl::Status Replay::TakeStream(const RecordView& record) {
   if (!catalog_.HasCategory(record.header.type)) {
     return Contradiction(record, "stream of a category that was never bound");
   }
-  Stream stream;
+  Stream stream{.category = record.header.type};
   for (StreamStore* store : stores_) {
     if (catalog_.FindCategory(store->traits().category) != record.header.type) continue;
     const Key key(bound.key_high, bound.key_low);
     if (store->Find(key) != nullptr) return Contradiction(record, "stream bound twice");
-    stream = {store, store->Insert(key)};
+    stream.store = store;
+    stream.slot = store->Insert(key);
     if (stream.slot == nullptr) {
       return absl::ResourceExhaustedError("the log holds more " +
                                           std::string(store->traits().category) +
@@ -115,6 +117,7 @@ absl::Status Replay::TakeEvent(const RecordView& record) {
     return Contradiction(record, "event on an unbound stream");
   }
   const Stream& stream = streams_[header.stream - 1];
+  if (stream.is_closed) return Contradiction(record, "event on a closed stream");
   if ((header.flags & kRecordOwnStream) != 0) commit_version_ = Version(header.version());
   if (stream.slot == nullptr) return absl::OkStatus();
   StreamSlot& slot = *stream.slot;

@@ -37,12 +37,15 @@ class Replay {
  private:
   struct Stream {
     StreamStore* store = nullptr;  // nullptr: a category this engine was opened without
-    StreamSlot* slot = nullptr;
+    StreamSlot* slot = nullptr;    // nullptr: likewise, or closed
+    std::uint16_t category = 0;    // number
+    bool is_closed = false;
   };
 
   absl::Status Take(const RecordView& record);
   absl::Status TakeStream(const RecordView& record);
   absl::Status TakeEvent(const RecordView& record);
+  absl::Status TakeClosing(const RecordView& record);
   absl::Status TakeSession(const RecordView& record);
   absl::Status EndCommit(const CommitHeader& commit);
   absl::StatusOr<const EventTraits*> TraitsOf(const StreamStore& store, std::uint16_t type) const;

@@ -127,11 +127,24 @@ class Emit {
     internal::WriteEvent(commit_.EmitOther(*store, key, internal::kEventKind<B, E>), event);
   }
 
-  const Key& key() const noexcept { return commit_.key(); }
-  // Of the addressed aggregate, with what was emitted so far; 0: it does not exist.
-  Version version() const noexcept {
-    return commit_.own_slot() == nullptr ? Version() : commit_.own_slot()->version;
+  // Ends the addressed aggregate, with this command: afterwards it does not exist, its place is free
+  // for another key, and its own key may be used again, by an aggregate that begins with version 1.
+  // What happened stays in the log. An aggregate that does not exist is left so. Events before
+  // Close() belong to it; one behind it ends the command as kLimitExceeded.
+  void Close() noexcept { commit_.CloseOwn(); }
+
+  // The same of the aggregate `key` of type B. If the engine was opened without B, or `key` is 0,
+  // the command ends as kLimitExceeded.
+  template <class B>
+  void CloseOn(const Key& key) noexcept {
+    StreamStore* store = commit_.builder().StoreOf(TagOf<B>());
+    if (store == nullptr || key.is_zero()) return commit_.FailLimit();
+    commit_.CloseOther(*store, key);
   }
+
+  const Key& key() const noexcept { return commit_.key(); }
+  // Of the addressed aggregate, with what was emitted so far; 0: it does not exist, or no more.
+  Version version() const noexcept { return commit_.own_version(); }
   // Engine time of this commit, nanoseconds since 1970. The only clock a handler may use.
   std::uint64_t now_ns() const noexcept { return commit_.builder().now_ns(); }
 
@@ -240,7 +253,8 @@ template <class A, class C>
 [[gnu::always_inline]] inline Verdict DecideOne(OpenCommit& commit, const CommandSlot& slot,
                                                 StreamSlot* stream,
                                                 PackedReceipt& receipt) noexcept {
-  if (!slot.condition.is_any() && !HoldsOn(slot.condition, stream)) [[unlikely]]
+  if (!slot.condition.is_any() &&
+      !HoldsOn(slot.condition, commit.builder().own_store(), slot.key, stream)) [[unlikely]]
     return {VerdictKind::kConflict, 0};
   commit.Begin(slot.key, stream);
   const Verdict verdict = Decide<A, C>(commit, slot);
