@@ -31,8 +31,9 @@ void ProjectorAgent::Stop(absl::Status why) {
 }
 
 void ProjectorAgent::StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome) {
+  const char* const what = events_[event]->version == 0 ? ", closing of " : ", event ";
   Stop(absl::FailedPreconditionError(
-      "the projection failed at position " + std::to_string(record.position.value()) + ", event " +
+      "the projection failed at position " + std::to_string(record.position.value()) + what +
       std::string(events_[event]->name) + ": " + std::string(outcome.text()) + " (code " +
       std::to_string(outcome.code()) + "); nothing after it was applied"));
 }
@@ -45,6 +46,20 @@ void ProjectorAgent::Learn(const RecordHeader& header) {
     keys_.emplace_back(bound.key_high, bound.key_low);
   } else if (header.kind == RecordKind::kTypeBound) {
     if (absl::Status learnt = LearnType(header); !learnt.ok()) Stop(std::move(learnt));
+  } else if (header.kind == RecordKind::kCategoryBound) {
+    LearnCategory(header);
+  }
+}
+
+void ProjectorAgent::LearnCategory(const RecordHeader& header) {
+  const std::string_view name(reinterpret_cast<const char*>(PayloadOf(header)),
+                              header.payload_bytes());
+  if (index_by_category_.size() <= header.type) {
+    index_by_category_.resize(header.type + std::size_t{1}, kNotMine);
+  }
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    if (events_[i]->version != 0 || events_[i]->name != name) continue;
+    index_by_category_[header.type] = static_cast<std::uint16_t>(i);
   }
 }
 
@@ -60,7 +75,7 @@ absl::Status ProjectorAgent::LearnType(const RecordHeader& header) {
   }
   for (std::size_t i = 0; i < events_.size(); ++i) {
     const EventDescriptor& event = *events_[i];
-    if (event.name != name || event.version != bound.type_version) continue;
+    if (event.name != name || event.version != bound.type_version || event.version == 0) continue;
     if (event.layout_hash != bound.layout_hash || event.layout_text != layout) {
       return absl::FailedPreconditionError(
           "event " + std::string(name) + " version " + std::to_string(bound.type_version) +

@@ -56,15 +56,23 @@ struct Events {
   }
   // False: two of them have one name and version, and the log could not tell which is which.
   static consteval bool AreDistinct() {
-    if constexpr ((HasEventType<Es> && ...)) {
-      const std::array<const EventType*, kSize> types{&Es::kType...};
-      for (std::size_t i = 0; i < kSize; ++i) {
-        for (std::size_t j = 0; j < i; ++j) {
-          if (*types[i] == *types[j]) return false;
-        }
+    const std::array<const EventType*, kSize> types{TypeOf<Es>()...};
+    for (std::size_t i = 0; i < kSize; ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        if (types[i] != nullptr && types[j] != nullptr && *types[i] == *types[j]) return false;
       }
     }
     return true;
+  }
+
+ private:
+  template <class E>
+  static consteval const EventType* TypeOf() {
+    if constexpr (HasEventType<E>) {
+      return &E::kType;
+    } else {
+      return nullptr;
+    }
   }
 };
 
@@ -127,10 +135,10 @@ class Emit {
     internal::WriteEvent(commit_.EmitOther(*store, key, internal::kEventKind<B, E>), event);
   }
 
-  // Ends the addressed aggregate, with this command: afterwards it does not exist, its place is free
-  // for another key, and its own key may be used again, by an aggregate that begins with version 1.
-  // What happened stays in the log. An aggregate that does not exist is left so. Events before
-  // Close() belong to it; one behind it ends the command as kLimitExceeded.
+  // Ends the addressed aggregate, with this command: afterwards it does not exist, its place is
+  // free for another key, and its own key may be used again, by an aggregate that begins with
+  // version 1. What happened stays in the log. An aggregate that does not exist is left so. Events
+  // before Close() belong to it; one behind it ends the command as kLimitExceeded.
   void Close() noexcept { commit_.CloseOwn(); }
 
   // The same of the aggregate `key` of type B. If the engine was opened without B, or `key` is 0,
@@ -256,6 +264,7 @@ template <class A, class C>
   if (!slot.condition.is_any() &&
       !HoldsOn(slot.condition, commit.builder().own_store(), slot.key, stream)) [[unlikely]]
     return {VerdictKind::kConflict, 0};
+  commit.builder().BeginDecision(slot);
   commit.Begin(slot.key, stream);
   const Verdict verdict = Decide<A, C>(commit, slot);
   if (verdict.is_accepted()) [[likely]] {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <span>
 
@@ -50,6 +51,22 @@ class CommitBuilder {
   StreamStore& own_store() const noexcept { return *own_store_; }
   std::uint32_t session() const noexcept { return session_; }
 
+  // Where it is noted what is being decided; borrowed.
+  void UseNote(std::atomic<std::uint64_t>& note) noexcept { deciding_ = &note; }
+  // Notes the command that is decided from here on, for who asks what ended the process.
+  void BeginDecision(const CommandSlot& slot) const noexcept {
+    // Relaxed: read when this process is no more. What it did until then is in memory, in whatever
+    // order; the signal fence keeps the compiler from deciding first.
+    deciding_->store(reinterpret_cast<std::uintptr_t>(&slot), std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  // Nothing is being decided.
+  void EndDecisions() const noexcept {
+    // As in BeginDecision().
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    deciding_->store(0, std::memory_order_relaxed);
+  }
+
   // The store of an aggregate type, or nullptr if the engine was opened without it.
   StreamStore* StoreOf(TypeTag tag) const noexcept {
     for (StreamStore* store : stores_) {
@@ -92,6 +109,9 @@ class CommitBuilder {
   StreamStore* own_store_ = nullptr;
   std::uint32_t session_ = 0;
   std::uint64_t now_ns_ = 0;
+  // Writer: loop. Reader: who opens the log after this process ended. Guards nothing.
+  std::atomic<std::uint64_t> no_note_{0};
+  std::atomic<std::uint64_t>* deciding_ = &no_note_;
   std::uint32_t next_stream_;  // number of the next new stream
 
   // Of the open commit.

@@ -60,8 +60,8 @@ constexpr Condition NoStream() noexcept { return Exact(Version()); }
 constexpr Condition Exists() noexcept { return {Condition::Kind::kExists, 0}; }
 // Nothing happened to the stream behind `position`, e.g. the one that a query answered for; closing
 // it counts. True of a stream that never was. One that was closed is remembered by its key's mark,
-// which other keys share (StreamStore::ClosedAt): if one of those was closed behind `position`, that
-// is a conflict too, for who reads again at a newer position to send again.
+// which other keys share (StreamStore::ClosedAt): if one of those was closed behind `position`,
+// that is a conflict too, for who reads again at a newer position to send again.
 constexpr Condition UnchangedSince(Position position) noexcept {
   return {Condition::Kind::kUnchangedSince, position.value()};
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pawl/aggregate.h"
+#include "pawl/closed.h"
 #include "pawl/value_format.h"
 
 // The engine's own deciding without its log: the same stores, the same commit under construction,
@@ -31,14 +32,22 @@ struct AggregateFormat {
   std::span<const std::string_view> refusals;  // names of A::Refusal, if there is one
 };
 
+// How a closing is shown: as an event without fields.
+extern const EventFormat kClosingFormat;
+
 // Something that happened to an aggregate.
 struct Fact {
+  static constexpr std::uint32_t kClosing = UINT32_MAX;
+
   const AggregateFormat* aggregate = nullptr;
   Key key;
-  std::uint32_t event = 0;         // index in the aggregate's Events
+  std::uint32_t event = 0;         // index in the aggregate's Events; kClosing: it was closed
   std::vector<std::byte> bytes{};  // at least one, also of an event without fields
 
-  const EventFormat& format() const noexcept { return aggregate->events[event]; }
+  bool is_closing() const noexcept { return event == kClosing; }
+  const EventFormat& format() const noexcept {
+    return is_closing() ? kClosingFormat : aggregate->events[event];
+  }
   friend bool operator==(const Fact&, const Fact&) = default;
 };
 
@@ -88,6 +97,13 @@ const AggregateFormat& AggregateFormatOf() noexcept {
 }
 
 template <class A, class E>
+requires kIsClosed<E> Fact MakeFact(const Key& key, const E&) {
+  static_assert(std::is_same_v<E, Closed<A>>,
+                "pawl: this is the closing of another aggregate type");
+  return {&AggregateFormatOf<A>(), key, Fact::kClosing, std::vector<std::byte>(1)};
+}
+
+template <class A, class E>
 Fact MakeFact(const Key& key, const E& event) {
   static_assert(A::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
   Fact fact{&AggregateFormatOf<A>(), key, A::Events::template IndexOf<E>(), {}};
@@ -111,7 +127,7 @@ class DecisionStage {
   DecisionStage& operator=(const DecisionStage&) = delete;
   ~DecisionStage();
 
-  // Evolves a fact of one of the types.
+  // Evolves a fact of one of the types, or closes.
   //   returns   false: streams_max reached
   [[nodiscard]] bool Evolve(const Fact& fact);
 

@@ -178,12 +178,35 @@ class Engine {
   //   threads   any
   absl::StatusOr<Confirmation> Confirm(const Receipt& receipt) const;
 
-  // The events of the aggregate `key` of type A, forward and backward.
-  //   errors    NOT_FOUND nothing happened to it; INVALID_ARGUMENT the engine was opened without A
+  // The events of the aggregate `key` of type A, forward and backward: of the one that lives, else
+  // of the one that was closed last.
+  //   errors    NOT_FOUND nothing happened to it; INVALID_ARGUMENT the engine was opened without A;
+  //             of one that was closed, as FindLives()
+  //   cost      of one that lives, a lookup by the loop; else as FindLives()
   //   threads   any; the history is for one thread at a time
   template <class A>
   absl::StatusOr<History<A>> NewHistory(const Key& key, const ReadOptions& options = {}) {
     auto opened = OpenHistory(TagOf<A>(), key, options);
+    if (!opened.ok()) return opened.status();
+    return History<A>(*std::move(opened));
+  }
+  // All that ever had the key, oldest first; each but the last one was closed.
+  //   errors    INVALID_ARGUMENT the engine was opened without A; DATA_LOSS, UNKNOWN what reading
+  //             says
+  //   cost      the index of every sealed segment, and a walk over the others
+  //   threads   any
+  template <class A>
+  absl::StatusOr<std::vector<Life<A>>> FindLives(const Key& key) const {
+    auto streams = FindStreams(TagOf<A>(), key);
+    if (!streams.ok()) return streams.status();
+    std::vector<Life<A>> lives;
+    for (const std::uint32_t stream : *streams) lives.push_back({key, stream});
+    return lives;
+  }
+  // The events of one of them.
+  template <class A>
+  absl::StatusOr<History<A>> NewHistory(const Life<A>& life, const ReadOptions& options = {}) {
+    auto opened = OpenStream(TagOf<A>(), life.key, life.stream, options);
     if (!opened.ok()) return opened.status();
     return History<A>(*std::move(opened));
   }
@@ -232,6 +255,9 @@ class Engine {
       const EngineOptions& options, std::vector<const AggregateTraits*> aggregates);
   absl::StatusOr<HistoryReader> OpenHistory(TypeTag aggregate, const Key& key,
                                             const ReadOptions& options);
+  absl::StatusOr<HistoryReader> OpenStream(TypeTag aggregate, const Key& key, std::uint32_t stream,
+                                           const ReadOptions& options) const;
+  absl::StatusOr<std::vector<std::uint32_t>> FindStreams(TypeTag aggregate, const Key& key) const;
   //   events    indexes in the aggregate's Events; none: all
   absl::StatusOr<CategoryReader> OpenCategory(TypeTag aggregate, std::vector<std::uint32_t> events,
                                               const ReadOptions& options);

@@ -24,9 +24,9 @@ struct StreamSlot {
   Key key;          // 0: a free place
   Version version;  // of its newest event
   Position last;    // of its newest event: the next one's back-link
-  // In the log, below 2^32; 0: not bound yet; of a free place: the next free one. As wide as the word it becomes a part of: g++ 12
-  // spills a narrower one as 32 bits and reloads 64, which waits for the store (measured: a third
-  // of the time of a decision).
+  // In the log, below 2^32; 0: not bound yet; of a free place: the next free one. As wide as the
+  // word it becomes a part of: g++ 12 spills a narrower one as 32 bits and reloads 64, which waits
+  // for the store (measured: a third of the time of a decision).
   std::uint64_t number = 0;
 
   bool is_closing() const noexcept { return (number & kIsClosing) != 0; }
@@ -168,7 +168,7 @@ class StreamStore {
   // one of at least streams_max and 64 marks, the same after each open. 0: none was.
   Position ClosedAt(const Key& key) const noexcept { return closings_[MarkOf(key)]; }
 
-  std::uint32_t size() const noexcept { return size_; }  // live aggregates
+  std::uint32_t size() const noexcept { return size_; }      // live aggregates
   std::uint64_t closed() const noexcept { return closed_; }  // so far, since the log began
   std::uint32_t streams_max() const noexcept { return streams_max_; }
   std::size_t memory_bytes() const noexcept;
@@ -196,8 +196,8 @@ class StreamStore {
   void RemoveEntry(const StreamSlot& slot) noexcept;
   std::uint32_t PlaceOf(const StreamSlot& slot) const noexcept;
   std::size_t marks() const noexcept { return std::size_t{1} << (64 - mark_shift_); }
-  // Multiplied with the golden ratio, so that keys which follow each other are far apart: of so many
-  // in a row as half the marks, no two share one.
+  // Multiplied with the golden ratio, so that keys which follow each other are far apart: of so
+  // many in a row as a third of the marks, no two share one.
   std::size_t MarkOf(const Key& key) const noexcept {
     constexpr std::uint64_t kOddWord = 0xC2B2'AE3D'27D4'EB4F;
     constexpr std::uint64_t kGoldenWord = 0x9E37'79B9'7F4A'7C15;

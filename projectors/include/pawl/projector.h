@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pawl/aggregate.h"
+#include "pawl/closed.h"
 #include "pawl/left_right.h"
 #include "pawl/log_reader.h"
 #include "pawl/meta.h"
@@ -35,12 +36,26 @@ Outcome On(P& projection, const std::byte* bytes, const Meta& meta) noexcept {
       return projection.On(event, meta);
     }
   };
-  if constexpr (kEventBytes<E> == 0) {
+  if constexpr (kIsClosed<E>) {
+    return call(E{});
+  } else if constexpr (kEventBytes<E> == 0) {
     return call(E{});
   } else {
     return call(*reinterpret_cast<const E*>(bytes));
   }
 }
+
+// What a projector asks the log for: an event, or (version 0) the closings of a category.
+template <class E>
+struct Projected {
+  static constexpr const EventDescriptor& Descriptor() noexcept { return DescriptorOf<E>(); }
+};
+template <class A>
+struct Projected<Closed<A>> {
+  static constexpr EventDescriptor kDescriptor{
+      .name = A::kCategory, .version = 0, .layout_hash = 0, .layout_text = {}, .bytes = 0};
+  static constexpr const EventDescriptor& Descriptor() noexcept { return kDescriptor; }
+};
 
 template <class P, class Events>
 struct ProjectionTypes;
@@ -68,7 +83,7 @@ struct ProjectionTypes<P, Events<Es...>> {
   }
 
   static inline const std::array<const EventDescriptor*, sizeof...(Es)> kDescriptors{
-      &DescriptorOf<Es>()...};
+      &Projected<Es>::Descriptor()...};
 };
 
 }  // namespace internal
@@ -149,10 +164,14 @@ class Projector final : public ProjectorAgent {
 
   void Apply(Model& model, const FrameHeader& frame) noexcept {
     ForEachRecord(frame, [&](const RecordView& record) {
-      if (record.header.kind != RecordKind::kEvent) [[unlikely]] {
+      std::uint16_t event = kNotMine;
+      if (record.header.kind == RecordKind::kEvent) [[likely]] {
+        event = IndexOf(record.header);
+      } else if (record.header.kind == RecordKind::kStreamClosed) {
+        event = IndexOfClosing(record.header);
+      } else {
         return Learn(record.header);
       }
-      const std::uint16_t event = IndexOf(record.header);
       if (event == kNotMine || (Types::kCanFail && is_applying_stopped_)) return;
       const Meta meta{.key = KeyOf(record.header),
                       .position = record.position,

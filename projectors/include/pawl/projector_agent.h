@@ -62,6 +62,10 @@ class ProjectorAgent : public Agent {
   std::uint16_t IndexOf(const RecordHeader& header) const noexcept {
     return header.type < types_known_ ? index_by_type_[header.type] : kNotMine;
   }
+  // The same of the closing of a stream, by its category.
+  std::uint16_t IndexOfClosing(const RecordHeader& header) const noexcept {
+    return header.type < index_by_category_.size() ? index_by_category_[header.type] : kNotMine;
+  }
   const Key& KeyOf(const RecordHeader& header) const noexcept { return keys_[header.stream]; }
 
   // Takes in a record that is no event.
@@ -79,13 +83,15 @@ class ProjectorAgent : public Agent {
 
  private:
   absl::Status LearnType(const RecordHeader& header);
+  void LearnCategory(const RecordHeader& header);
 
   const Log& log_;
   const std::span<const EventDescriptor* const> events_;
-  std::vector<std::uint16_t> index_by_type_;  // by type number
-  std::uint32_t types_known_ = 0;             // its size
-  std::vector<Key> keys_;                     // by stream number; [0] unused
-  absl::Status status_;                       // guarded by is_stopped_
+  std::vector<std::uint16_t> index_by_type_;      // by type number
+  std::uint32_t types_known_ = 0;                 // its size
+  std::vector<std::uint16_t> index_by_category_;  // of its closings, by category number
+  std::vector<Key> keys_;                         // by stream number; [0] unused
+  absl::Status status_;                           // guarded by is_stopped_
   AgentMeter meter_;
 
   Doorbell bell_;
