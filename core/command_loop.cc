@@ -14,6 +14,7 @@ CommandLoop::CommandLoop(const Setup& setup)
       sessions_(*setup.sessions),
       epochs_(*setup.epochs),
       clock_(*setup.clock),
+      guard_(*setup.guard),
       stores_(setup.stores),
       lanes_(*setup.lanes),
       undurable_bytes_max_(setup.undurable_bytes_max),
@@ -27,6 +28,8 @@ CommandLoop::CommandLoop(const Setup& setup)
       pending_(setup.answers_max),
       waiting_(setup.producers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
+  builder_.UseNote(guard_.flight().deciding());
+  writer_.DependOn(guard_.flight().mapping());
   touched_.reserve(setup.producers_max);
   reader_bells_.reserve(setup.bells_max);
   meter_.SetSessions(sessions_.count());
@@ -201,8 +204,15 @@ std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
   builder_.BeginRun(store, lane.session());
   std::size_t decided = 0;
   while (decided != run.size() && HasRoom()) {
-    const std::span<const CommandSlot> left = run.subspan(decided);
+    std::span<const CommandSlot> left = run.subspan(decided);
     StreamSlot* const* const streams = &streams_[decided];
+    if (guard_.is_watching()) [[unlikely]] {
+      left = left.first(guard_.CountOthers(lane.session(), left));
+      if (left.empty()) {
+        DecideWatched(lane, session, run[decided++], streams);
+        continue;
+      }
+    }
     const DecidedRun done = left.front().has_conditions()
                                 ? DecideWithConditions(lane, session, left.front(), streams)
                                 : DecideSome(lane, session, left, streams);
@@ -221,6 +231,7 @@ DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
   const Address before = writer_.published();
   const DecidedRun done =
       decide(builder_, run.first(std::min(run.size(), receipts.size())), streams, receipts.data());
+  builder_.EndDecisions();
   // At most one: the run ends where a frame was full.
   if (writer_.published() != before) [[unlikely]]
     meter_.CountFrame();
@@ -233,6 +244,8 @@ DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
 DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& session,
                                              const CommandSlot& slot,
                                              StreamSlot* const* stream) noexcept {
+  // Only if the memory of commands was taken away: nothing is published then.
+  if (slot.parcel() == nullptr) return {0, Verdict(VerdictKind::kLimitExceeded, 0)};
   std::uint16_t number = 0;
   for (const ConditionsParcel::OnStream& each : ConditionsParcel::In(slot).on_streams()) {
     ++number;
@@ -241,8 +254,23 @@ DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& sessio
       return {0, Verdict(VerdictKind::kConflict, number)};
     }
   }
-  const CommandSlot plain = WithoutConditions(slot);
+  CommandSlot& plain = guard_.flight().PlainOf(lane.session());
+  plain = WithoutConditions(slot);
   return DecideSome(lane, session, {&plain, 1}, stream);
+}
+
+// Decides a command that ended the process before, as long as it did so once; then says that it did
+// not this time.
+void CommandLoop::DecideWatched(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                                StreamSlot* const* stream) noexcept {
+  if (guard_.IsQuarantined(lane.session(), slot)) {
+    return Refuse(lane, session, slot, Verdict(VerdictKind::kQuarantined, 0));
+  }
+  const DecidedRun done = slot.has_conditions() ? DecideWithConditions(lane, session, slot, stream)
+                                                : DecideSome(lane, session, {&slot, 1}, stream);
+  // A condition that does not hold kept it from being decided.
+  if (done.verdict.kind() != VerdictKind::kConflict) guard_.NoteSurvived(lane.session(), slot);
+  if (!done.verdict.is_accepted()) Refuse(lane, session, slot, done.verdict);
 }
 
 // What condition number `condition` of a command met: version and position of the stream's newest
@@ -282,6 +310,7 @@ int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   meter_.Decided(decided, pace_.looked_ns());
   const bool has_staged = writer_.has_staged();
   const Address published = writer_.Publish();
+  writer_.CheckInput();
   if (has_staged && !writer_.is_poisoned()) meter_.Published();
   pending_.EndTurn(published, published != before ? meter_.published_ns() : 0);
   meter_.EndTurn(Newest());
@@ -312,6 +341,8 @@ void CommandLoop::RingReaders() noexcept {
 
 // Answers a command sent again as the first time.
 void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {
+  // Only if the memory of commands was taken away: the answer becomes unknown with the others.
+  if (lane.session() == 0) return AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kUnknown, 0));
   // A lane's sequences are dense and in order.
   PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
   const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);

@@ -131,6 +131,9 @@ absl::Status Replay::TakeEvent(const RecordView& record) {
   }
   slot.version = Version(header.version());
   slot.last = record.position;
+  // Relaxed: as in CommitBuilder::BeginDecision().
+  evolving_->store(record.position.value(), std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   (*event)->evolve(slot, record.payload());
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -23,6 +24,9 @@ class Replay {
   Replay(std::span<StreamStore* const> stores, SessionTable& sessions, EpochStarts& epochs,
          TypeCatalog& catalog)
       : stores_(stores), sessions_(sessions), epochs_(epochs), catalog_(catalog) {}
+
+  // Where it is noted which event is evolved; borrowed.
+  void UseNote(std::atomic<std::uint64_t>& note) noexcept { evolving_ = &note; }
 
   //   errors    FAILED_PRECONDITION an event of a registered aggregate is not in its Events;
   //             RESOURCE_EXHAUSTED more streams or sessions than the options allow; DATA_LOSS
@@ -54,6 +58,9 @@ class Replay {
   SessionTable& sessions_;
   EpochStarts& epochs_;
   TypeCatalog& catalog_;
+  // Writer: this. Reader: who opens the log after this process ended. Guards nothing.
+  std::atomic<std::uint64_t> no_note_{0};
+  std::atomic<std::uint64_t>* evolving_ = &no_note_;
   std::vector<Stream> streams_;  // by number − 1
   std::uint64_t last_time_ns_ = 0;
   Position commit_last_;    // last record of the commit being read

@@ -264,6 +264,11 @@ template <class A, class C>
   if (!slot.condition.is_any() &&
       !HoldsOn(slot.condition, commit.builder().own_store(), slot.key, stream)) [[unlikely]]
     return {VerdictKind::kConflict, 0};
+  if constexpr (!kFitsSlot<C>) {
+    // Only if the memory of commands was taken away: nothing is published then.
+    if (slot.parcel() == nullptr) [[unlikely]]
+      return {VerdictKind::kLimitExceeded, 0};
+  }
   commit.builder().BeginDecision(slot);
   commit.Begin(slot.key, stream);
   const Verdict verdict = Decide<A, C>(commit, slot);
@@ -330,6 +335,8 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
       EventTraits{&DescriptorOf<Es>(), &Evolve<A, Es>}...};
   static constexpr std::array<DecideRunFunction, sizeof...(Cs)> kDecides{&DecideRun<A, Cs>...};
   static constexpr std::array<std::string_view, sizeof...(Cs)> kCommands{kTypeName<Cs>...};
+  static constexpr std::array<std::uint32_t, sizeof...(Cs)> kCommandBytes{
+      static_cast<std::uint32_t>(sizeof(Cs))...};
 };
 
 template <class A>
@@ -362,6 +369,7 @@ const AggregateTraits& AggregateTraitsOf() noexcept {
       .events = Types::kEvents,
       .decides = Types::kDecides,
       .commands = Types::kCommands,
+      .command_bytes = Types::kCommandBytes,
       .hash = internal::HashSlotOf<A>()};
   return kTraits;
 }

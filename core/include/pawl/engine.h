@@ -22,6 +22,7 @@
 #include "pawl/log.h"
 #include "pawl/overruns.h"
 #include "pawl/producer.h"
+#include "pawl/quarantine.h"
 #include "pawl/receipt.h"
 #include "pawl/state_hash.h"
 #include "pawl/stats.h"
@@ -74,7 +75,13 @@ struct EngineOptions {
   // How long the disk or the loop may make no progress, although there is work, until the engine
   // counts as stalled; 0: it never does.
   std::chrono::nanoseconds stall_after = std::chrono::seconds(1);
-  // Told of fallbacks taken, a torn tail cut, damage found, agents that hang.
+  // Keeps an input that ends the process from doing so for ever: one that did it twice is answered
+  // as quarantined and not decided again (core/QUARANTINE.md).
+  bool guard = true;
+  // Forgets what ended the process so far: to be set once, after the handler was mended.
+  bool forget_deaths = false;
+  // Told of fallbacks taken, a torn tail cut, damage found, agents that hang, inputs that ended the
+  // process.
   std::function<void(std::string_view)> on_notice{};
   // Told when health() changed, and why; must not throw. It runs on a thread of its own
   // (pawl-health), so that no hanging disk or handler keeps it from being called, within a quarter
@@ -93,7 +100,8 @@ class Engine {
   // Opens the log, recovers it, rebuilds the aggregates and starts the agents.
   //   errors    as Log::Open; FAILED_PRECONDITION also if an event's layout differs from the one
   //             the log was written with (both are named), or the log holds events of a
-  //             registered aggregate that it no longer lists; INVALID_ARGUMENT also if two events
+  //             registered aggregate that it no longer lists, or one of them ended the process
+  //             twice when it was evolved; INVALID_ARGUMENT also if two events
   //             of one name and version have different layouts; RESOURCE_EXHAUSTED more streams or
   //             sessions in the log than streams_max or sessions_max
   template <class... As>
@@ -161,6 +169,8 @@ class Engine {
   EngineStats Stats() const;
   // What the options cost: memory allocated at Open, bytes, without hot images.
   std::size_t memory_bytes() const noexcept;
+  // The inputs that ended the process twice, as found when this engine was opened. Constant.
+  const std::vector<QuarantinedInput>& Quarantined() const noexcept;
   const RecoveryReport& recovery() const noexcept;
   Epoch epoch() const noexcept;
 

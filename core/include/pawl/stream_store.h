@@ -69,8 +69,9 @@ struct AggregateTraits {
   void (*construct)(StreamSlot* slot) noexcept;  // placement-new of slot and State
   void (*destroy)(StreamSlot* slot) noexcept;
   std::span<const EventTraits> events;
-  std::span<const DecideRunFunction> decides;    // by index in the aggregate's Commands
-  std::span<const std::string_view> commands{};  // their names, for people
+  std::span<const DecideRunFunction> decides;      // by index in the aggregate's Commands
+  std::span<const std::string_view> commands{};    // their names, for people
+  std::span<const std::uint32_t> command_bytes{};  // their sizes
   // Adds the State to a hash; nullptr: it cannot be hashed.
   void (*hash)(const StreamSlot& slot, StateHasher& into) noexcept = nullptr;
 };
