@@ -483,12 +483,6 @@ void Engine::Detach(const Agent* agent) {
   EngineParts::LeaveRow(words);
 }
 
-absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
-  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
-  if (!store.ok()) return store.status();
-  return parts_->RunOnLoop([&] { (*store)->ForEach(visit); });
-}
-
 const Log& Engine::log() const noexcept { return *parts_->log; }
 Threads Engine::threads() const noexcept { return parts_->options.threads; }
 Idle Engine::idle() const noexcept { return parts_->options.idle; }
@@ -497,9 +491,6 @@ EngineHealth Engine::health() const noexcept { return parts_->watch->health(); }
 EngineStats Engine::Stats() const { return parts_->ReadStats(); }
 absl::Status Engine::error() const { return parts_->log->error(); }
 std::size_t Engine::memory_bytes() const noexcept { return parts_->memory_bytes(); }
-const std::vector<QuarantinedInput>& Engine::Quarantined() const noexcept {
-  return parts_->guard->quarantined();
-}
 const RecoveryReport& Engine::recovery() const noexcept { return parts_->log->recovery(); }
 Epoch Engine::epoch() const noexcept { return parts_->log->epoch(); }
 

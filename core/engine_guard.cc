@@ -1,6 +1,7 @@
 // What an engine does about inputs that end the process.
 
 #include "engine_parts.h"
+#include "pawl/engine.h"
 
 namespace pawl::inline v0 {
 
@@ -17,6 +18,10 @@ absl::Status EngineParts::MakeGuard() {
                                   .window = options.session_window,
                                   .parcel_bytes = options.parcel_bytes}});
   return guard->FindDeaths();
+}
+
+const std::vector<QuarantinedInput>& Engine::Quarantined() const noexcept {
+  return parts_->guard->quarantined();
 }
 
 }  // namespace pawl::inline v0

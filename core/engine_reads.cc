@@ -87,4 +87,10 @@ absl::StatusOr<CategoryReader> Engine::OpenCategory(TypeTag aggregate,
                          .options = options});
 }
 
+absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
+  return parts_->RunOnLoop([&] { (*store)->ForEach(visit); });
+}
+
 }  // namespace pawl::inline v0
