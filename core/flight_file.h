@@ -55,7 +55,7 @@ class FlightFile {
   explicit FlightFile(const Setup& setup);
   FlightFile(const FlightFile&) = delete;
   FlightFile& operator=(const FlightFile&) = delete;
-  ~FlightFile();  // takes the file's name away, unless Keep() was called
+  ~FlightFile();  // Remove()
 
   // What the engine before left. It is a hint: whatever the file holds, this says what is likely or
   // nothing.
@@ -88,8 +88,6 @@ class FlightFile {
 
   // Takes the file's name away: the engine stopped.
   void Remove();
-  // The file stays for the next open, though this engine is not opened.
-  void Keep() noexcept { is_removed_ = true; }
 
  private:
   void Tell(const std::string& text) const {
