@@ -326,9 +326,11 @@ TEST_F(CloseTest, ClosingsCountAsEventsOfACommand) {
   Open(2048);
   Ok(5000, MakeMany{1, 1024});
   OverLimit(5000, EndMany{1, 513, 1});
+  Ok(5000, MakeMany{1025, 1});
   OverLimit(5000, EndMany{1, 1025, 0});
-  EXPECT_EQ(Sheets().size(), 1024U);
-  Ok(5000, EndMany{1, 1024, 0});
+  EXPECT_EQ(Sheets().size(), 1025U);
+  Ok(5000, EndMany{2, 1024, 0});
+  Ok(5000, EndMany{1, 1, 0});
   EXPECT_TRUE(Sheets().empty());
   Ok(5000, EndMany{1, 512, 1});  // makes, writes and closes: a record each
   EXPECT_TRUE(Sheets().empty());
