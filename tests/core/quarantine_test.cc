@@ -122,7 +122,7 @@ TEST_F(QuarantineTest, WhatEndedTheProcessTwiceIsAnsweredAndTheThirdOpenWorks) {
   DieOf("teller", 5, Blow{1});
   DieOf("teller", 5, Blow{1});
   Open();
-  ASSERT_EQ(engine_->Quarantined().size(), 1U);
+  ASSERT_EQ(engine_->Quarantined().size(), 1U) << notices_;
   const QuarantinedInput& input = engine_->Quarantined()[0];
   EXPECT_EQ(input.category, "fuse");
   EXPECT_NE(input.command.find("Blow"), std::string::npos) << input.command;
