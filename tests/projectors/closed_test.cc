@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -51,6 +53,38 @@ struct Stubborn {
     return ++closed == 2 ? Fail(9, "no more of them") : Outcome();
   }
 };
+
+// clang-format off
+// [readme]
+struct Order { std::int64_t cents; };
+struct Pay {};
+struct Ordered { static constexpr pawl::EventType kType{"tab.ordered", 1}; std::int64_t cents; };
+
+struct Tab {
+  using Commands = pawl::Commands<Order, Pay>;
+  using Events = pawl::Events<Ordered>;
+  static constexpr std::string_view kCategory = "tab";
+  struct State { std::int64_t cents = 0; };
+  static pawl::Verdict Decide(const State&, const Order& c, pawl::Emit<Tab>& emit) noexcept {
+    emit(Ordered{c.cents});
+    return pawl::Accept();
+  }
+  static pawl::Verdict Decide(const State&, const Pay&, pawl::Emit<Tab>& emit) noexcept {
+    emit.Close();                                         // or emit.CloseOn<Other>(key)
+    return pawl::Accept();
+  }
+  static void Evolve(State& s, const Ordered& e) noexcept { s.cents += e.cents; }
+};
+
+struct OpenTabs {
+  using Events = pawl::Events<Ordered, pawl::Closed<Tab>>;
+  static constexpr int kVersion = 1;
+  std::map<pawl::Key, std::int64_t> cents;
+  void On(const Ordered& e, const pawl::Meta& m) noexcept { cents[m.key] += e.cents; }
+  void On(const pawl::Closed<Tab>&, const pawl::Meta& m) noexcept { cents.erase(m.key); }
+};
+// [/readme]
+// clang-format on
 
 class ClosedTest : public ::testing::Test {
  protected:
@@ -110,6 +144,19 @@ TEST_F(ClosedTest, ARowIsDroppedAndComesBackWithTheNextLife) {
   EXPECT_EQ(seen.closed.size(), 1U);
   // Who does not ask is not told: its sums go on.
   EXPECT_EQ(After(*sums, closed).sheets.at(Key(1)), 5 + 7 + 8);
+}
+
+TEST_F(ClosedTest, TheExampleOfTheReadmeDropsWhatIsPaid) {
+  auto engine = Engine::Open(directory_.Options(Threads::kHost), Aggregates<Tab>{});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const auto tabs = Project<OpenTabs>(**engine);
+  auto waiter = (*engine)->NewProducer();
+  ASSERT_TRUE(tabs.ok() && waiter.ok());
+  ASSERT_TRUE(waiter->Execute<Tab>(Key(1), Order{300}, kQuick).ok());
+  ASSERT_TRUE(waiter->Execute<Tab>(Key(2), Order{400}, kQuick).ok());
+  const auto paid = waiter->Execute<Tab>(Key(1), Pay{}, kQuick);
+  ASSERT_TRUE(paid.ok()) << paid.status();
+  EXPECT_EQ(After(*tabs, *paid).cents, (std::map<Key, std::int64_t>{{Key(2), 400}}));
 }
 
 TEST_F(ClosedTest, TheSameAfterTheLogIsOpenedAgain) {
