@@ -341,10 +341,13 @@ void CommandLoop::RingReaders() noexcept {
 
 // Answers a command sent again as the first time.
 void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {
-  // Only if the memory of commands was taken away: the answer becomes unknown with the others.
-  if (lane.session() == 0) return AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kUnknown, 0));
-  // A lane's sequences are dense and in order.
-  PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
+  // A lane's sequences are dense and in order, unless the memory of commands was taken away: then
+  // nothing is published any more.
+  if (lane.session() == 0 || slot.sequence > sessions_.last(lane.session())) [[unlikely]] {
+    const Mapping* const memory = guard_.flight().mapping();
+    PAWL_CHECK(memory != nullptr && memory->is_damaged());
+    return AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kUnknown, 0));
+  }
   const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
   meter_.CountDuplicate();
   AnswerAlone(lane, slot,
