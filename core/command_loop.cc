@@ -14,6 +14,7 @@ CommandLoop::CommandLoop(const Setup& setup)
       sessions_(*setup.sessions),
       epochs_(*setup.epochs),
       clock_(*setup.clock),
+      guard_(*setup.guard),
       stores_(setup.stores),
       lanes_(*setup.lanes),
       undurable_bytes_max_(setup.undurable_bytes_max),
@@ -27,6 +28,8 @@ CommandLoop::CommandLoop(const Setup& setup)
       pending_(setup.answers_max),
       waiting_(setup.producers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
+  builder_.UseNote(guard_.flight().deciding());
+  writer_.DependOn(guard_.flight().mapping());
   touched_.reserve(setup.producers_max);
   reader_bells_.reserve(setup.bells_max);
   meter_.SetSessions(sessions_.count());
@@ -125,7 +128,8 @@ void CommandLoop::TakeTickets() noexcept {
 // Guesses the streams of the run's first commands, as far as they go to one store, ask for one
 // level and have the sequences `first`, `first` + 1, …: those sent again are answered otherwise.
 // Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
-// misses in the middle of a decision. Slots never move: a guess that is right stays right.
+// misses in the middle of a decision. Slots never move, and one that is free has key 0: a guess is
+// right as long as the slot has its key, whatever was closed or made there meanwhile.
 std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlot> run,
                                                       Sequence first) noexcept {
   const std::uint16_t aggregate = run.front().aggregate;
@@ -200,8 +204,15 @@ std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
   builder_.BeginRun(store, lane.session());
   std::size_t decided = 0;
   while (decided != run.size() && HasRoom()) {
-    const std::span<const CommandSlot> left = run.subspan(decided);
+    std::span<const CommandSlot> left = run.subspan(decided);
     StreamSlot* const* const streams = &streams_[decided];
+    if (guard_.is_watching()) [[unlikely]] {
+      left = left.first(guard_.CountOthers(lane.session(), left));
+      if (left.empty()) {
+        DecideWatched(lane, session, run[decided++], streams);
+        continue;
+      }
+    }
     const DecidedRun done = left.front().has_conditions()
                                 ? DecideWithConditions(lane, session, left.front(), streams)
                                 : DecideSome(lane, session, left, streams);
@@ -220,6 +231,7 @@ DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
   const Address before = writer_.published();
   const DecidedRun done =
       decide(builder_, run.first(std::min(run.size(), receipts.size())), streams, receipts.data());
+  builder_.EndDecisions();
   // At most one: the run ends where a frame was full.
   if (writer_.published() != before) [[unlikely]]
     meter_.CountFrame();
@@ -232,34 +244,57 @@ DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
 DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& session,
                                              const CommandSlot& slot,
                                              StreamSlot* const* stream) noexcept {
+  // Only if the memory of commands was taken away: nothing is published then.
+  if (slot.parcel() == nullptr) return {0, Verdict(VerdictKind::kLimitExceeded, 0)};
   std::uint16_t number = 0;
   for (const ConditionsParcel::OnStream& each : ConditionsParcel::In(slot).on_streams()) {
     ++number;
-    if (!HoldsOn(each.condition, stores_[each.aggregate]->Find(each.key))) {
+    const StreamStore& store = *stores_[each.aggregate];
+    if (!HoldsOn(each.condition, store, each.key, store.Find(each.key))) {
       return {0, Verdict(VerdictKind::kConflict, number)};
     }
   }
-  const CommandSlot plain = WithoutConditions(slot);
+  CommandSlot& plain = guard_.flight().PlainOf(lane.session());
+  plain = WithoutConditions(slot);
   return DecideSome(lane, session, {&plain, 1}, stream);
 }
 
-// The stream that condition number `condition` of a command speaks of; nullptr: there is none.
-const StreamSlot* CommandLoop::StreamOfCondition(const CommandSlot& slot,
-                                                 std::uint16_t condition) noexcept {
-  if (condition == 0) return stores_[slot.aggregate]->Find(slot.key);
-  const ConditionsParcel::OnStream& on = ConditionsParcel::In(slot).on_streams()[condition - 1U];
-  return stores_[on.aggregate]->Find(on.key);
+// Decides a command that ended the process before, as long as it did so once; then says that it did
+// not this time.
+void CommandLoop::DecideWatched(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                                StreamSlot* const* stream) noexcept {
+  if (guard_.IsQuarantined(lane.session(), slot)) {
+    return Refuse(lane, session, slot, Verdict(VerdictKind::kQuarantined, 0));
+  }
+  const DecidedRun done = slot.has_conditions() ? DecideWithConditions(lane, session, slot, stream)
+                                                : DecideSome(lane, session, {&slot, 1}, stream);
+  // A condition that does not hold kept it from being decided.
+  if (done.verdict.kind() != VerdictKind::kConflict) guard_.NoteSurvived(lane.session(), slot);
+  if (!done.verdict.is_accepted()) Refuse(lane, session, slot, done.verdict);
+}
+
+// What condition number `condition` of a command met: version and position of the stream's newest
+// event; without a stream version 0 and where it was closed, if it was.
+PackedReceipt CommandLoop::MetBy(const CommandSlot& slot, std::uint16_t condition) noexcept {
+  const StreamStore* store = stores_[slot.aggregate];
+  const Key* key = &slot.key;
+  if (condition != 0) {
+    const ConditionsParcel::OnStream& on = ConditionsParcel::In(slot).on_streams()[condition - 1U];
+    store = stores_[on.aggregate];
+    key = &on.key;
+  }
+  const StreamSlot* const stream = store->Find(*key);
+  if (stream == nullptr) return {store->ClosedAt(*key).value(), 0};
+  return {stream->last.value(), stream->version.value()};
 }
 
 void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
   session.RememberNotAccepted(verdict);
   if (verdict.kind() != VerdictKind::kConflict) return AnswerNotAccepted(lane, slot, verdict);
-  const StreamSlot* const stream = StreamOfCondition(slot, verdict.code());
-  if (stream == nullptr) return AnswerNotAccepted(lane, slot, verdict);
+  const PackedReceipt met = MetBy(slot, verdict.code());
   meter_.Count(verdict.kind(), 1);
-  AnswerAlone(lane, slot, {.epoch = EpochOf(stream->last), .verdict = verdict},
-              {stream->last.value(), stream->version.value()});
+  AnswerAlone(lane, slot, {.epoch = EpochOf(Position(met.position)), .verdict = verdict}, met);
 }
 
 int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
@@ -275,6 +310,7 @@ int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   meter_.Decided(decided, pace_.looked_ns());
   const bool has_staged = writer_.has_staged();
   const Address published = writer_.Publish();
+  writer_.CheckInput();
   if (has_staged && !writer_.is_poisoned()) meter_.Published();
   pending_.EndTurn(published, published != before ? meter_.published_ns() : 0);
   meter_.EndTurn(Newest());
@@ -305,8 +341,13 @@ void CommandLoop::RingReaders() noexcept {
 
 // Answers a command sent again as the first time.
 void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {
-  // A lane's sequences are dense and in order.
-  PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
+  // A lane's sequences are dense and in order, unless the memory of commands was taken away: then
+  // nothing is published any more.
+  if (lane.session() == 0 || slot.sequence > sessions_.last(lane.session())) [[unlikely]] {
+    const Mapping* const memory = guard_.flight().mapping();
+    PAWL_CHECK(memory != nullptr && memory->is_damaged());
+    return AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kUnknown, 0));
+  }
   const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
   meter_.CountDuplicate();
   AnswerAlone(lane, slot,

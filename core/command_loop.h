@@ -15,6 +15,7 @@
 #include "command_queue.h"
 #include "engine_clock.h"
 #include "epoch_starts.h"
+#include "input_guard.h"
 #include "loop_meter.h"
 #include "pawl/agent.h"
 #include "pawl/commit_builder.h"
@@ -61,6 +62,7 @@ class CommandLoop final : public Agent {
     EngineClock* clock;
     StatsBlock* stats;
     bool is_counting;  // what it does, into `stats`
+    InputGuard* guard;
     std::span<StreamStore* const> stores;
     std::vector<std::unique_ptr<ProducerLane>>* lanes;  // sized once
     std::uint32_t next_stream;
@@ -129,7 +131,9 @@ class CommandLoop final : public Agent {
   [[gnu::noinline]] DecidedRun DecideWithConditions(ProducerLane& lane, Session& session,
                                                     const CommandSlot& slot,
                                                     StreamSlot* const* stream) noexcept;
-  const StreamSlot* StreamOfCondition(const CommandSlot& slot, std::uint16_t condition) noexcept;
+  [[gnu::noinline]] void DecideWatched(ProducerLane& lane, Session& session,
+                                       const CommandSlot& slot, StreamSlot* const* stream) noexcept;
+  PackedReceipt MetBy(const CommandSlot& slot, std::uint16_t condition) noexcept;
   [[gnu::noinline]] void Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                 Verdict verdict) noexcept;
   //   outcome   verdict, epoch and whether it is a duplicate
@@ -184,6 +188,7 @@ class CommandLoop final : public Agent {
   SessionTable& sessions_;
   const EpochStarts& epochs_;
   EngineClock& clock_;
+  InputGuard& guard_;
   const std::span<StreamStore* const> stores_;
   std::vector<std::unique_ptr<ProducerLane>>& lanes_;
   const std::uint64_t undurable_bytes_max_;

@@ -63,6 +63,7 @@ absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(std::string_view session) no
   lane.BeginUse(number, number == 0 ? 0 : sessions_.generation(number),
                 number == 0 ? Sequence() : sessions_.last(number));
   lane.loop = {.is_open = true};
+  guard_.flight().SetSession(lane.index(), number);
   if (meter_.is_on()) lane.wait.Ask();
   meter_.CountProducer(1);
   return &lane;

@@ -5,7 +5,8 @@
 namespace pawl::inline v0 {
 
 StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
-  if (created_count_ == kCommitEventsMax) return nullptr;
+  // Numbers are never given again; the last one stays free, so that the next one is always told.
+  if (created_count_ == kCommitEventsMax || next_stream_ == UINT32_MAX) return nullptr;
   const StreamBound bound{.key_high = key.high, .key_low = key.low};
   std::byte* room = writer_.AppendRecord(
       {.kind = RecordKind::kStreamBound, .type = store.category_number, .stream = next_stream_},
@@ -15,7 +16,7 @@ StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
   if (slot == nullptr) return nullptr;
   std::memcpy(room, &bound, sizeof bound);
   slot->number = next_stream_++;
-  created_[created_count_++] = &store;
+  created_[created_count_++] = {&store, slot};
   return slot;
 }
 
@@ -24,17 +25,49 @@ void CommitBuilder::Evolve(Emitted first, std::uint32_t count) noexcept {
   for (const Emitted& each : std::span(emitted_).first(count)) each.evolve(*each.slot, each.event);
 }
 
+CommitBuilder::Emitted CommitBuilder::BeginClosing(const StreamStore& store, StreamSlot& slot,
+                                                   std::uint8_t flags) noexcept {
+  const Position position = writer_.next_position();
+  const std::byte* const room = writer_.AppendRecord({.kind = RecordKind::kStreamClosed,
+                                                      .flags = flags,
+                                                      .type = store.category_number,
+                                                      .stream = slot.number,
+                                                      .version = slot.version,
+                                                      .back_link = slot.last},
+                                                     0);
+  if (room == nullptr) return {};
+  slot.number |= StreamSlot::kIsClosing;
+  slot.last = position;
+  return {[](StreamSlot&, const std::byte*) noexcept { return true; }, &slot, room};
+}
+
+void CommitBuilder::CloseStreams(Emitted first, std::uint32_t count) noexcept {
+  emitted_.front() = first;
+  for (const Emitted& each : std::span(emitted_).first(count)) {
+    if (!each.is_closing()) continue;
+    for (StreamStore* const store : stores_) {
+      if (store->category_number != each.header().type) continue;
+      store->Close(*each.slot, each.slot->last);
+    }
+  }
+}
+
 void CommitBuilder::TakeBack(Emitted first, std::uint32_t count) noexcept {
   emitted_.front() = first;
   writer_.AbandonCommit();
   for (std::uint32_t i = count; i > 0; --i) {
     const Emitted& each = emitted_[i - 1];
-    each.slot->version = Version(each.slot->version.value() - 1);
-    const auto* header = reinterpret_cast<const RecordHeader*>(each.event) - 1;
-    each.slot->last = Position(header->back_link);
+    StreamSlot& slot = *each.slot;
+    slot.last = Position(each.header().back_link);
+    if (each.is_closing()) {
+      slot.number &= ~StreamSlot::kIsClosing;
+    } else {
+      slot.version = Version(slot.version.value() - 1);
+    }
   }
   for (; created_count_ > 0; --created_count_) {
-    created_[created_count_ - 1]->RemoveNewest();
+    const Created& created = created_[created_count_ - 1];
+    created.store->Remove(*created.slot);
     --next_stream_;
   }
 }

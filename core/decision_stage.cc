@@ -7,6 +7,10 @@
 namespace pawl::inline v0::testing {
 namespace {
 
+struct NoFields {};
+constexpr EventDescriptor kClosingDescriptor{
+    .name = "closed", .version = 1, .layout_hash = 0, .layout_text = {}, .bytes = 0};
+
 constexpr std::uint64_t kSegmentBytes = std::uint64_t{64} << 20;
 constexpr std::uint32_t kCommitBytesDefault = std::uint32_t{1} << 20;  // as Log::Open's
 
@@ -75,6 +79,8 @@ CommitRoom& RoomOfThread(std::uint32_t commit_bytes_max) {
 
 }  // namespace
 
+const EventFormat kClosingFormat{&kClosingDescriptor, &FormatOf<NoFields>(), nullptr, nullptr};
+
 DecisionStage::DecisionStage(std::span<const AggregateFormat* const> aggregates,
                              std::uint32_t streams_max, std::uint32_t commit_bytes_max)
     : aggregates_(aggregates),
@@ -97,6 +103,10 @@ bool DecisionStage::Evolve(const Fact& fact) {
   StreamStore* const store = StoreOf(*fact.aggregate->traits);
   PAWL_CHECK(store != nullptr);
   StreamSlot* slot = store->Find(fact.key);
+  if (fact.is_closing()) {
+    if (slot != nullptr) store->Close(*slot, Position(++facts_));
+    return true;
+  }
   if (slot == nullptr) {
     slot = store->Insert(fact.key);
     if (slot == nullptr) return false;
@@ -139,15 +149,20 @@ std::vector<Fact> DecisionStage::EventsOf(const OpenCommit& commit) const {
   std::vector<Fact> facts;
   for (std::uint32_t i = 0; i < commit.event_count(); ++i) {
     const CommitBuilder::Emitted& emitted = commit.event(i);
-    const auto* header = reinterpret_cast<const RecordHeader*>(emitted.event) - 1;
+    if (emitted.is_closing()) {
+      const std::size_t category = emitted.header().type - 1U;
+      facts.push_back(
+          {aggregates_[category], emitted.slot->key, Fact::kClosing, std::vector<std::byte>(1)});
+      continue;
+    }
     // The stores' type numbers follow each other.
     std::size_t store = 0;
-    std::uint32_t event = header->type;
+    std::uint32_t event = emitted.header().type;
     while (event >= aggregates_[store]->traits->events.size()) {
       event -= static_cast<std::uint32_t>(aggregates_[store++]->traits->events.size());
     }
     Fact fact{aggregates_[store], emitted.slot->key, event, {}};
-    fact.bytes.assign(emitted.event, emitted.event + header->payload_bytes());
+    fact.bytes.assign(emitted.event, emitted.event + emitted.header().payload_bytes());
     if (fact.format().value != nullptr && fact.bytes.empty()) fact.bytes.resize(1);
     facts.push_back(std::move(fact));
   }

@@ -236,6 +236,7 @@ absl::Status EngineParts::StopAll() {
     host.Remove(*agent);
   }
   stats->Remove();  // before the directory that it is in
+  guard->Stop();
   stop_status = log->Close();
   loop->DoWork();  // answers what became durable, or unknown, by the close
   is_stopped = true;
@@ -264,14 +265,15 @@ Engine::~Engine() { static_cast<void>(Stop()); }
 
 namespace {
 
-absl::Status Rebuild(EngineParts& parts, std::vector<const AggregateTraits*> aggregates,
-                     std::uint32_t& next_stream) {
-  for (const AggregateTraits* aggregate : aggregates) {
+absl::Status Rebuild(EngineParts& parts, std::uint32_t& next_stream) {
+  for (const AggregateTraits* aggregate : parts.aggregates) {
     parts.stores.push_back(std::make_unique<StreamStore>(*aggregate, parts.options.streams_max));
     parts.store_list.push_back(parts.stores.back().get());
   }
   Replay replay(parts.store_list, parts.sessions, parts.epochs, parts.catalog);
+  replay.UseNote(parts.guard->flight().replaying());
   if (absl::Status replayed = replay.Run(*parts.log); !replayed.ok()) return replayed;
+  parts.guard->EndReplay(parts.sessions);
   next_stream = replay.next_stream();
   parts.engine_clock = std::make_unique<EngineClock>(parts.clock, replay.last_time_ns());
   LogWriter& writer = parts.log->writer();
@@ -292,6 +294,7 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .clock = parts.engine_clock.get(),
                          .stats = &parts.stats->block(),
                          .is_counting = options.stats,
+                         .guard = parts.guard.get(),
                          .stores = parts.store_list,
                          .lanes = &parts.lanes,
                          .next_stream = next_stream,
@@ -313,7 +316,9 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                             .index = static_cast<std::uint16_t>(i),
                             .window = options.session_window,
                             .command_bytes_max = options.command_bytes_max,
-                            .parcel_bytes = options.parcel_bytes}));
+                            .parcel_bytes = options.parcel_bytes,
+                            .slots = parts.guard->flight().SlotsOf(i),
+                            .parcels = parts.guard->flight().ParcelsOf(i)}));
   }
   parts.sync_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kSync);
   parts.prepare_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kPrepare);
@@ -339,8 +344,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
           "undurable_bytes_max must be larger than " + std::to_string(room) +
           ": two frames and two commits of the largest size; or lower commit_bytes_max");
     }
+    parts->aggregates = std::move(aggregates);
+    if (absl::Status guarded = parts->MakeGuard(); !guarded.ok()) return guarded;
     std::uint32_t next_stream = 1;
-    absl::Status ready = Rebuild(*parts, std::move(aggregates), next_stream);
+    absl::Status ready = Rebuild(*parts, next_stream);
     if (!ready.ok()) return ready;
     parts->MakeStats();
     MakeLoop(*parts, next_stream);
@@ -439,14 +446,6 @@ void Engine::Detach(const Agent* agent) {
   parts_->host.Remove(*found->agent);
   parts_->attached.erase(found);
   EngineParts::LeaveRow(words);
-}
-
-absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
-  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
-  if (!store.ok()) return store.status();
-  return parts_->RunOnLoop([&] {
-    for (std::uint32_t i = 0; i < (*store)->size(); ++i) visit(*(*store)->At(i));
-  });
 }
 
 const Log& Engine::log() const noexcept { return *parts_->log; }

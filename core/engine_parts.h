@@ -18,6 +18,7 @@
 #include "epoch_starts.h"
 #include "health_watch.h"
 #include "host_poll.h"
+#include "input_guard.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
 #include "pawl/engine.h"
@@ -93,6 +94,8 @@ class EngineParts {
   void TakeFromThread(Agent& agent, AgentRunner* runner) noexcept;
   // One step of waiting in a cold call.
   void PauseOrRun();
+  // Finds out what ended the engine before. Before anything is evolved.
+  absl::Status MakeGuard();
   // Makes the statistics and those who write them. Before the loop.
   void MakeStats();
   // A free row for an agent attached, with its name. Cold mutex held.
@@ -113,6 +116,8 @@ class EngineParts {
   TypeCatalog catalog;
   CommandQueue queue;
   Admission admission;
+  std::vector<const AggregateTraits*> aggregates;
+  std::unique_ptr<InputGuard> guard;
   std::unique_ptr<EngineClock> engine_clock;
   std::unique_ptr<StatsFile> stats;
   std::unique_ptr<HealthWatch> watch;

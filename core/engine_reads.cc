@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <new>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -48,12 +49,38 @@ absl::StatusOr<HistoryReader> Engine::OpenHistory(TypeTag aggregate, const Key& 
     if (slot != nullptr) stream = slot->number;
   });
   if (!asked.ok()) return asked;
-  if (stream == 0) return absl::NotFoundError("nothing happened to an aggregate of that key");
+  if (stream == 0) {
+    const auto closed = FindStreams(aggregate, key);
+    if (!closed.ok()) return closed.status();
+    if (closed->empty()) {
+      return absl::NotFoundError("nothing happened to an aggregate of that key");
+    }
+    stream = closed->back();
+  }
+  return OpenStream(aggregate, key, static_cast<std::uint32_t>(stream), options);
+}
+
+absl::StatusOr<HistoryReader> Engine::OpenStream(TypeTag aggregate, const Key& key,
+                                                 std::uint32_t stream,
+                                                 const ReadOptions& options) const {
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
   return HistoryReader({.log = parts_->log.get(),
-                        .stream = static_cast<std::uint32_t>(stream),
+                        .stream = stream,
                         .key = key,
                         .types = TypesOf(**store, {}),
                         .options = options});
+}
+
+absl::StatusOr<std::vector<std::uint32_t>> Engine::FindStreams(TypeTag aggregate,
+                                                               const Key& key) const {
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
+  try {
+    return parts_->log->FindStreams((*store)->category_number, key.high, key.low);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("not enough memory to read the log's indexes");
+  }
 }
 
 absl::StatusOr<CategoryReader> Engine::OpenCategory(TypeTag aggregate,
@@ -65,6 +92,12 @@ absl::StatusOr<CategoryReader> Engine::OpenCategory(TypeTag aggregate,
                          .category = (*store)->category_number,
                          .types = TypesOf(**store, std::move(events)),
                          .options = options});
+}
+
+absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
+  return parts_->RunOnLoop([&] { (*store)->ForEach(visit); });
 }
 
 }  // namespace pawl::inline v0

@@ -98,8 +98,11 @@ class LoopMeter {
     StoreWords* words = block_.stores();
     for (const StreamStore* store : stores_) {
       // Relaxed: one writer, guards nothing.
-      if (words->streams.load(std::memory_order_relaxed) != store->size()) {
+      if (words->streams.load(std::memory_order_relaxed) != store->size() ||
+          words->closed.load(std::memory_order_relaxed) != store->closed()) {
         Set(words->streams, store->size());
+        Set(words->closed, store->closed());
+        Set(words->places, store->streams_max());
         Set(words->memory_bytes, store->memory_bytes());
       }
       ++words;

@@ -115,6 +115,10 @@ absl::StatusOr<Receipt> ResultOf(const Completion& completion) {
       return absl::AlreadyExistsError(
           "executed before; the receipt left the session's window of resends");
     case VerdictKind::kConflict: return ConflictStatus(completion);
+    case VerdictKind::kQuarantined:
+      return absl::FailedPreconditionError(
+          "the command ended the process twice when it was decided: it is in quarantine "
+          "(Engine::Quarantined()) and was not executed");
     case VerdictKind::kNotSent: return StatusOf(static_cast<SendFault>(completion.verdict.code()));
   }
   return absl::InternalError("unknown verdict");

@@ -10,7 +10,7 @@
 namespace pawl::inline v0 {
 
 ProducerLane::ProducerLane(const Setup& setup)
-    : commands(setup.window),
+    : commands(setup.window, setup.slots),
       answers(setup.window),
       receipts{WindowRing<PackedReceipt>(setup.window), WindowRing<PackedReceipt>(setup.window)},
       engine_(setup.engine),
@@ -23,7 +23,7 @@ ProducerLane::ProducerLane(const Setup& setup)
       index_(setup.index),
       window_(setup.window),
       command_bytes_max_(setup.command_bytes_max),
-      parcels_(setup.parcel_bytes) {}
+      parcels_(setup.parcel_bytes, setup.parcels) {}
 
 ProducerLane::~ProducerLane() {
   if (bell.event_fd() >= 0) ::close(bell.event_fd());

@@ -60,6 +60,8 @@ class ProducerLane {
     std::uint32_t window;  // a power of two
     std::uint32_t command_bytes_max;
     std::uint32_t parcel_bytes;  // a power of two
+    CommandSlot* slots;          // room for the window; nullptr: the lane has its own
+    std::byte* parcels;          // likewise
   };
 
   explicit ProducerLane(const Setup& setup);

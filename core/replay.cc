@@ -39,6 +39,7 @@ absl::Status Replay::Take(const RecordView& record) {
   switch (record.header.kind) {
     case RecordKind::kEvent: return TakeEvent(record);
     case RecordKind::kStreamBound: return TakeStream(record);
+    case RecordKind::kStreamClosed: return TakeClosing(record);
     case RecordKind::kTypeBound:
     case RecordKind::kCategoryBound: return catalog_.Read(record);
     case RecordKind::kSessionOpened: return TakeSession(record);
@@ -73,12 +74,13 @@ absl::Status Replay::TakeStream(const RecordView& record) {
   if (!catalog_.HasCategory(record.header.type)) {
     return Contradiction(record, "stream of a category that was never bound");
   }
-  Stream stream;
+  Stream stream{.category = record.header.type};
   for (Store& store : stores_) {
     if (catalog_.FindCategory(store.streams.traits().category) != record.header.type) continue;
     const Key key(bound.key_high, bound.key_low);
     if (store.streams.Find(key) != nullptr) return Contradiction(record, "stream bound twice");
-    stream = {&store, store.streams.Insert(key)};
+    stream.store = &store;
+    stream.slot = store.streams.Insert(key);
     if (stream.slot == nullptr) {
       return absl::ResourceExhaustedError("the log holds more " +
                                           std::string(store.streams.traits().category) +
@@ -96,6 +98,7 @@ absl::Status Replay::TakeEvent(const RecordView& record) {
     return Contradiction(record, "event on an unbound stream");
   }
   const Stream& stream = streams_[header.stream - 1];
+  if (stream.is_closed) return Contradiction(record, "event on a closed stream");
   if ((header.flags & kRecordOwnStream) != 0) commit_version_ = Version(header.version());
   if (stream.slot == nullptr) return absl::OkStatus();
   StreamSlot& slot = *stream.slot;
@@ -114,6 +117,9 @@ absl::Status Replay::TakeEvent(const RecordView& record) {
   }
   slot.version = Version(header.version());
   slot.last = record.position;
+  // Relaxed: as in CommitBuilder::BeginDecision().
+  evolving_->store(record.position.value(), std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   if (!event->evolve(slot, record.payload())) {
     return Contradiction(record, "event " + std::string(event->descriptor->name) + " version " +
                                      std::to_string(event->descriptor->version) +

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -27,6 +28,9 @@ class Replay {
     for (StreamStore* store : stores) stores_.push_back({*store, EventResolver(store->traits())});
   }
 
+  // Where it is noted which event is evolved; borrowed.
+  void UseNote(std::atomic<std::uint64_t>& note) noexcept { evolving_ = &note; }
+
   //   errors    FAILED_PRECONDITION an event of a registered aggregate is not in its Events, nor an
   //             older version of one; RESOURCE_EXHAUSTED more streams or sessions than the options
   //             allow; DATA_LOSS records contradict each other, or a codec does not decode an event
@@ -43,13 +47,16 @@ class Replay {
     EventResolver events;
   };
   struct Stream {
-    Store* store = nullptr;  // nullptr: a category this engine was opened without
-    StreamSlot* slot = nullptr;
+    Store* store = nullptr;      // nullptr: a category this engine was opened without
+    StreamSlot* slot = nullptr;  // nullptr: likewise, or closed
+    std::uint16_t category = 0;  // number
+    bool is_closed = false;
   };
 
   absl::Status Take(const RecordView& record);
   absl::Status TakeStream(const RecordView& record);
   absl::Status TakeEvent(const RecordView& record);
+  absl::Status TakeClosing(const RecordView& record);
   absl::Status TakeSession(const RecordView& record);
   absl::Status EndCommit(const CommitHeader& commit);
 
@@ -57,6 +64,9 @@ class Replay {
   SessionTable& sessions_;
   EpochStarts& epochs_;
   TypeCatalog& catalog_;
+  // Writer: this. Reader: who opens the log after this process ended. Guards nothing.
+  std::atomic<std::uint64_t> no_note_{0};
+  std::atomic<std::uint64_t>* evolving_ = &no_note_;
   std::vector<Stream> streams_;  // by number − 1
   std::uint64_t last_time_ns_ = 0;
   Position commit_last_;    // last record of the commit being read

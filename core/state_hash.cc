@@ -50,14 +50,13 @@ std::string HashSum::ToString() const {
 namespace {
 
 void AddStore(const StreamStore& store, StateHasher& hasher, HashedState& hashed) {
-  for (std::uint32_t i = 0; i < store.size(); ++i) {
-    const StreamSlot& slot = *store.At(i);
+  store.ForEach([&](const StreamSlot& slot) {
     hasher.Add(store.traits().category);
     hasher.Add(slot.key);
     hasher.Add(slot.version.value());
     store.traits().hash(slot, hasher);
     hashed.sum += hasher.Finish();
-  }
+  });
   hashed.aggregates += store.size();
 }
 

@@ -137,7 +137,8 @@ EngineStats ReadBlock(const StatsBlock& block, const StatsRows& rows) {
   }
   for (std::uint32_t i = 0; i < rows.stores; ++i) {
     stats.categories.push_back({Printable({stores[i].name.data(), stores[i].name.size()}),
-                                ValueOf(stores[i].streams), ValueOf(stores[i].memory_bytes)});
+                                ValueOf(stores[i].streams), ValueOf(stores[i].memory_bytes),
+                                ValueOf(stores[i].closed), ValueOf(stores[i].places)});
   }
   for (std::uint32_t i = 0; i < rows.lanes; ++i) {
     stats.commands_sent += ValueOf(lanes[i].sent);

@@ -46,9 +46,10 @@ void ProjectorAgent::StopAt(const RecordView& record, std::uint16_t event, const
         PositionText(record) + ": what the log has there is no event " + std::string(type.name) +
         " version " + std::to_string(type.version) + "; nothing from there on was applied"));
   }
+  const char* const what = type.version == 0 ? ", closing of " : ", event ";
   Stop(absl::FailedPreconditionError(
-      "the projection failed at " + PositionText(record) + ", event " + std::string(type.name) +
-      ": " + std::string(outcome.text()) + " (code " + std::to_string(outcome.code()) +
+      "the projection failed at " + PositionText(record) + what + std::string(type.name) + ": " +
+      std::string(outcome.text()) + " (code " + std::to_string(outcome.code()) +
       "); nothing after it was applied"));
 }
 
@@ -72,6 +73,20 @@ void ProjectorAgent::Learn(const RecordHeader& header) {
     keys_.emplace_back(bound.key_high, bound.key_low);
   } else if (header.kind == RecordKind::kTypeBound) {
     if (absl::Status learnt = LearnType(header); !learnt.ok()) Stop(std::move(learnt));
+  } else if (header.kind == RecordKind::kCategoryBound) {
+    LearnCategory(header);
+  }
+}
+
+void ProjectorAgent::LearnCategory(const RecordHeader& header) {
+  const std::string_view name(reinterpret_cast<const char*>(PayloadOf(header)),
+                              header.payload_bytes());
+  if (index_by_category_.size() <= header.type) {
+    index_by_category_.resize(header.type + std::size_t{1}, kNotMine);
+  }
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    if (events_[i]->version != 0 || events_[i]->name != name) continue;
+    index_by_category_[header.type] = static_cast<std::uint16_t>(i);
   }
 }
 
@@ -85,7 +100,7 @@ absl::Status ProjectorAgent::LearnType(const RecordHeader& header) {
   std::uint16_t index = kNotMine;
   for (std::size_t i = 0; i < events_.size(); ++i) {
     const EventDescriptor& event = *events_[i];
-    if (event.name != name) continue;
+    if (event.name != name || event.version == 0) continue;  // 0: closings
     if (event.version != bound.type_version) {
       if (index == kNotMine) index = kNotListed;
       continue;

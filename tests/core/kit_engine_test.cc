@@ -14,6 +14,7 @@
 
 #include "bank_fixture.h"
 #include "event_diff.h"
+#include "log_records.h"
 #include "pawl/testing.h"
 #include "probe_aggregate.h"
 #include "test_seed.h"
@@ -40,6 +41,10 @@ struct Ask {
   Key account;
 };
 struct Knock {};
+struct Leave {  // is closed, and closes an account; too late, or in vain, if asked
+  Key account;
+  std::uint64_t mood;
+};
 struct Answered {
   static constexpr EventType kType{"clerk.answered", 1};
   std::uint64_t now_ns;
@@ -55,7 +60,7 @@ struct Absent {
   static void Evolve(State&, const Answered&) noexcept {}
 };
 struct Clerk {
-  using Commands = pawl::Commands<Pay, Ask, Knock>;
+  using Commands = pawl::Commands<Pay, Ask, Knock, Leave>;
   using Events = pawl::Events<Answered>;
   static constexpr std::string_view kCategory = "clerk";
   struct State {
@@ -77,6 +82,14 @@ struct Clerk {
   static Verdict Decide(const State&, const Knock&, Emit<Clerk>& emit) noexcept {
     emit(Answered{});
     emit.On<Absent>(Key(1), Answered{});
+    return Accept();
+  }
+  static Verdict Decide(const State& s, const Leave& c, Emit<Clerk>& emit) noexcept {
+    if (c.mood != 0) emit(Answered{s.answers, emit.version().value(), 0});
+    emit.CloseOn<Account>(c.account);
+    emit.Close();
+    if (c.mood == 1) return Refuse(4);
+    if (c.mood == 2) emit.On<Account>(c.account, Deposited{1});
     return Accept();
   }
   static void Evolve(State& s, const Answered&) noexcept { ++s.answers; }
@@ -148,7 +161,7 @@ class KitEngineTest : public ::testing::Test {
     const Key key = RandomKey();
     const Key other = RandomKey();
     const auto cents = static_cast<std::int64_t>(random_() % 100);
-    switch (random_() % 14) {
+    switch (random_() % 16) {
       case 0:
       case 1: return Both<Account>(kit, key, Deposit{cents});
       case 2: return Both<Account>(kit, key, Withdraw{cents});
@@ -162,6 +175,8 @@ class KitEngineTest : public ::testing::Test {
       case 10: return Both<Probe>(kit, key, EmitNewStreams{random_() % 1000, Few()});
       case 11: return Both<Clerk>(kit, key, Pay{other, RandomKey(), cents});
       case 12: return Both<Clerk>(kit, key, Ask{other});
+      case 13:
+      case 14: return Both<Clerk>(kit, key, Leave{other, random_() % 6});
       default: return BothOfRare(kit, key);
     }
   }
@@ -198,6 +213,7 @@ class KitEngineTest : public ::testing::Test {
     Collect<Account>(all);
     Collect<Probe>(all);
     Collect<Clerk>(all);
+    CollectClosings(all);
     std::sort(all.begin(), all.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<Told> told;
@@ -213,6 +229,23 @@ class KitEngineTest : public ::testing::Test {
     };
     reader->Forward(add);
     ASSERT_TRUE(reader->status().ok()) << reader->status();
+  }
+  void CollectClosings(std::vector<std::pair<Position, Told>>& all) {
+    const std::array formats{&testing::AggregateFormatOf<Account>(),
+                             &testing::AggregateFormatOf<Probe>(),
+                             &testing::AggregateFormatOf<Clerk>()};  // as in Known
+    std::vector<Key> keys(1);                                        // by stream number
+    for (const SeenRecord& record : ReadLog(*engine_)) {
+      if (record.kind == RecordKind::kStreamBound) {
+        const auto bound = record.As<StreamBound>();
+        keys.emplace_back(bound.key_high, bound.key_low);
+      }
+      if (record.kind != RecordKind::kStreamClosed) continue;
+      all.emplace_back(Position(record.position),
+                       TellOf({formats.at(record.type - 1U), keys.at(record.stream),
+                               testing::Fact::kClosing, std::vector<std::byte>(1)}));
+      ++closings_;
+    }
   }
   template <class A, class Same>
   void ExpectStates(testing::Case<Account>& kit, Same same) {
@@ -231,6 +264,7 @@ class KitEngineTest : public ::testing::Test {
   std::mt19937_64 random_;
   std::vector<Told> events_;  // the kit's
   std::array<std::uint64_t, 8> verdicts_{};
+  std::uint64_t closings_ = 0;
 };
 
 TEST_F(KitEngineTest, RandomCommandsAreDecidedAlike) {
@@ -258,6 +292,7 @@ TEST_F(KitEngineTest, RandomCommandsAreDecidedAlike) {
   EXPECT_GT(verdicts_[static_cast<std::size_t>(VerdictKind::kAccepted)], 100U);
   EXPECT_GT(verdicts_[static_cast<std::size_t>(VerdictKind::kRefused)], 100U);
   EXPECT_GT(verdicts_[static_cast<std::size_t>(VerdictKind::kLimitExceeded)], 20U);
+  EXPECT_GT(closings_, 50U);
 }
 
 }  // namespace

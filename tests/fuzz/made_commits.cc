@@ -58,12 +58,13 @@ RecordHeader Header(RecordKind kind) {
   return header;
 }
 
-CommitMaker& AddEvent(CommitMaker& commit, std::uint64_t version, std::uint64_t back_link) {
+CommitMaker& AddEvent(CommitMaker& commit, std::uint32_t stream, std::uint64_t version,
+                      std::uint64_t back_link) {
   Bytes payload;
   Put(payload, std::uint64_t{version * 100});
   RecordHeader header = Header(RecordKind::kEvent);
   header.flags = kRecordOwnStream;
-  header.stream = 1;
+  header.stream = stream;
   header.type = 1;
   header.version_low = static_cast<std::uint32_t>(version);
   header.back_link = back_link;
@@ -116,20 +117,33 @@ Bytes SessionCommit(std::uint32_t generation) {
       .Done();
 }
 
-Bytes FirstEventCommit() {
+Bytes FirstEventCommit() { return BoundAgainCommit(1, 1); }
+
+Bytes BoundAgainCommit(std::uint32_t stream, std::uint32_t sequence) {
   Bytes key;
   Put(key, StreamBound{.key_high = 0, .key_low = 7});
   RecordHeader header = Header(RecordKind::kStreamBound);
-  header.stream = 1;
+  header.stream = stream;
   header.type = 1;
-  CommitMaker commit(CommitCause::kCommand, 1, 1);
+  CommitMaker commit(CommitCause::kCommand, 1, sequence);
   commit.Record(header, key);
-  return AddEvent(commit, 1, 0).Done();
+  return AddEvent(commit, stream, 1, 0).Done();
+}
+
+Bytes ClosingCommit(std::uint32_t stream, std::uint64_t version, std::uint64_t back_link,
+                    std::uint32_t sequence) {
+  RecordHeader header = Header(RecordKind::kStreamClosed);
+  header.flags = kRecordOwnStream;
+  header.stream = stream;
+  header.type = 1;
+  header.version_low = static_cast<std::uint32_t>(version);
+  header.back_link = back_link;
+  return CommitMaker(CommitCause::kCommand, 1, sequence).Record(header, {}).Done();
 }
 
 Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t sequence) {
   CommitMaker commit(CommitCause::kCommand, 1, sequence);
-  return AddEvent(commit, version, back_link).Done();
+  return AddEvent(commit, 1, version, back_link).Done();
 }
 
 Bytes ExtendedCommit() {

@@ -21,6 +21,10 @@ Bytes BindingsCommit();                         // category 1 and type 1
 Bytes SessionCommit(std::uint32_t generation);  // of session 1
 Bytes FirstEventCommit();                       // binds stream 1 and has its first event
 Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t sequence);
+// Closes a stream at its newest event; binds the key of stream 1 anew, with a first event.
+Bytes ClosingCommit(std::uint32_t stream, std::uint64_t version, std::uint64_t back_link,
+                    std::uint32_t sequence);
+Bytes BoundAgainCommit(std::uint32_t stream, std::uint32_t sequence);
 Bytes ExtendedCommit();                  // two extensions before a record without payload
 Bytes SkippedCommit(std::size_t bytes);  // a record that readers may skip
 

@@ -147,6 +147,14 @@ LogFiles AheadOfFiles() {
   return files;
 }
 
+LogFiles StreamClosed() {
+  LogFiles files = Closed();
+  Bytes& segment = *files[kFirstSegment];
+  AppendData(segment, {ClosingCommit(1, 2, 7, 3), BoundAgainCommit(2, 4)});
+  files[kEvidenceFile] = EvidenceFile(EndByLengths(segment), 1, true);
+  return files;
+}
+
 LogFiles Make(MadeLog log) {
   switch (log) {
     case MadeLog::kNothing: return {};
@@ -157,6 +165,7 @@ LogFiles Make(MadeLog log) {
     case MadeLog::kSecondLife: return SecondLife();
     case MadeLog::kNearlyFull: return NearlyFull();
     case MadeLog::kAheadOfFiles: return AheadOfFiles();
+    case MadeLog::kStreamClosed: return StreamClosed();
   }
   return {};
 }

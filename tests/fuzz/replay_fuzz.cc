@@ -78,6 +78,7 @@ struct World {
 
 struct Totals {
   std::uint64_t streams = 0;
+  std::uint64_t closed = 0;
   std::uint64_t events = 0;
   std::uint64_t sum = 0;
   std::uint32_t sessions = 0;
@@ -95,14 +96,17 @@ std::optional<Totals> ReplayOf(Log& log, World& world) {
     return std::nullopt;
   }
   const Position last = log.writer().next_position();
-  Totals totals{.streams = world.store.size(), .sessions = world.sessions.count()};
-  PAWL_CHECK(world.store.size() < replay.next_stream());
-  for (std::uint32_t i = 0; i < world.store.size(); ++i) {
-    const Slot& slot = static_cast<const Slot&>(*world.store.At(i));
+  Totals totals{.streams = world.store.size(),
+                .closed = world.store.closed(),
+                .sessions = world.sessions.count()};
+  PAWL_CHECK(world.store.size() + world.store.closed() < replay.next_stream());
+  world.store.ForEach([&](const StreamSlot& each) {
+    const Slot& slot = static_cast<const Slot&>(each);
     PAWL_CHECK(slot.version.value() == slot.events && slot.last < last);
+    PAWL_CHECK(world.store.Find(slot.key) == &slot && !slot.is_closing());
     totals.events += slot.events;
     totals.sum += slot.sum;
-  }
+  });
   PAWL_CHECK(totals.sessions <= kSessionsMax);
   for (std::uint32_t session = 1; session <= totals.sessions; ++session) {
     const SessionTable::Answer answer =

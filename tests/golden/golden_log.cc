@@ -259,6 +259,7 @@ const char* NameOf(RecordKind kind) {
     case RecordKind::kStreamBound: return "stream-bound";
     case RecordKind::kSessionOpened: return "session-opened";
     case RecordKind::kAccepted: return "accepted";
+    case RecordKind::kStreamClosed: return "stream-closed";
     default: return "?";
   }
 }

@@ -56,18 +56,8 @@ struct Events {
     (void)((std::same_as<E, Es> ? true : (++index, false)) || ...);
     return index;
   }
-  // False: two of them have one name and version, and the log could not tell which is which.
-  static consteval bool AreDistinct() {
-    if constexpr ((HasEventType<Es> && ...)) {
-      const std::array<const EventType*, kSize> types{&Es::kType...};
-      for (std::size_t i = 0; i < kSize; ++i) {
-        for (std::size_t j = 0; j < i; ++j) {
-          if (*types[i] == *types[j]) return false;
-        }
-      }
-    }
-    return true;
-  }
+  // As AreDistinctTypes().
+  static consteval bool AreDistinct() { return internal::AreDistinctTypes<Es...>(); }
 };
 
 // An aggregate's slot in a StreamStore. A small one has a cache line to itself.
@@ -171,11 +161,24 @@ class Emit {
     });
   }
 
-  const Key& key() const noexcept { return commit_.key(); }
-  // Of the addressed aggregate, with what was emitted so far; 0: it does not exist.
-  Version version() const noexcept {
-    return commit_.own_slot() == nullptr ? Version() : commit_.own_slot()->version;
+  // Ends the addressed aggregate, with this command: afterwards it does not exist, its place is
+  // free for another key, and its own key may be used again, by an aggregate that begins with
+  // version 1. What happened stays in the log. An aggregate that does not exist is left so. Events
+  // before Close() belong to it; one behind it ends the command as kLimitExceeded.
+  void Close() noexcept { commit_.CloseOwn(); }
+
+  // The same of the aggregate `key` of type B. If the engine was opened without B, or `key` is 0,
+  // the command ends as kLimitExceeded.
+  template <class B>
+  void CloseOn(const Key& key) noexcept {
+    StreamStore* store = commit_.builder().StoreOf(TagOf<B>());
+    if (store == nullptr || key.is_zero()) return commit_.FailLimit();
+    commit_.CloseOther(*store, key);
   }
+
+  const Key& key() const noexcept { return commit_.key(); }
+  // Of the addressed aggregate, with what was emitted so far; 0: it does not exist, or no more.
+  Version version() const noexcept { return commit_.own_version(); }
   // Engine time of this commit, nanoseconds since 1970. The only clock a handler may use.
   std::uint64_t now_ns() const noexcept { return commit_.builder().now_ns(); }
 
@@ -285,8 +288,15 @@ template <class A, class C>
 [[gnu::always_inline]] inline Verdict DecideOne(OpenCommit& commit, const CommandSlot& slot,
                                                 StreamSlot* stream,
                                                 PackedReceipt& receipt) noexcept {
-  if (!slot.condition.is_any() && !HoldsOn(slot.condition, stream)) [[unlikely]]
+  if (!slot.condition.is_any() &&
+      !HoldsOn(slot.condition, commit.builder().own_store(), slot.key, stream)) [[unlikely]]
     return {VerdictKind::kConflict, 0};
+  if constexpr (!kFitsSlot<C>) {
+    // Only if the memory of commands was taken away: nothing is published then.
+    if (slot.parcel() == nullptr) [[unlikely]]
+      return {VerdictKind::kLimitExceeded, 0};
+  }
+  commit.builder().BeginDecision(slot);
   commit.Begin(slot.key, stream);
   const Verdict verdict = Decide<A, C>(commit, slot);
   if (verdict.is_accepted()) [[likely]] {
@@ -366,6 +376,8 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
   using Older = OlderTraits<A, OlderOf<Es...>>;
   static constexpr std::array<DecideRunFunction, sizeof...(Cs)> kDecides{&DecideRun<A, Cs>...};
   static constexpr std::array<std::string_view, sizeof...(Cs)> kCommands{kTypeName<Cs>...};
+  static constexpr std::array<std::uint32_t, sizeof...(Cs)> kCommandBytes{
+      static_cast<std::uint32_t>(sizeof(Cs))...};
 };
 
 template <class A>
@@ -398,6 +410,7 @@ const AggregateTraits& AggregateTraitsOf() noexcept {
       .events = Types::kEvents,
       .decides = Types::kDecides,
       .commands = Types::kCommands,
+      .command_bytes = Types::kCommandBytes,
       .hash = internal::HashSlotOf<A>(),
       .older = Types::Older::kEvents};
   return kTraits;

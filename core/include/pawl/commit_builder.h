@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <span>
 
@@ -11,7 +12,7 @@
 
 namespace pawl::inline v0 {
 
-// Events one command may emit.
+// Events one command may emit, closings included.
 inline constexpr std::uint32_t kCommitEventsMax = 1024;
 
 // What the commits of an engine need, one after the other: the log, the stores, and room to note
@@ -25,11 +26,16 @@ class CommitBuilder {
   CommitBuilder(const CommitBuilder&) = delete;
   CommitBuilder& operator=(const CommitBuilder&) = delete;
 
-  // An event of the open commit.
+  // An event of the open commit, or the closing of a stream, whose `evolve` does nothing.
   struct Emitted {
     EvolveFunction evolve = nullptr;
     StreamSlot* slot = nullptr;
     const std::byte* event = nullptr;  // in the frame buffer, behind its record header
+
+    const RecordHeader& header() const noexcept {
+      return *(reinterpret_cast<const RecordHeader*>(event) - 1);
+    }
+    bool is_closing() const noexcept { return header().kind == RecordKind::kStreamClosed; }
   };
 
   // Engine time of the commits from now on.
@@ -45,6 +51,22 @@ class CommitBuilder {
   StreamStore& own_store() const noexcept { return *own_store_; }
   std::uint32_t session() const noexcept { return session_; }
 
+  // Where it is noted what is being decided; borrowed.
+  void UseNote(std::atomic<std::uint64_t>& note) noexcept { deciding_ = &note; }
+  // Notes the command that is decided from here on, for who asks what ended the process.
+  void BeginDecision(const CommandSlot& slot) const noexcept {
+    // Relaxed: read when this process is no more. What it did until then is in memory, in whatever
+    // order; the signal fence keeps the compiler from deciding first.
+    deciding_->store(reinterpret_cast<std::uintptr_t>(&slot), std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  // Nothing is being decided.
+  void EndDecisions() const noexcept {
+    // As in BeginDecision().
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    deciding_->store(0, std::memory_order_relaxed);
+  }
+
   // The store of an aggregate type, or nullptr if the engine was opened without it.
   StreamStore* StoreOf(TypeTag tag) const noexcept {
     for (StreamStore* store : stores_) {
@@ -56,14 +78,22 @@ class CommitBuilder {
   [[gnu::noinline]] StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
   // True for a stream that the open commit made: before the command there was none.
   bool IsNew(const StreamSlot& slot) const noexcept {
-    return slot.number >= next_stream_ - created_count_;
+    return static_cast<std::uint32_t>(slot.number) >= next_stream_ - created_count_;
   }
+  // Appends the closing of a stream that is there and not closing, to which nothing can be emitted
+  // any more. Its place is free once the commit ended: see CloseStreams().
+  //   flags     of the record
+  //   returns   to be noted; without a slot: over a limit
+  [[gnu::noinline]] Emitted BeginClosing(const StreamStore& store, StreamSlot& slot,
+                                         std::uint8_t flags) noexcept;
 
   // Notes the open commit's event number `index`, counted from 0; the first one is the caller's.
   void Note(std::uint32_t index, const Emitted& emitted) noexcept { emitted_[index] = emitted; }
   const Emitted& noted(std::uint32_t index) const noexcept { return emitted_[index]; }
   // Evolves the open commit's `count` events in order.
   [[gnu::noinline]] void Evolve(Emitted first, std::uint32_t count) noexcept;
+  // Takes the streams that the open commit closed out of their stores, once all was evolved.
+  [[gnu::noinline]] void CloseStreams(Emitted first, std::uint32_t count) noexcept;
   // The open commit ended.
   void EndCommit() noexcept { created_count_ = 0; }
   // Leaves no trace of the open commit in log, states and streams; nothing of it was evolved.
@@ -79,12 +109,19 @@ class CommitBuilder {
   StreamStore* own_store_ = nullptr;
   std::uint32_t session_ = 0;
   std::uint64_t now_ns_ = 0;
+  // Writer: loop. Reader: who opens the log after this process ended. Guards nothing.
+  std::atomic<std::uint64_t> no_note_{0};
+  std::atomic<std::uint64_t>* deciding_ = &no_note_;
   std::uint32_t next_stream_;  // number of the next new stream
 
   // Of the open commit.
   std::uint32_t created_count_ = 0;
-  std::array<Emitted, kCommitEventsMax> emitted_;       // but the first one
-  std::array<StreamStore*, kCommitEventsMax> created_;  // stores of streams made by it
+  struct Created {
+    StreamStore* store;
+    StreamSlot* slot;
+  };
+  std::array<Emitted, kCommitEventsMax> emitted_;  // but the first one
+  std::array<Created, kCommitEventsMax> created_;  // streams made by it
 };
 
 // Collects what one Decide after the other emits. Users see it as Emit.
@@ -111,6 +148,7 @@ class OpenCommit {
     own_slot_ = slot;
     count_ = 0;
     touches_own_ = false;
+    needs_care_ = false;
     is_over_limit_ = false;
     writer_.BeginCommit();
   }
@@ -138,6 +176,19 @@ class OpenCommit {
     return EmitTo(store.type_numbers.data(), slot, 0, kind);
   }
 
+  // Closes the addressed stream or another one, once the commit ends. Nothing to do if there is
+  // none, or if it was closed before. An event emitted to it behind that goes over a limit.
+  void CloseOwn() noexcept {
+    if (own_slot_ == nullptr) return;
+    touches_own_ = true;
+    Close(builder_.own_store(), *own_slot_, kRecordOwnStream);
+  }
+  void CloseOther(StreamStore& store, const Key& key) noexcept {
+    if (&store == &builder_.own_store() && key == *key_) return CloseOwn();
+    StreamSlot* const slot = store.Find(key);
+    if (slot != nullptr) Close(store, *slot, 0);
+  }
+
   // Evolves what was emitted, in order, if `verdict` accepts it and nothing went over a limit.
   //   try_evolve  tried first if it is one event: bool(EvolveFunction, StreamSlot&,
   //               const std::byte* event), false if it is not for it
@@ -156,8 +207,8 @@ class OpenCommit {
 
   // Ends the commit, whose events are evolved. A session's command that emitted nothing leaves a
   // kAccepted record, so that its resend is known.
-  //   returns   position of the commit's last record, version of the addressed stream: 0 what was
-  //             not appended, not touched
+  //   returns   position of the commit's last record, version of the addressed stream, also if the
+  //             commit closed it: 0 what was not appended, not touched
   PackedReceipt End(Sequence sequence) noexcept {
     if (count_ == 0) [[unlikely]] {
       if (session_ == 0) {
@@ -166,19 +217,27 @@ class OpenCommit {
       }
       PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
     }
+    const std::uint64_t version = touches_own_ ? own_slot_->version.value() : 0;
+    if (needs_care_) [[unlikely]]
+      builder_.CloseStreams(first_, count_);
     builder_.EndCommit();
     const Position last = writer_.EndCommit({.session = session_, .sequence = sequence});
-    return {last.value(), touches_own_ ? own_slot_->version.value() : 0};
+    return {last.value(), version};
   }
   // Leaves no trace in log, states and streams; nothing was evolved.
   void TakeBack() const noexcept { builder_.TakeBack(first_, count_); }
 
   // The command will be refused whole as kLimitExceeded.
-  void FailLimit() noexcept { is_over_limit_ = true; }
+  void FailLimit() noexcept { needs_care_ = is_over_limit_ = true; }
 
   const Key& key() const noexcept { return *key_; }
   StreamSlot* own_slot() const noexcept { return own_slot_; }
-  // The events so far, counted from 0: for who looks at a commit before it ends.
+  // Of the addressed stream, with what was emitted so far; 0: there is none, or no more.
+  Version own_version() const noexcept {
+    const bool is_there = own_slot_ != nullptr && !own_slot_->is_closing();
+    return is_there ? own_slot_->version : Version();
+  }
+  // The events and closings so far, counted from 0: for who looks at a commit before it ends.
   std::uint32_t event_count() const noexcept { return count_; }
   const CommitBuilder::Emitted& event(std::uint32_t index) const noexcept {
     return index == 0 ? first_ : builder_.noted(index);
@@ -188,9 +247,11 @@ class OpenCommit {
  private:
   std::byte* EmitTo(const std::uint16_t* types, StreamSlot* slot, std::uint8_t flags,
                     const EventKind& kind) noexcept {
-    if (slot == nullptr || is_over_limit_ || count_ == kCommitEventsMax) [[unlikely]] {
-      FailLimit();
-      return nullptr;
+    if (slot == nullptr || needs_care_ || count_ == kCommitEventsMax) [[unlikely]] {
+      if (!MayEmitTo(slot)) {
+        FailLimit();
+        return nullptr;
+      }
     }
     const Version version = slot->version.Next();
     const Position position = writer_.next_position();
@@ -205,16 +266,29 @@ class OpenCommit {
       FailLimit();
       return nullptr;
     }
-    const CommitBuilder::Emitted emitted{kind.evolve, slot, room};
+    Note({kind.evolve, slot, room});
+    slot->version = version;
+    slot->last = position;
+    return room;
+  }
+  bool MayEmitTo(const StreamSlot* slot) const noexcept {
+    return slot != nullptr && !is_over_limit_ && count_ != kCommitEventsMax && !slot->is_closing();
+  }
+  void Close(const StreamStore& store, StreamSlot& slot, std::uint8_t flags) noexcept {
+    if (is_over_limit_ || slot.is_closing()) return;
+    if (count_ == kCommitEventsMax) return FailLimit();
+    const CommitBuilder::Emitted closing = builder_.BeginClosing(store, slot, flags);
+    if (closing.slot == nullptr) return FailLimit();
+    needs_care_ = true;
+    Note(closing);
+  }
+  void Note(const CommitBuilder::Emitted& emitted) noexcept {
     if (count_ == 0) {
       first_ = emitted;
     } else {
       builder_.Note(count_, emitted);
     }
     ++count_;
-    slot->version = version;
-    slot->last = position;
-    return room;
   }
 
   // Of the run.
@@ -226,9 +300,10 @@ class OpenCommit {
   // Of the commit.
   const Key* key_ = nullptr;
   StreamSlot* own_slot_ = nullptr;  // nullptr: the aggregate does not exist
-  std::uint32_t count_ = 0;         // events emitted
+  std::uint32_t count_ = 0;         // events emitted, streams closed
   CommitBuilder::Emitted first_;    // of them
   bool touches_own_ = false;
+  bool needs_care_ = false;  // over a limit, or a stream is closed: one look for the common case
   bool is_over_limit_ = false;
 };
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "pawl/aggregate.h"
+#include "pawl/closed.h"
 #include "pawl/value_format.h"
 
 // The engine's own deciding without its log: the same stores, the same commit under construction,
@@ -37,14 +38,23 @@ struct AggregateFormat {
   std::span<const std::string_view> refusals;  // names of A::Refusal, if there is one
 };
 
+// How a closing is shown: as an event without fields.
+extern const EventFormat kClosingFormat;
+
 // Something that happened to an aggregate.
 struct Fact {
+  static constexpr std::uint32_t kClosing = UINT32_MAX;
+
   const AggregateFormat* aggregate = nullptr;
   Key key;
-  std::uint32_t event = 0;         // index in the aggregate's Events; behind them: of older ones
+  // Index in the aggregate's Events; behind them: of older ones; kClosing: it was closed.
+  std::uint32_t event = 0;
   std::vector<std::byte> bytes{};  // at least one, also of an event without fields or codec
 
-  const EventFormat& format() const noexcept { return aggregate->events[event]; }
+  bool is_closing() const noexcept { return event == kClosing; }
+  const EventFormat& format() const noexcept {
+    return is_closing() ? kClosingFormat : aggregate->events[event];
+  }
   friend bool operator==(const Fact&, const Fact&) = default;
 };
 
@@ -137,6 +147,13 @@ Fact MakePastFact(const Key& key, const E& event) {
 
 // The same of what Decide may emit.
 template <class A, class E>
+requires kIsClosed<E> Fact MakeFact(const Key& key, const E&) {
+  static_assert(std::is_same_v<E, Closed<A>>,
+                "pawl: this is the closing of another aggregate type");
+  return {&AggregateFormatOf<A>(), key, Fact::kClosing, std::vector<std::byte>(1)};
+}
+
+template <class A, class E>
 Fact MakeFact(const Key& key, const E& event) {
   internal::CheckEmits<A, E>();
   return MakePastFact<A>(key, event);
@@ -157,7 +174,7 @@ class DecisionStage {
   DecisionStage& operator=(const DecisionStage&) = delete;
   ~DecisionStage();
 
-  // Evolves a fact of one of the types, which its codec decodes if it has one.
+  // Evolves a fact of one of the types, which its codec decodes if it has one; or closes.
   //   returns   false: streams_max reached
   [[nodiscard]] bool Evolve(const Fact& fact);
 

@@ -22,6 +22,7 @@
 #include "pawl/log.h"
 #include "pawl/overruns.h"
 #include "pawl/producer.h"
+#include "pawl/quarantine.h"
 #include "pawl/receipt.h"
 #include "pawl/state_hash.h"
 #include "pawl/stats.h"
@@ -74,7 +75,13 @@ struct EngineOptions {
   // How long the disk or the loop may make no progress, although there is work, until the engine
   // counts as stalled; 0: it never does.
   std::chrono::nanoseconds stall_after = std::chrono::seconds(1);
-  // Told of fallbacks taken, a torn tail cut, damage found, agents that hang.
+  // Keeps an input that ends the process from doing so for ever: one that did it twice is answered
+  // as quarantined and not decided again (core/QUARANTINE.md).
+  bool guard = true;
+  // Forgets what ended the process so far: to be set once, after the handler was mended.
+  bool forget_deaths = false;
+  // Told of fallbacks taken, a torn tail cut, damage found, agents that hang, inputs that ended the
+  // process.
   std::function<void(std::string_view)> on_notice{};
   // Told when health() changed, and why; must not throw. It runs on a thread of its own
   // (pawl-health), so that no hanging disk or handler keeps it from being called, within a quarter
@@ -93,8 +100,9 @@ class Engine {
   // Opens the log, recovers it, rebuilds the aggregates and starts the agents.
   //   errors    as Log::Open; FAILED_PRECONDITION also if an event's layout differs from the one
   //             the log was written with (both are named), or the log holds events of a
-  //             registered aggregate that it neither lists nor upcasts; DATA_LOSS also if a codec
-  //             does not decode an event of the log; INVALID_ARGUMENT also if two events
+  //             registered aggregate that it neither lists nor upcasts, or one of them ended the
+  //             process twice when it was evolved; DATA_LOSS also if a codec does not decode an
+  //             event of the log; INVALID_ARGUMENT also if two events
   //             of one name and version have different layouts; RESOURCE_EXHAUSTED more streams or
   //             sessions in the log than streams_max or sessions_max
   template <class... As>
@@ -162,6 +170,8 @@ class Engine {
   EngineStats Stats() const;
   // What the options cost: memory allocated at Open, bytes, without hot images.
   std::size_t memory_bytes() const noexcept;
+  // The inputs that ended the process twice, as found when this engine was opened. Constant.
+  const std::vector<QuarantinedInput>& Quarantined() const noexcept;
   const RecoveryReport& recovery() const noexcept;
   Epoch epoch() const noexcept;
 
@@ -179,12 +189,35 @@ class Engine {
   //   threads   any
   absl::StatusOr<Confirmation> Confirm(const Receipt& receipt) const;
 
-  // The events of the aggregate `key` of type A, forward and backward.
-  //   errors    NOT_FOUND nothing happened to it; INVALID_ARGUMENT the engine was opened without A
+  // The events of the aggregate `key` of type A, forward and backward: of the one that lives, else
+  // of the one that was closed last.
+  //   errors    NOT_FOUND nothing happened to it; INVALID_ARGUMENT the engine was opened without A;
+  //             of one that was closed, as FindLives()
+  //   cost      of one that lives, a lookup by the loop; else as FindLives()
   //   threads   any; the history is for one thread at a time
   template <class A>
   absl::StatusOr<History<A>> NewHistory(const Key& key, const ReadOptions& options = {}) {
     auto opened = OpenHistory(TagOf<A>(), key, options);
+    if (!opened.ok()) return opened.status();
+    return History<A>(*std::move(opened));
+  }
+  // All that ever had the key, oldest first; each but the last one was closed.
+  //   errors    INVALID_ARGUMENT the engine was opened without A; DATA_LOSS, UNKNOWN what reading
+  //             says
+  //   cost      the index of every sealed segment, and a walk over the others
+  //   threads   any
+  template <class A>
+  absl::StatusOr<std::vector<Life<A>>> FindLives(const Key& key) const {
+    auto streams = FindStreams(TagOf<A>(), key);
+    if (!streams.ok()) return streams.status();
+    std::vector<Life<A>> lives;
+    for (const std::uint32_t stream : *streams) lives.push_back({key, stream});
+    return lives;
+  }
+  // The events of one of them.
+  template <class A>
+  absl::StatusOr<History<A>> NewHistory(const Life<A>& life, const ReadOptions& options = {}) {
+    auto opened = OpenStream(TagOf<A>(), life.key, life.stream, options);
     if (!opened.ok()) return opened.status();
     return History<A>(*std::move(opened));
   }
@@ -233,6 +266,9 @@ class Engine {
       const EngineOptions& options, std::vector<const AggregateTraits*> aggregates);
   absl::StatusOr<HistoryReader> OpenHistory(TypeTag aggregate, const Key& key,
                                             const ReadOptions& options);
+  absl::StatusOr<HistoryReader> OpenStream(TypeTag aggregate, const Key& key, std::uint32_t stream,
+                                           const ReadOptions& options) const;
+  absl::StatusOr<std::vector<std::uint32_t>> FindStreams(TypeTag aggregate, const Key& key) const;
   //   events    indexes in the aggregate's Events; none: all
   absl::StatusOr<CategoryReader> OpenCategory(TypeTag aggregate, std::vector<std::uint32_t> events,
                                               const ReadOptions& options);

@@ -45,8 +45,16 @@ class HistoryReader {
   absl::Status status_;
 };
 
-// The events of one aggregate, forward and backward. It stands between two of them; at first before
-// the first one.
+// An aggregate of type A from its first event until it was closed. Each time a key is used again,
+// another life begins, with a stream of its own. From Engine::FindLives().
+template <class A>
+struct Life {
+  Key key;
+  std::uint32_t stream = 0;  // number in the log
+};
+
+// The events of one life of an aggregate, forward and backward. It stands between two of them; at
+// first before the first one.
 //
 // A visitor is called as visitor(const Event&, const Meta&) noexcept: a lambda that takes
 // `const auto&`, or an object with one operator() per event. The event is read in place, until the

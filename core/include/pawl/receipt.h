@@ -29,6 +29,8 @@ enum class VerdictKind : std::uint8_t {
   // A condition did not hold; not decided. The code says which: 0 the one on the addressed stream,
   // n the n-th one on others; the receipt's version and position are of that stream's newest event.
   kConflict = 7,
+  // It ended the process twice when it was decided, and is not tried again: Engine::Quarantined().
+  kQuarantined = 14,
   kNotSent = 15,  // to who awaits a completion: it never left; the code is the SendFault
 };
 
@@ -42,6 +44,7 @@ constexpr std::string_view ToString(VerdictKind kind) noexcept {
     case VerdictKind::kUnknown: return "unknown";
     case VerdictKind::kExpired: return "receipt expired";
     case VerdictKind::kConflict: return "conflict";
+    case VerdictKind::kQuarantined: return "quarantined";
     case VerdictKind::kNotSent: return "not sent";
   }
   return "?";

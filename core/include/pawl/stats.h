@@ -87,6 +87,8 @@ struct CategoryStats {
   std::string name;
   std::uint64_t streams = 0;       // live
   std::uint64_t memory_bytes = 0;  // held for them, also for those to come
+  std::uint64_t closed = 0;        // since the log began
+  std::uint64_t places = 0;        // for live ones: streams_max
 };
 
 // The loop, a disk agent, or an agent attached.

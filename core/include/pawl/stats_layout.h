@@ -96,7 +96,9 @@ static_assert(sizeof(LaneWords) == 128);
 struct StoreWords {
   StatsWord streams;       // live
   StatsWord memory_bytes;  // held for them
-  std::array<StatsWord, 6> zeros;
+  StatsWord closed;        // so far
+  StatsWord places;        // streams_max
+  std::array<StatsWord, 4> zeros;
   std::array<char, 64> name;  // zeros behind it
 };
 static_assert(sizeof(StoreWords) == 128);

@@ -82,6 +82,28 @@ consteval bool CheckOlder() {
   return true;
 }
 
+// nullptr: what is listed is no event.
+template <class E>
+consteval const EventType* EventTypeOf() {
+  if constexpr (HasEventType<E>) {
+    return &E::kType;
+  } else {
+    return nullptr;
+  }
+}
+
+// False: two of them have one name and version, and the log could not tell which is which.
+template <class... Es>
+consteval bool AreDistinctTypes() {
+  const std::array<const EventType*, sizeof...(Es)> types{EventTypeOf<Es>()...};
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (types[i] != nullptr && types[j] != nullptr && *types[i] == *types[j]) return false;
+    }
+  }
+  return true;
+}
+
 // An event as a log may hold it, and the newest version of it: what handlers see.
 template <class V, class E>
 struct StoredAs {
@@ -101,18 +123,8 @@ struct StoredList {
     static_cast<void>(((std::same_as<V, typename S::Stored> ? true : (++index, false)) || ...));
     return index;
   }
-  // False: two of them have one name and version.
-  static consteval bool AreDistinct() {
-    if constexpr ((HasEventType<typename S::Stored> && ...)) {
-      const std::array<const EventType*, kSize> types{&S::Stored::kType...};
-      for (std::size_t i = 0; i < kSize; ++i) {
-        for (std::size_t j = 0; j < i; ++j) {
-          if (*types[i] == *types[j]) return false;
-        }
-      }
-    }
-    return true;
-  }
+  // As AreDistinctTypes().
+  static consteval bool AreDistinct() { return AreDistinctTypes<typename S::Stored...>(); }
 };
 
 template <class... Lists>

@@ -121,7 +121,7 @@ enum class RecordKind : std::uint8_t {
   kStreamBound = 5,    // stream number ↔ category and 128-bit key
   kSessionOpened = 6,
   kAccepted = 7,  // a session's command that was accepted and emitted nothing
-  // Reserved codes, so that older readers can name what they skip.
+  // Reserved codes (19 is in use), so that older readers can name what they skip.
   kSessionClosed = 16,
   kLaneOpened = 17,
   kKeyRemembered = 18,

@@ -162,8 +162,17 @@ class LogWriter {
   //   returns   the published mark: end of the newest frame
   Address Publish() noexcept;
 
+  // What is decided is read from `input`, which another process may cut short: then nothing that
+  // may rest on it is published. Borrowed; before anything is written.
+  void DependOn(const Mapping* input) noexcept { input_ = input; }
+  // Looks at it, also if nothing is to be published: an answer may rest on it.
+  void CheckInput() noexcept {
+    if (input_ != nullptr && input_->is_damaged() && !is_poisoned_) [[unlikely]]
+      Poison("the file that commands stand in");
+  }
+
   // True once a hot image was taken away while it was written (pawl/fault_guard.h): the log has
-  // failed, and what Publish() returned since is not published.
+  // failed, and what Publish() returned since is not published. So of the input.
   bool is_poisoned() const noexcept { return is_poisoned_; }
   // True if commits ended but are not published.
   bool has_staged() const noexcept { return frame_commits_ > 0; }
@@ -184,7 +193,7 @@ class LogWriter {
   void PublishBeforeOpenCommit() noexcept;
   void WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept;
   void Roll() noexcept;
-  void Poison() noexcept;
+  [[gnu::cold]] void Poison(const char* what) noexcept;
   void SetAddress(std::uint64_t address) noexcept;
   void EnterSegment(ReadySegment segment) noexcept;
 
@@ -215,6 +224,7 @@ class LogWriter {
   Position commit_first_;  // of the open commit's first record
   Position frame_first_;   // of the frame's first record
   ReadySegment segment_;
+  const Mapping* input_ = nullptr;        // nullptr: memory that nobody takes away
   const std::byte* target_ = nullptr;     // where the next frame goes, in the image
   Address address_;                       // where the next frame goes
   std::uint64_t segment_end_ = 0;         // address behind the segment, less the room of its seal

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "pawl/aggregate.h"
+#include "pawl/closed.h"
 #include "pawl/left_right.h"
 #include "pawl/log_reader.h"
 #include "pawl/meta.h"
@@ -32,19 +33,36 @@ namespace internal {
 //   returns   false: it did, or the record holds no V
 template <class P, class V, class E>
 bool On(P& projection, const RecordHeader& record, const Meta& meta, Outcome& failure) noexcept {
-  if (!HasStoredBytes<V>(record)) [[unlikely]]
-    return false;
   bool is_applied = true;
-  const bool is_decoded = SeeAs<V, E>(PayloadOf(record), [&](const EventView<E>& event) noexcept {
+  const auto call = [&](const EventView<E>& event) noexcept {
     if constexpr (std::is_void_v<decltype(projection.On(event, meta))>) {
       projection.On(event, meta);
     } else if (const Outcome outcome = projection.On(event, meta); !outcome.ok()) [[unlikely]] {
       failure = outcome;
       is_applied = false;
     }
-  });
-  return is_decoded && is_applied;
+  };
+  if constexpr (kIsClosed<V>) {
+    call(E{});
+    return is_applied;
+  } else {
+    if (!HasStoredBytes<V>(record)) [[unlikely]]
+      return false;
+    return SeeAs<V, E>(PayloadOf(record), call) && is_applied;
+  }
 }
+
+// What a projector asks the log for: an event, or (version 0) the closings of a category.
+template <class E>
+struct Projected {
+  static constexpr const EventDescriptor& Descriptor() noexcept { return DescriptorOf<E>(); }
+};
+template <class A>
+struct Projected<Closed<A>> {
+  static constexpr EventDescriptor kDescriptor{
+      .name = A::kCategory, .version = 0, .layout_hash = 0, .layout_text = {}, .bytes = 0};
+  static constexpr const EventDescriptor& Descriptor() noexcept { return kDescriptor; }
+};
 
 template <class P, class Stored>
 struct StoredProjection;
@@ -67,7 +85,7 @@ struct StoredProjection<P, StoredList<S...>> {
   }
 
   static inline const std::array<const EventDescriptor*, sizeof...(S)> kDescriptors{
-      &DescriptorOf<typename S::Stored>()...};
+      &Projected<typename S::Stored>::Descriptor()...};
 };
 
 template <class P, class Events>
@@ -164,10 +182,14 @@ class Projector final : public ProjectorAgent {
 
   void Apply(Model& model, const FrameHeader& frame) noexcept {
     ForEachRecord(frame, [&](const RecordView& record) {
-      if (record.header.kind != RecordKind::kEvent) [[unlikely]] {
+      std::uint16_t event = kNotMine;
+      if (record.header.kind == RecordKind::kEvent) [[likely]] {
+        event = IndexOf(record.header);
+      } else if (record.header.kind == RecordKind::kStreamClosed) {
+        event = IndexOfClosing(record.header);
+      } else {
         return Learn(record.header);
       }
-      const std::uint16_t event = IndexOf(record.header);
       if (event >= Types::kStored) {  // a bound that the comparisons of Apply() know
         if (event == kNotListed) [[unlikely]]
           StopApplying(frame, record.header, event);

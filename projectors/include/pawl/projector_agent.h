@@ -67,6 +67,10 @@ class ProjectorAgent : public Agent {
   std::uint16_t IndexOf(const RecordHeader& header) const noexcept {
     return header.type < types_known_ ? index_by_type_[header.type] : kNotMine;
   }
+  // The same of the closing of a stream, by its category.
+  std::uint16_t IndexOfClosing(const RecordHeader& header) const noexcept {
+    return header.type < index_by_category_.size() ? index_by_category_[header.type] : kNotMine;
+  }
   const Key& KeyOf(const RecordHeader& header) const noexcept { return keys_[header.stream]; }
 
   // Takes in a record that is no event.
@@ -83,17 +87,22 @@ class ProjectorAgent : public Agent {
   // At an event for which On failed; if it did not, which is of kNotListed or none of its type.
   void StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome);
   // No event is the projection's from now on.
-  void PassOverEvents() noexcept { types_known_ = 0; }
+  void PassOverEvents() noexcept {
+    types_known_ = 0;
+    index_by_category_.clear();
+  }
 
  private:
   absl::Status LearnType(const RecordHeader& header);
   absl::Status NotListed(const RecordView& record) const;
+  void LearnCategory(const RecordHeader& header);
 
   const Log& log_;
   const std::span<const EventDescriptor* const> events_;
-  std::vector<std::uint16_t> index_by_type_;  // by type number
-  std::uint32_t types_known_ = 0;             // its size; 0 once it stopped
-  std::vector<Key> keys_;                     // by stream number; [0] unused
+  std::vector<std::uint16_t> index_by_type_;      // by type number
+  std::uint32_t types_known_ = 0;                 // its size; 0 once it stopped
+  std::vector<std::uint16_t> index_by_category_;  // of its closings, by category number
+  std::vector<Key> keys_;                         // by stream number; [0] unused
   // Of kNotListed: type number, name and version.
   std::vector<std::pair<std::uint16_t, std::string>> not_listed_;
   absl::Status status_;  // guarded by is_stopped_

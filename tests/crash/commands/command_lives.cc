@@ -67,6 +67,7 @@ void CommandTally::Add(const CommandTally& other) {
   resends += other.resends;
   expired += other.expired;
   lost += other.lost;
+  closed += other.closed;
   differences += other.differences;
 }
 
@@ -76,7 +77,7 @@ std::string CommandTally::ToJson() const {
       ", \"kills\": ", kills, ", \"stops\": ", stops, ", \"accepted\": ", accepted,
       ", \"refused\": ", refused, ", \"conflicts\": ", conflicts, ", \"over_limit\": ", over_limit,
       ", \"fenced\": ", fenced, ", \"resends\": ", resends, ", \"expired\": ", expired,
-      ", \"lost\": ", lost, ", \"differences\": ", differences);
+      ", \"closed\": ", closed, ", \"lost\": ", lost, ", \"differences\": ", differences);
 }
 
 std::string CommandTally::Unmet() const {
@@ -93,6 +94,7 @@ std::string CommandTally::Unmet() const {
   want(fenced, "fenced commands");
   want(resends, "resends");
   want(expired, "expired resends");
+  want(closed, "aggregates closed");
   want(lost, "commands lost by a cut");
   return unmet;
 }
@@ -221,6 +223,9 @@ bool CommandLives::OpenAgain(std::size_t index) {
 
 void CommandLives::EndLife() {
   take_answers_ = {};
+  if (life_ == kLives - 1) {
+    tally_.closed += model_.closed(Category::kPurse) + model_.closed(Category::kTally);
+  }
   if (end_ == End::kStop && engine_ != nullptr && difference_.empty()) {
     senders_.clear();
     hash_at_stop_ = engine_->StateHash().value().sum;
@@ -247,11 +252,10 @@ void CommandLives::EndLife() {
 DrawnCondition CommandLives::DrawCondition(const StreamName& stream) {
   using Kind = DrawnCondition::Kind;
   const auto kind = static_cast<Kind>(random_.Below(5));
-  const auto found = model_.streams().find(stream);
-  const bool exists = found != model_.streams().end();
+  const CommandModel::Stream found = model_.Find(stream);
   std::uint64_t value = 0;
-  if (exists && kind == Kind::kExact) value = found->second.version;
-  if (exists && kind == Kind::kUnchangedSince) value = found->second.last;
+  if (kind == Kind::kExact) value = found.version;
+  if (kind == Kind::kUnchangedSince) value = found.last;
   // Mostly what holds, else one off.
   if (random_.OneIn(4)) value = random_.OneIn(2) || value == 0 ? value + 1 : value - 1;
   return {kind, value};
@@ -262,7 +266,7 @@ DrawnCommand CommandLives::Draw(const Sender& sender) {
   const auto cents = [this] { return static_cast<std::int64_t>(1 + random_.Below(100)); };
   DrawnCommand drawn;
   drawn.key = key();
-  switch (random_.Below(8)) {
+  switch (random_.Below(9)) {
     case 0: drawn.command = TakeOut{cents()}; break;
     case 1: drawn.command = MoveTo{Key(key()), Key(key()), cents()}; break;
     case 2: drawn.command = Look{}; break;
@@ -273,6 +277,13 @@ DrawnCommand CommandLives::Draw(const Sender& sender) {
       break;
     }
     case 4: drawn.command = CountUp{cents()}; break;
+    case 5:
+      switch (random_.Below(3)) {
+        case 0: drawn.command = Shut{}; break;
+        case 1: drawn.command = ShutAndPut{cents()}; break;
+        default: drawn.command = HandOver{Key(key()), Key(key())}; break;
+      }
+      break;
     default: drawn.command = PutIn{cents()}; break;
   }
   if (random_.OneIn(3)) drawn.condition = DrawCondition(drawn.stream());
@@ -403,7 +414,8 @@ void CommandLives::JudgeSurvivors() {
     CommandModel reopened = after;
     reopened.Reopen();
     // Of several numbers that look alike any one does: what tells them apart was refused.
-    if (count >= owed && reopened.ShownStreams() == found && IsLikeSenders(reopened)) {
+    if (count >= owed && reopened.ShownStreams() == found && IsLikeSenders(reopened) &&
+        HasClosedAsMany(reopened)) {
       tally_.lost += interrupted_.commands.size() - count;
       model_ = std::move(reopened);
       interrupted_ = {};
@@ -427,6 +439,13 @@ bool CommandLives::IsLikeSenders(const CommandModel& model) const {
            (sender.producer->last_sequence().value() == model.last(sender.session) &&
             sender.generation > model.generation(sender.session));
   });
+}
+
+// What is gone leaves no other trace of when it went, upon which conditions depend.
+bool CommandLives::HasClosedAsMany(const CommandModel& model) const {
+  const EngineStats stats = engine_->Stats();
+  return stats.categories.at(0).closed == model.closed(Category::kPurse) &&
+         stats.categories.at(1).closed == model.closed(Category::kTally);
 }
 
 CommandModel::Shown CommandLives::StreamsOfEngine() {

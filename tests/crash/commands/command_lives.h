@@ -28,7 +28,8 @@ struct CommandTally {
   std::uint64_t fenced = 0;
   std::uint64_t resends = 0;  // answered as duplicates
   std::uint64_t expired = 0;
-  std::uint64_t lost = 0;  // under way when the power went: not there afterwards
+  std::uint64_t closed = 0;  // aggregates
+  std::uint64_t lost = 0;    // under way when the power went: not there afterwards
   std::uint64_t differences = 0;
 
   void Add(const CommandTally& other);
@@ -101,6 +102,7 @@ class CommandLives {
   void JudgeHash();
   void JudgeSurvivors();
   bool IsLikeSenders(const CommandModel& model) const;
+  bool HasClosedAsMany(const CommandModel& model) const;
   CommandModel::Shown StreamsOfEngine();
   void Differ(const std::string& what);
 

@@ -60,7 +60,9 @@ ModelAnswer CommandModel::Recall(const Session& session, std::uint64_t sequence)
 
 CommandModel::Stream CommandModel::Find(const StreamName& name) const {
   const auto found = streams_.find(name);
-  return found == streams_.end() ? Stream{} : found->second;
+  if (found != streams_.end()) return found->second;
+  const auto closed = closed_at_.find(name);
+  return closed == closed_at_.end() ? Stream{} : Stream{.last = closed->second};
 }
 
 bool CommandModel::Holds(const DrawnCondition& condition, const Stream& stream) const {
@@ -119,13 +121,30 @@ ModelAnswer CommandModel::Judge(const DrawnCommand& command, bool has_session) {
   if (const auto* count = std::get_if<CountUp>(&command.command)) {
     return Apply({{own, count->by}}, command, has_session);
   }
+  if (std::holds_alternative<Shut>(command.command)) {
+    return Apply({{own, 0, true}}, command, has_session);
+  }
+  if (const auto* put = std::get_if<ShutAndPut>(&command.command)) {
+    if (stream.version != 0) return {.kind = VerdictKind::kLimitExceeded};
+    return Apply({{own, put->cents}}, command, has_session);
+  }
+  if (const auto* hand = std::get_if<HandOver>(&command.command)) {
+    const StreamName to{Category::kPurse, hand->to.low};
+    const std::vector<Effect> effects{{own, -stream.sum},
+                                      {to, stream.sum},
+                                      {{Category::kTally, hand->tally.low}, 0, true},
+                                      {own, 0, true}};
+    if (AreTooMany(effects)) return {.kind = VerdictKind::kLimitExceeded};
+    if (Find(to).version == 0) return refused(Purse::kNoSuchPurse);
+    return Apply(effects, command, has_session);
+  }
   return Apply({}, command, has_session);
 }
 
 bool CommandModel::AreTooMany(const std::vector<Effect>& effects) const {
   std::set<StreamName> added;
   for (const Effect& effect : effects) {
-    if (!streams_.contains(effect.stream)) added.insert(effect.stream);
+    if (!effect.closes && !streams_.contains(effect.stream)) added.insert(effect.stream);
   }
   return std::any_of(added.begin(), added.end(), [&](const StreamName& each) {
     const auto alike = std::count_if(added.begin(), added.end(), [&](const StreamName& other) {
@@ -145,10 +164,12 @@ ModelAnswer CommandModel::Apply(const std::vector<Effect>& effects, const DrawnC
                                 bool has_session) {
   if (AreTooMany(effects)) return {.kind = VerdictKind::kLimitExceeded};
   ModelAnswer answer;
-  // A session's command that emits nothing leaves a record of its own.
-  if (effects.empty() && !has_session) return answer;
-  if (effects.empty()) ++next_;
+  const std::uint64_t first = next_;
   for (const Effect& effect : effects) {
+    if (effect.closes) {
+      Close(effect.stream, command, answer);
+      continue;
+    }
     // A new stream is bound by a record before its first event.
     if (!streams_.contains(effect.stream)) ++next_;
     Stream& stream = streams_[effect.stream];
@@ -157,8 +178,20 @@ ModelAnswer CommandModel::Apply(const std::vector<Effect>& effects, const DrawnC
     stream.last = next_++;
     if (effect.stream == command.stream()) answer.version = stream.version;
   }
-  answer.position = next_ - 1;
+  // A session's command that leaves nothing else leaves a record of its own.
+  if (next_ == first && has_session) ++next_;
+  if (next_ != first) answer.position = next_ - 1;
   return answer;
+}
+
+// Nothing, if it is not there.
+void CommandModel::Close(const StreamName& name, const DrawnCommand& command, ModelAnswer& answer) {
+  const auto found = streams_.find(name);
+  if (found == streams_.end()) return;
+  if (name == command.stream()) answer.version = found->second.version;
+  streams_.erase(found);
+  closed_at_[name] = next_++;
+  ++closed_[name.category];
 }
 
 void CommandModel::Reopen() {

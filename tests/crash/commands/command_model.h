@@ -33,7 +33,7 @@ class CommandModel {
   };
   struct Stream {
     std::uint64_t version = 0;
-    std::uint64_t last = 0;  // position
+    std::uint64_t last = 0;  // position; of one that is not there: where it was closed
     std::int64_t sum = 0;
   };
   using Streams = std::map<StreamName, Stream>;
@@ -56,6 +56,13 @@ class CommandModel {
   // What a program can see of the aggregates: versions and states.
   using Shown = std::map<StreamName, std::pair<std::uint64_t, std::int64_t>>;
   Shown ShownStreams() const;
+  // Streams closed so far.
+  std::uint64_t closed(Category category) const {
+    const auto found = closed_.find(category);
+    return found == closed_.end() ? 0 : found->second;
+  }
+  // What stands for the stream: as it is, or where it was closed.
+  Stream Find(const StreamName& name) const;
 
  private:
   struct Session {
@@ -66,20 +73,23 @@ class CommandModel {
   struct Effect {
     StreamName stream;
     std::int64_t by;
+    bool closes = false;
   };
 
   ModelAnswer Recall(const Session& session, std::uint64_t sequence) const;
   ModelAnswer Judge(const DrawnCommand& command, bool has_session);
   bool Holds(const DrawnCondition& condition, const Stream& stream) const;
-  Stream Find(const StreamName& name) const;
   ModelAnswer ConflictWith(const StreamName& name, std::uint16_t code) const;
   ModelAnswer Apply(const std::vector<Effect>& effects, const DrawnCommand& command,
                     bool has_session);
+  void Close(const StreamName& name, const DrawnCommand& command, ModelAnswer& answer);
   bool AreTooMany(const std::vector<Effect>& effects) const;
   std::uint64_t CountOf(Category category) const;
 
   Limits limits_;
   Streams streams_;
+  std::map<StreamName, std::uint64_t> closed_at_;  // position
+  std::map<Category, std::uint64_t> closed_;       // how many
   std::map<std::uint32_t, Session> sessions_;
   std::uint64_t next_ = 1;  // position of the next record
 };

@@ -28,6 +28,14 @@ struct Engrave {  // does not fit a slot
 struct CountUp {
   std::int64_t by;
 };
+struct Shut {};      // the purse is closed
+struct ShutAndPut {  // which is too late, if there is one to be shut
+  std::int64_t cents;
+};
+struct HandOver {  // all of it to another purse; this one and a tally are closed
+  Key to;
+  Key tally;
+};
 
 struct CentsPut {
   static constexpr EventType kType{"purse.cents-put", 1};
@@ -65,7 +73,8 @@ struct DailyTally {
 };
 
 struct Purse {
-  using Commands = pawl::Commands<PutIn, TakeOut, MoveTo, Look, Engrave>;
+  using Commands =
+      pawl::Commands<PutIn, TakeOut, MoveTo, Look, Engrave, Shut, ShutAndPut, HandOver>;
   using Events = pawl::Events<CentsPut, CentsTaken, Engraved>;
   static constexpr std::string_view kCategory = "purse";
   enum Refusal : std::uint16_t { kTooFewCents = 7, kNoSuchPurse = 8 };
@@ -94,6 +103,24 @@ struct Purse {
   static Verdict Decide(const State&, const Engrave& c, Emit<Purse>& emit) noexcept {
     emit(Engraved{SumOf(c)});
     return Accept();
+  }
+  static Verdict Decide(const State&, const Shut&, Emit<Purse>& emit) noexcept {
+    emit.Close();
+    return Accept();
+  }
+  static Verdict Decide(const State&, const ShutAndPut& c, Emit<Purse>& emit) noexcept {
+    emit.Close();
+    emit(CentsPut{c.cents});
+    return Accept();
+  }
+  // Closes before it refuses.
+  static Verdict Decide(const State& s, const HandOver& c, const Others& others,
+                        Emit<Purse>& emit) noexcept {
+    emit(CentsTaken{s.sum});
+    emit.On<Purse>(c.to, CentsPut{s.sum});
+    emit.CloseOn<DailyTally>(c.tally);
+    emit.Close();
+    return others.Find<Purse>(c.to) == nullptr ? Refuse(kNoSuchPurse) : Accept();
   }
   static void Evolve(State& s, const CentsPut& e) noexcept { s.sum += e.cents; }
   static void Evolve(State& s, const CentsTaken& e) noexcept { s.sum -= e.cents; }

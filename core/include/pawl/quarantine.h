@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "pawl/key.h"
+#include "pawl/position.h"
+
+namespace pawl::inline v0 {
+
+// A command that ended the process twice while it was decided or evolved: it is not executed any
+// more, but answered as VerdictKind::kQuarantined. See core/QUARANTINE.md.
+struct QuarantinedInput {
+  std::string category{};  // of the aggregate it goes to
+  std::string command{};   // its type, as the compiler names it
+  Key key;                 // of the aggregate
+  std::string session{};   // empty: a producer without one; then it is known by its bytes
+  Sequence sequence;       // in its session
+  std::uint32_t deaths = 0;
+};
+
+}  // namespace pawl::inline v0
