@@ -17,12 +17,17 @@ namespace {
 
 // How long opening a session waits for room in the log: a disk that is slower is low or broken.
 constexpr std::chrono::seconds kRoomWait{10};
+// How often a host looks for it while timers wait for some.
+constexpr std::chrono::milliseconds kRoomLook{1};
 constexpr std::size_t kThreadNameCharsMax = 15;  // of the kernel
 constexpr std::size_t kOwnAgents = 3;            // loop, sync, preparer
 
 absl::Status CheckOptions(const EngineOptions& options) {
   if (options.streams_max == 0 || options.producers_max == 0 || options.sessions_max == 0) {
     return absl::InvalidArgumentError("streams_max, sessions_max and producers_max must be ≥ 1");
+  }
+  if (options.timers_max == 0 || options.timers_max > std::uint32_t{1} << 30) {
+    return absl::InvalidArgumentError("timers_max must be 1 to 2^30");
   }
   if (options.producers_max > 4096) {
     return absl::InvalidArgumentError("producers_max is at most 4,096");
@@ -66,19 +71,27 @@ absl::Status CheckAggregates(std::span<const AggregateTraits* const> aggregates)
   return absl::OkStatus();
 }
 
+// Of its events and timers.
+std::vector<const EventDescriptor*> TypesOf(const AggregateTraits& aggregate) {
+  std::vector<const EventDescriptor*> types;
+  for (const EventTraits& event : aggregate.events) types.push_back(event.descriptor);
+  for (const TimerTraits& timer : aggregate.timers) types.push_back(timer.descriptor);
+  return types;
+}
+
 // Types of one name and version are one type to the log, whatever aggregates list them.
 absl::Status CheckEvents(std::span<const AggregateTraits* const> aggregates) {
   std::map<std::pair<std::string_view, std::uint16_t>, const EventDescriptor*> known;
   for (const AggregateTraits* aggregate : aggregates) {
-    for (const EventTraits& event : aggregate->events) {
-      const EventDescriptor& type = *event.descriptor;
+    for (const EventDescriptor* type : TypesOf(*aggregate)) {
       const EventDescriptor& first =
-          *known.try_emplace({type.name, type.version}, &type).first->second;
-      if (first.layout_text == type.layout_text) continue;
+          *known.try_emplace({type->name, type->version}, type).first->second;
+      if (first.layout_text == type->layout_text) continue;
       return absl::InvalidArgumentError(
-          "two events are " + std::string(type.name) + " version " + std::to_string(type.version) +
-          " and differ in their layout: {" + std::string(first.layout_text) + "} and {" +
-          std::string(type.layout_text) + "}; give one of them another name or version");
+          "two events are " + std::string(type->name) + " version " +
+          std::to_string(type->version) + " and differ in their layout: {" +
+          std::string(first.layout_text) + "} and {" + std::string(type->layout_text) +
+          "}; give one of them another name or version");
     }
   }
   return absl::OkStatus();
@@ -282,6 +295,7 @@ absl::Status EngineParts::StopAll() {
 std::size_t EngineParts::memory_bytes() const noexcept {
   std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes() + stats->bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
+  if (timer_table != nullptr) bytes += timer_table->memory_bytes();
   const std::size_t lane_bytes =
       sizeof(ProducerLane) + options.parcel_bytes +
       options.session_window *
@@ -298,6 +312,25 @@ Engine::~Engine() { static_cast<void>(Stop()); }
 
 namespace {
 
+// Room for the timers of all aggregates, if any of them lists one.
+void MakeTimers(EngineParts& parts) {
+  std::uint32_t payload_bytes_max = 0;
+  bool has_timers = false;
+  for (const StreamStore* store : parts.store_list) {
+    for (const TimerTraits& timer : store->traits().timers) {
+      has_timers = true;
+      payload_bytes_max = std::max(payload_bytes_max, timer.descriptor->bytes);
+    }
+  }
+  if (!has_timers) return;
+  parts.timer_table =
+      std::make_unique<TimerTable>(TimerTable::Setup{.timers_max = parts.options.timers_max,
+                                                     .spare = CommitTimers::kSpare,
+                                                     .payload_bytes_max = payload_bytes_max,
+                                                     .now_ns = parts.engine_clock->now_ns()});
+  parts.timers = std::make_unique<CommitTimers>(*parts.timer_table, parts.log->writer());
+}
+
 absl::Status Rebuild(EngineParts& parts, std::vector<const AggregateTraits*> aggregates,
                      std::uint32_t& next_stream) {
   for (const AggregateTraits* aggregate : aggregates) {
@@ -312,7 +345,8 @@ absl::Status Rebuild(EngineParts& parts, std::vector<const AggregateTraits*> agg
   writer.SetTime(parts.engine_clock->Tick());
   if (absl::Status bound = parts.catalog.Bind(parts.store_list, writer); !bound.ok()) return bound;
   static_cast<void>(writer.Publish());
-  return absl::OkStatus();
+  MakeTimers(parts);
+  return replay.timers().Restore(parts.catalog, parts.timer_table.get());
 }
 
 void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
@@ -327,6 +361,7 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .stats = &parts.stats->block(),
                          .is_counting = options.stats,
                          .stores = parts.store_list,
+                         .timers = parts.timers.get(),
                          .lanes = &parts.lanes,
                          .next_stream = next_stream,
                          .producers_max = options.producers_max,
@@ -414,6 +449,14 @@ int Engine::Poll(std::chrono::nanoseconds budget) noexcept {
 
 const PollOverruns& Engine::poll_overruns() const noexcept { return parts_->host.overruns(); }
 
+std::chrono::nanoseconds Engine::NextTimer() noexcept {
+  if (parts_->options.threads == Threads::kOwn) return std::chrono::nanoseconds::max();
+  // The disk makes room, and tells a loop with a thread of its own.
+  if (parts_->loop->timers_wait_for_room()) return kRoomLook;
+  const std::int64_t delay_ns = parts_->loop->TimerDelayNs();
+  return delay_ns < 0 ? std::chrono::nanoseconds::max() : std::chrono::nanoseconds(delay_ns);
+}
+
 absl::StatusOr<SlowDecides> Engine::FindSlowDecides() {
   SlowDecides slow;
   const absl::Status asked = parts_->RunOnLoop([this, &slow] {
@@ -421,10 +464,12 @@ absl::StatusOr<SlowDecides> Engine::FindSlowDecides() {
     slow.turns = pace.slow_turns();
     slow.found = pace.found().count;
     if (slow.found == 0) return;
-    const AggregateTraits& aggregate = parts_->store_list[pace.found().aggregate]->traits();
-    slow.longest_ns = pace.found().longest_ns;
+    const TurnPace::Found& found = pace.found();
+    const AggregateTraits& aggregate = parts_->store_list[found.aggregate]->traits();
+    slow.longest_ns = found.longest_ns;
     slow.category = aggregate.category;
-    slow.command = aggregate.commands[pace.found().type];
+    slow.command =
+        found.is_timer ? aggregate.timers[found.type].name : aggregate.commands[found.type];
   });
   if (!asked.ok()) return asked;
   return slow;
@@ -480,7 +525,24 @@ absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const Str
   const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
   if (!store.ok()) return store.status();
   return parts_->RunOnLoop([&] {
-    for (std::uint32_t i = 0; i < (*store)->size(); ++i) visit(*(*store)->At(i));
+    for (std::uint32_t i = 0; i < (*store)->size(); ++i) {
+      const StreamSlot& slot = *(*store)->At(i);
+      if (slot.version != Version()) visit(slot);  // else it has had a timer, and nothing more
+    }
+  });
+}
+
+absl::Status Engine::VisitTimersOf(TypeTag aggregate, std::uint16_t type,
+                                   const std::function<void(const SetTimer&)>& visit) {
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
+  return parts_->RunOnLoop([&] {
+    const TimerTable& table = *parts_->timer_table;
+    table.ForEach([&](std::uint32_t number) {
+      const TimerTable::Timer& timer = table.At(number);
+      if (timer.name.store != *store || timer.name.type != type) return;
+      visit({timer.name.stream->key, timer.name.id, timer.due_ns, table.payload(number)});
+    });
   });
 }
 

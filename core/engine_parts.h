@@ -14,6 +14,7 @@
 #include "agent_runner.h"
 #include "command_loop.h"
 #include "command_queue.h"
+#include "commit_timers.h"
 #include "engine_clock.h"
 #include "epoch_starts.h"
 #include "health_watch.h"
@@ -25,6 +26,7 @@
 #include "producer_lane.h"
 #include "session_table.h"
 #include "stats_file.h"
+#include "timer_table.h"
 #include "type_catalog.h"
 
 namespace pawl::inline v0 {
@@ -114,6 +116,8 @@ class EngineParts {
   CommandQueue queue;
   Admission admission;
   std::unique_ptr<EngineClock> engine_clock;
+  std::unique_ptr<TimerTable> timer_table;  // nullptr: no aggregate lists a timer; and the next
+  std::unique_ptr<CommitTimers> timers;
   std::unique_ptr<StatsFile> stats;
   std::unique_ptr<HealthWatch> watch;
   std::unique_ptr<CommandLoop> loop;

@@ -38,7 +38,7 @@ absl::StatusOr<HistoryReader> Engine::OpenHistory(TypeTag aggregate, const Key& 
   std::uint64_t stream = 0;
   const absl::Status asked = parts_->RunOnLoop([&] {
     const StreamSlot* const slot = (*store)->Find(key);
-    if (slot != nullptr) stream = slot->number;
+    if (slot != nullptr && slot->version != Version()) stream = slot->number;
   });
   if (!asked.ok()) return asked;
   if (stream == 0) return absl::NotFoundError("nothing happened to an aggregate of that key");

@@ -10,12 +10,14 @@
 #include "epoch_starts.h"
 #include "pawl/log.h"
 #include "pawl/stream_store.h"
+#include "replay_timers.h"
 #include "session_table.h"
 #include "type_catalog.h"
 
 namespace pawl::inline v0 {
 
-// Rebuilds what the loop knows from the log, record by record: aggregates, sessions, types, epochs.
+// Rebuilds what the loop knows from the log, record by record: aggregates, timers, sessions, types,
+// epochs.
 // Runs Evolve only: nothing is decided again.
 //   threads   one, before the loop runs
 class Replay {
@@ -33,6 +35,7 @@ class Replay {
     return static_cast<std::uint32_t>(streams_.size()) + 1;
   }
   std::uint64_t last_time_ns() const noexcept { return last_time_ns_; }
+  const ReplayTimers& timers() const noexcept { return timers_; }
 
  private:
   struct Stream {
@@ -43,6 +46,8 @@ class Replay {
   absl::Status Take(const RecordView& record);
   absl::Status TakeStream(const RecordView& record);
   absl::Status TakeEvent(const RecordView& record);
+  absl::Status TakeTimer(const RecordView& record);
+  static absl::Status TakeClock(const RecordView& record);
   absl::Status TakeSession(const RecordView& record);
   absl::Status EndCommit(const CommitHeader& commit);
   absl::StatusOr<const EventTraits*> TraitsOf(const StreamStore& store, std::uint16_t type) const;
@@ -52,6 +57,7 @@ class Replay {
   EpochStarts& epochs_;
   TypeCatalog& catalog_;
   std::vector<Stream> streams_;  // by number − 1
+  ReplayTimers timers_;
   std::uint64_t last_time_ns_ = 0;
   Position commit_last_;    // last record of the commit being read
   Version commit_version_;  // of its own stream

@@ -16,8 +16,8 @@ namespace pawl::inline v0 {
 // By what a timer is known: at most one of each name is set.
 struct TimerName {
   StreamSlot* stream;
+  StreamStore* store;    // of the stream
   std::uint32_t number;  // of the stream: its slot may be another one's when this is cleared
-  std::uint16_t store;   // index; of the stream
   std::uint16_t type;    // index in the aggregate's Timers
   std::uint64_t id;      // the user's
 };
@@ -74,6 +74,8 @@ class TimerTable {
     return payloads_.get() + timer * payload_bytes_max_;
   }
   std::uint32_t live() const noexcept { return live_; }
+  bool has_dropped() const noexcept { return dropped_ != kNoTimer; }
+  bool is_empty() const noexcept { return live_ == 0 && !has_dropped(); }
   std::uint32_t timers_max() const noexcept { return timers_max_; }
 
   // As TimerQueue.

@@ -102,6 +102,15 @@ absl::Status TypeCatalog::Bind(std::span<StreamStore* const> stores, LogWriter& 
       }
       store->type_numbers.push_back(*number != 0 ? *number : AddType(*event.descriptor, writer));
     }
+    store->timer_numbers.clear();
+    for (const TimerTraits& timer : store->traits().timers) {
+      absl::StatusOr<std::uint16_t> number = Find(*timer.descriptor);
+      if (!number.ok()) {
+        writer.AbandonCommit();
+        return number.status();
+      }
+      store->timer_numbers.push_back(*number != 0 ? *number : AddType(*timer.descriptor, writer));
+    }
   }
   if (writer.commit_records() != 0) {
     static_cast<void>(writer.EndCommit({.cause = CommitCause::kControl}));

@@ -32,8 +32,8 @@ class TimerTableTest : public ::testing::Test {
 
   TimerName Name(std::size_t stream, std::uint64_t id, std::uint16_t type = 0) {
     return {.stream = &streams_[stream],
+            .store = nullptr,
             .number = static_cast<std::uint32_t>(streams_[stream].number),
-            .store = 0,
             .type = type,
             .id = id};
   }

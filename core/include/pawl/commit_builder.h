@@ -14,14 +14,26 @@ namespace pawl::inline v0 {
 // Events one command may emit.
 inline constexpr std::uint32_t kCommitEventsMax = 1024;
 
+// Timers that one command may set or cancel.
+inline constexpr std::uint32_t kCommitTimersMax = 256;
+
+class CommitTimers;
+struct TimerName;
+
+// A timer's type, as the functions that set and cancel need it.
+struct TimerKind {
+  std::uint16_t index;  // in the aggregate's Timers
+  std::uint16_t size;   // bytes
+};
+
 // What the commits of an engine need, one after the other: the log, the stores, and room to note
 // what one of them did besides its first event, so that it can be evolved or taken back.
 //   threads   loop only
 class CommitBuilder {
  public:
-  CommitBuilder(LogWriter& writer, std::span<StreamStore* const> stores,
-                std::uint32_t next_stream) noexcept
-      : writer_(writer), stores_(stores), next_stream_(next_stream) {}
+  CommitBuilder(LogWriter& writer, std::span<StreamStore* const> stores, std::uint32_t next_stream,
+                CommitTimers* timers = nullptr) noexcept
+      : writer_(writer), stores_(stores), timers_(timers), next_stream_(next_stream) {}
   CommitBuilder(const CommitBuilder&) = delete;
   CommitBuilder& operator=(const CommitBuilder&) = delete;
 
@@ -54,10 +66,15 @@ class CommitBuilder {
   }
   // Binds a new stream in the open commit. nullptr: over a limit.
   [[gnu::noinline]] StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
-  // True for a stream that the open commit made: before the command there was none.
-  bool IsNew(const StreamSlot& slot) const noexcept {
-    return slot.number >= next_stream_ - created_count_;
-  }
+  // Sets or cancels a timer of `stream`, an aggregate of own_store(), in the open commit.
+  //   returns   false: over a limit
+  [[gnu::noinline]] bool SetTimer(StreamSlot& stream, TimerKind kind, std::uint64_t id,
+                                  std::uint64_t due_ns, const std::byte* timer) noexcept;
+  [[gnu::noinline]] bool CancelTimer(StreamSlot& stream, TimerKind kind, std::uint64_t id) noexcept;
+  // What the open commit did to timers holds from now on.
+  [[gnu::noinline]] void KeepTimers() noexcept;
+  // The open commit is what the timer does that is being fired.
+  [[gnu::noinline]] void RecordFired() noexcept;
 
   // Notes the open commit's event number `index`, counted from 0; the first one is the caller's.
   void Note(std::uint32_t index, const Emitted& emitted) noexcept { emitted_[index] = emitted; }
@@ -72,9 +89,12 @@ class CommitBuilder {
   LogWriter& writer() const noexcept { return writer_; }
 
  private:
+  TimerName NameOf(StreamSlot& stream, TimerKind kind, std::uint64_t id) const noexcept;
+
   // Constant after construction.
   LogWriter& writer_;
   const std::span<StreamStore* const> stores_;
+  CommitTimers* const timers_;  // nullptr: no aggregate has any
 
   StreamStore* own_store_ = nullptr;
   std::uint32_t session_ = 0;
@@ -111,6 +131,7 @@ class OpenCommit {
     own_slot_ = slot;
     count_ = 0;
     touches_own_ = false;
+    has_timers_ = false;
     is_over_limit_ = false;
     writer_.BeginCommit();
   }
@@ -127,7 +148,7 @@ class OpenCommit {
   //             command went over a limit
   std::byte* EmitOwn(const EventKind& kind) noexcept {
     if (own_slot_ == nullptr) [[unlikely]]
-      own_slot_ = is_over_limit_ ? nullptr : builder_.Create(builder_.own_store(), *key_);
+      MakeOwn();
     touches_own_ = true;
     return EmitTo(own_types_, own_slot_, kRecordOwnStream, kind);
   }
@@ -136,6 +157,23 @@ class OpenCommit {
     StreamSlot* slot = store.Find(key);
     if (slot == nullptr && !is_over_limit_) slot = builder_.Create(store, key);
     return EmitTo(store.type_numbers.data(), slot, 0, kind);
+  }
+
+  // Sets a timer of the addressed stream, which is made if it does not exist, in the place of the
+  // one of this kind and id; cancels that one, if there is one.
+  void SetTimer(TimerKind kind, std::uint64_t id, std::uint64_t due_ns,
+                const std::byte* timer) noexcept {
+    has_timers_ = true;
+    if (own_slot_ == nullptr) MakeOwn();
+    if (own_slot_ == nullptr || is_over_limit_ ||
+        !builder_.SetTimer(*own_slot_, kind, id, due_ns, timer)) {
+      FailLimit();
+    }
+  }
+  void CancelTimer(TimerKind kind, std::uint64_t id) noexcept {
+    if (own_slot_ == nullptr || is_over_limit_) return;
+    has_timers_ = true;
+    if (!builder_.CancelTimer(*own_slot_, kind, id)) FailLimit();
   }
 
   // Evolves what was emitted, in order, if `verdict` accepts it and nothing went over a limit.
@@ -154,21 +192,32 @@ class OpenCommit {
     return Accept();
   }
 
-  // Ends the commit, whose events are evolved. A session's command that emitted nothing leaves a
+  // Ends the commit, whose events are evolved. A session's command that appended nothing leaves a
   // kAccepted record, so that its resend is known.
   //   returns   position of the commit's last record, version of the addressed stream: 0 what was
   //             not appended, not touched
   PackedReceipt End(Sequence sequence) noexcept {
     if (count_ == 0) [[unlikely]] {
-      if (session_ == 0) {
+      // A timer may have been set, or cancelled.
+      if (writer_.commit_records() == 0 && session_ == 0) {
         writer_.AbandonCommit();
         return {};
       }
-      PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
+      if (writer_.commit_records() == 0) {
+        PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
+      }
     }
+    if (has_timers_) [[unlikely]]
+      builder_.KeepTimers();
     builder_.EndCommit();
     const Position last = writer_.EndCommit({.session = session_, .sequence = sequence});
     return {last.value(), touches_own_ ? own_slot_->version.value() : 0};
+  }
+  // The same of a commit that a timer caused.
+  void EndFired() noexcept {
+    builder_.KeepTimers();
+    builder_.EndCommit();
+    static_cast<void>(writer_.EndCommit({.cause = CommitCause::kTimer}));
   }
   // Leaves no trace in log, states and streams; nothing was evolved.
   void TakeBack() const noexcept { builder_.TakeBack(first_, count_); }
@@ -178,6 +227,12 @@ class OpenCommit {
 
   const Key& key() const noexcept { return *key_; }
   StreamSlot* own_slot() const noexcept { return own_slot_; }
+  // True for a stream to which nothing had happened before this commit.
+  bool IsNew(const StreamSlot& slot) const noexcept {
+    std::uint64_t events = 0;
+    for (std::uint32_t i = 0; i < count_; ++i) events += event(i).slot == &slot ? 1 : 0;
+    return slot.version.value() == events;
+  }
   // The events so far, counted from 0: for who looks at a commit before it ends.
   std::uint32_t event_count() const noexcept { return count_; }
   const CommitBuilder::Emitted& event(std::uint32_t index) const noexcept {
@@ -186,6 +241,9 @@ class OpenCommit {
   const CommitBuilder& builder() const noexcept { return builder_; }
 
  private:
+  void MakeOwn() noexcept {
+    own_slot_ = is_over_limit_ ? nullptr : builder_.Create(builder_.own_store(), *key_);
+  }
   std::byte* EmitTo(const std::uint16_t* types, StreamSlot* slot, std::uint8_t flags,
                     const EventKind& kind) noexcept {
     if (slot == nullptr || is_over_limit_ || count_ == kCommitEventsMax) [[unlikely]] {
@@ -229,6 +287,7 @@ class OpenCommit {
   std::uint32_t count_ = 0;         // events emitted
   CommitBuilder::Emitted first_;    // of them
   bool touches_own_ = false;
+  bool has_timers_ = false;  // set or cancelled
   bool is_over_limit_ = false;
 };
 

@@ -131,7 +131,7 @@ class DecisionStage {
     CommitBuilder& builder = BeginCommand(*store, now_ns);
     OpenCommit commit(builder);
     commit.Begin(slot.key, store->Find(slot.key));
-    Decision decision{.verdict = internal::Decide<A, C>(commit, slot)};
+    Decision decision{.verdict = internal::Decide<A, C>(commit, CommandIn<C>(slot))};
     if (decision.verdict.is_accepted()) {
       decision.events = EventsOf(commit);
       EndCommand(commit);

@@ -61,6 +61,18 @@ struct EventTraits {
   EvolveFunction evolve;
 };
 
+// Fires a timer of one type: a commit that begins with the record that says so, then what Decide
+// emits, evolved. Not accepted, it leaves no trace.
+//   timer     its bytes
+using FireFunction = Verdict (*)(CommitBuilder& builder, StreamSlot& stream,
+                                 const std::byte* timer) noexcept;
+
+struct TimerTraits {
+  const EventDescriptor* descriptor;
+  FireFunction fire;
+  std::string_view name;  // for people
+};
+
 // An aggregate type without its type.
 struct AggregateTraits {
   TypeTag tag;
@@ -74,6 +86,7 @@ struct AggregateTraits {
   std::span<const std::string_view> commands{};  // their names, for people
   // Adds the State to a hash; nullptr: it cannot be hashed.
   void (*hash)(const StreamSlot& slot, StateHasher& into) noexcept = nullptr;
+  std::span<const TimerTraits> timers{};  // by index in the aggregate's Timers
 };
 
 // Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as
@@ -167,7 +180,8 @@ class StreamStore {
 
   // Numbers in this engine's log; set once at Open.
   std::uint16_t category_number = 0;
-  std::vector<std::uint16_t> type_numbers;  // by index in traits().events
+  std::vector<std::uint16_t> type_numbers;   // by index in traits().events
+  std::vector<std::uint16_t> timer_numbers;  // by index in traits().timers
 
  private:
   const AggregateTraits& traits_;
