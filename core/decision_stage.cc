@@ -1,8 +1,11 @@
 #include "pawl/decision_stage.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "commit_timers.h"
 #include "pawl/check.h"
+#include "timer_table.h"
 
 namespace pawl::inline v0::testing {
 namespace {
@@ -51,38 +54,96 @@ CommitRoom& RoomOfThread(std::uint32_t commit_bytes_max) {
   return *room;
 }
 
+// Where the first record of the next commit goes.
+const std::byte* FirstRecord(LogWriter& writer) {
+  writer.BeginCommit();
+  const std::byte* const room = writer.AppendRecord({.kind = RecordKind::kAccepted}, 0);
+  PAWL_CHECK(room != nullptr);
+  writer.AbandonCommit();
+  return room - sizeof(RecordHeader);
+}
+
 }  // namespace
 
+struct DecisionStage::TimerRoom {
+  TimerTable table;
+  std::optional<CommitTimers> timers{};  // of the decision
+};
+
 DecisionStage::DecisionStage(std::span<const AggregateFormat* const> aggregates,
-                             std::uint32_t streams_max, std::uint32_t commit_bytes_max)
+                             const Limits& limits, std::uint64_t now_ns)
     : aggregates_(aggregates),
-      commit_bytes_max_(commit_bytes_max == 0 ? kCommitBytesDefault : commit_bytes_max) {
+      commit_bytes_max_(limits.commit_bytes_max == 0 ? kCommitBytesDefault
+                                                     : limits.commit_bytes_max) {
   std::uint16_t types = 0;  // unlike a log's: each aggregate's events have numbers of their own
+  std::uint32_t timer_bytes_max = 0;
   for (const AggregateFormat* aggregate : aggregates) {
-    owned_stores_.push_back(std::make_unique<StreamStore>(*aggregate->traits, streams_max));
+    owned_stores_.push_back(std::make_unique<StreamStore>(*aggregate->traits, limits.streams_max));
     StreamStore& store = *owned_stores_.back();
     stores_.push_back(&store);
     store.category_number = static_cast<std::uint16_t>(stores_.size());
     for (std::size_t i = 0; i < aggregate->events.size(); ++i) {
       store.type_numbers.push_back(types++);
     }
+    for (std::size_t i = 0; i < aggregate->timers.size(); ++i) {
+      store.timer_numbers.push_back(static_cast<std::uint16_t>(i));
+      timer_bytes_max = std::max(timer_bytes_max, aggregate->timers[i].descriptor->bytes);
+    }
   }
+  const bool has_timers = std::any_of(stores_.begin(), stores_.end(), [](const auto* store) {
+    return !store->timer_numbers.empty();
+  });
+  if (!has_timers) return;
+  timers_.reset(new TimerRoom{.table = TimerTable({.timers_max = limits.timers_max,
+                                                   .spare = CommitTimers::kSpare,
+                                                   .payload_bytes_max = timer_bytes_max,
+                                                   .now_ns = now_ns})});
 }
 
 DecisionStage::~DecisionStage() = default;
 
+// --- facts ---
+
+StreamSlot* DecisionStage::FindOrMake(StreamStore& store, const Key& key) {
+  StreamSlot* slot = store.Find(key);
+  if (slot != nullptr) return slot;
+  slot = store.Insert(key);
+  if (slot != nullptr) slot->number = next_stream_++;
+  return slot;
+}
+
 bool DecisionStage::Evolve(const Fact& fact) {
   StreamStore* const store = StoreOf(*fact.aggregate->traits);
   PAWL_CHECK(store != nullptr);
-  StreamSlot* slot = store->Find(fact.key);
-  if (slot == nullptr) {
-    slot = store->Insert(fact.key);
-    if (slot == nullptr) return false;
-    slot->number = next_stream_++;
-  }
+  StreamSlot* const slot = FindOrMake(*store, fact.key);
+  if (slot == nullptr) return false;
+  ++facts_;
+  if (fact.is_timer()) return ApplyTimer(fact, *store, *slot);
   slot->version = slot->version.Next();
-  slot->last = Position(++facts_);
+  slot->last = Position(facts_);
   store->traits().events[fact.event].evolve(*slot, fact.bytes.data());
+  return true;
+}
+
+bool DecisionStage::ApplyTimer(const Fact& fact, StreamStore& store, StreamSlot& slot) {
+  TimerTable& table = timers_->table;
+  const TimerName name{.stream = &slot,
+                       .store = &store,
+                       .number = static_cast<std::uint32_t>(slot.number),
+                       .type = static_cast<std::uint16_t>(fact.event),
+                       .id = fact.id};
+  const std::uint32_t old = table.Find(name);
+  if (old != kNoTimer) {
+    table.Disarm(old);
+    table.Hide(old);
+    table.Free(old);
+  }
+  if (fact.kind != FactKind::kTimerSet) return true;
+  const std::span<const std::byte> bytes =
+      std::span(fact.bytes).first(fact.format().descriptor->bytes);
+  const std::uint32_t timer = table.Make(name, fact.due_ns, facts_, bytes);
+  if (timer == kNoTimer) return false;
+  table.Arm(timer);
   return true;
 }
 
@@ -99,37 +160,100 @@ Version DecisionStage::VersionOf(const AggregateTraits& aggregate, const Key& ke
   return slot == nullptr ? Version() : slot->version;
 }
 
+// --- one decision ---
+
 CommitBuilder& DecisionStage::BeginCommand(StreamStore& store, std::uint64_t now_ns) {
   PAWL_CHECK(builder_ == nullptr);
-  builder_ = std::make_unique<CommitBuilder>(RoomOfThread(commit_bytes_max_).writer(), stores_,
-                                             next_stream_);
+  LogWriter& writer = RoomOfThread(commit_bytes_max_).writer();
+  CommitTimers* timers = nullptr;
+  if (timers_ != nullptr) timers = &timers_->timers.emplace(timers_->table, writer);
+  builder_ = std::make_unique<CommitBuilder>(writer, stores_, next_stream_, timers);
   builder_->SetTime(now_ns);
   builder_->BeginRun(store, 0);
+  first_record_ = FirstRecord(writer);
   return *builder_;
 }
 
-std::vector<Fact> DecisionStage::EventsOf(const OpenCommit& commit) const {
+std::optional<Fact> DecisionStage::FirstDue(std::uint64_t time_ns) {
+  if (timers_ == nullptr) return std::nullopt;
+  TimerTable& table = timers_->table;
+  table.Advance(time_ns, UINT32_MAX);
+  std::uint32_t no_clears = 0;
+  const std::uint32_t timer = table.FirstDue(time_ns, no_clears);
+  if (timer == kNoTimer) return std::nullopt;
+  const TimerName& name = table.At(timer).name;
+  const auto store = static_cast<std::size_t>(
+      std::find(stores_.begin(), stores_.end(), name.store) - stores_.begin());
+  Fact fact{aggregates_[store], name.stream->key, name.type, {}, FactKind::kTimerFired, name.id};
+  fact.due_ns = table.At(timer).due_ns;
+  return fact;
+}
+
+Decision DecisionStage::Fire(std::uint64_t time_ns, std::uint64_t now_ns) {
+  std::uint32_t no_clears = 0;
+  const std::uint32_t timer = timers_->table.FirstDue(time_ns, no_clears);
+  PAWL_CHECK(timer != kNoTimer);
+  CommitBuilder& builder = BeginCommand(*timers_->table.At(timer).name.store, now_ns);
+  RoomOfThread(commit_bytes_max_).CountCommit();
+  Decision decision{.verdict = timers_->timers->Fire(timer, builder)};
+  if (decision.verdict.is_accepted()) {
+    const auto* const commit = reinterpret_cast<const CommitHeader*>(first_record_) - 1;
+    decision.events = FactsOf(commit->records);
+  }
+  return decision;
+}
+
+std::vector<Fact> DecisionStage::FactsOf(std::uint32_t records) const {
   std::vector<Fact> facts;
-  for (std::uint32_t i = 0; i < commit.event_count(); ++i) {
-    const CommitBuilder::Emitted& emitted = commit.event(i);
-    const auto* header = reinterpret_cast<const RecordHeader*>(emitted.event) - 1;
-    // The stores' type numbers follow each other.
-    std::size_t store = 0;
-    std::uint32_t event = header->type;
-    while (event >= aggregates_[store]->events.size()) {
-      event -= static_cast<std::uint32_t>(aggregates_[store++]->events.size());
+  const std::byte* at = first_record_;
+  for (; records != 0; --records) {
+    const auto& header = *reinterpret_cast<const RecordHeader*>(at);
+    const RecordKind kind = header.kind;
+    if (kind == RecordKind::kEvent || kind == RecordKind::kTimerSet ||
+        kind == RecordKind::kTimerCancelled) {
+      facts.push_back(FactOf(header));
     }
-    Fact fact{aggregates_[store], emitted.slot->key, event, {}};
-    const std::uint32_t bytes = fact.format().descriptor->bytes;
-    fact.bytes.assign(emitted.event, emitted.event + bytes);
-    fact.bytes.resize(std::max<std::size_t>(bytes, 1));
-    facts.push_back(std::move(fact));
+    at += header.units * std::size_t{8};
   }
   return facts;
 }
 
+Fact DecisionStage::FactOf(const RecordHeader& header) const {
+  // The stream's slot: its store, its key.
+  std::size_t store = 0;
+  std::uint32_t at = 0;
+  while (stores_[store]->size() == at || stores_[store]->At(at)->number != header.stream) {
+    if (at == stores_[store]->size()) {
+      ++store;
+      at = 0;
+    } else {
+      ++at;
+    }
+  }
+  const std::byte* payload = reinterpret_cast<const std::byte*>(&header + 1);
+  Fact fact{aggregates_[store], stores_[store]->At(at)->key, header.type, {}};
+  if (header.kind == RecordKind::kEvent) {
+    fact.event = header.type - stores_[store]->type_numbers.front();
+  } else if (header.kind == RecordKind::kTimerSet) {
+    const auto& set = *reinterpret_cast<const TimerSetPayload*>(payload);
+    fact.kind = FactKind::kTimerSet;
+    fact.id = set.id;
+    fact.due_ns = set.due_ns;
+    fact.delay_ns = set.due_ns - std::min(set.due_ns, builder_->now_ns());
+    payload += sizeof set;
+  } else {
+    fact.kind = FactKind::kTimerCancelled;
+    fact.id = reinterpret_cast<const TimerCancelledPayload*>(payload)->id;
+    return fact;
+  }
+  const std::uint32_t bytes = fact.format().descriptor->bytes;
+  fact.bytes.assign(payload, payload + bytes);
+  fact.bytes.resize(std::max<std::size_t>(bytes, 1));
+  return fact;
+}
+
 void DecisionStage::EndCommand(OpenCommit& commit) noexcept {
-  if (commit.event_count() > 0) RoomOfThread(commit_bytes_max_).CountCommit();
+  if (builder_->writer().commit_records() > 0) RoomOfThread(commit_bytes_max_).CountCommit();
   commit.End(Sequence());
 }
 

@@ -149,8 +149,11 @@ std::map<EventId, Layout> LayoutsOf(std::span<const AggregateTraits* const> aggr
                                     std::string& faults) {
   std::map<EventId, Layout> layouts;
   for (const AggregateTraits* aggregate : aggregates) {
-    for (const EventTraits& event : aggregate->events) {
-      const EventDescriptor& type = *event.descriptor;
+    std::vector<const EventDescriptor*> types;
+    for (const EventTraits& event : aggregate->events) types.push_back(event.descriptor);
+    for (const TimerTraits& timer : aggregate->timers) types.push_back(timer.descriptor);
+    for (const EventDescriptor* each : types) {
+      const EventDescriptor& type = *each;
       const EventId id{std::string(type.name), type.version};
       const Layout layout{type.layout_hash, std::string(type.layout_text)};
       const auto [known, is_new] = layouts.emplace(id, layout);

@@ -73,6 +73,7 @@ struct Due {
   static constexpr std::int64_t kRepeats = -4;   // sets itself again, a second later
   static constexpr std::int64_t kCascades = -5;  // sets one that is due at once
   static constexpr std::int64_t kIsSlow = -6;    // takes longer than it may
+  static constexpr std::int64_t kForEver = -7;   // sets itself again, at once
 };
 struct Knock {  // without fields, and with Others
   static constexpr EventType kType{"alarm.knock", 1};
@@ -173,6 +174,7 @@ inline Verdict Alarm::Decide(const State& s, const Due& t, Emit<Alarm>& emit) no
     case Due::kNothing: return Accept();
     case Due::kRepeats: emit.After(1s, t, 0); break;
     case Due::kCascades: emit.After(-1s, Due{static_cast<std::int64_t>(s.rings)}, 1000); break;
+    case Due::kForEver: emit.After(0s, t, 0); break;
     case Due::kIsSlow: slow_clock->Advance(FakeClock::kMillisecond); break;
     default: break;
   }

@@ -43,7 +43,9 @@ class ClockStepsTest : public AlarmTest {
       const auto wanted = static_cast<std::uint64_t>(engine_->NextTimer().count());
       const std::uint64_t sleep = std::min(wanted, ns);
       Pass(sleep);
-      if (sleep == 0) ASSERT_EQ(engine_->Poll(kWholeTurns), 0) << "a timer that never fires";
+      if (sleep == 0) {
+        ASSERT_EQ(engine_->Poll(kWholeTurns), 0) << "a timer that never fires";
+      }
       ns -= sleep;
     }
   }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -23,29 +24,57 @@ struct EventFormat {
   const ValueFormat* value;
 };
 
+// A timer as a test speaks of it: as it is set, by delay or time, and as it is cancelled.
+template <class T>
+struct TimerSetOf {
+  T timer;
+  std::uint64_t id;
+  bool is_after;         // else it is a time
+  std::uint64_t due_ns;  // since then, or the time
+};
+template <class T>
+struct TimerCancelledOf {
+  std::uint64_t id;
+};
+
 // An aggregate type without its type, and how to show what happens to it. Lives as long as the
 // program.
 struct AggregateFormat {
   const AggregateTraits* traits;
   std::span<const EventFormat> events;         // as in traits->events
+  std::span<const EventFormat> timers;         // as in traits->timers
   std::span<const std::string_view> refusals;  // names of A::Refusal, if there is one
 };
 
-// Something that happened to an aggregate.
+enum class FactKind : std::uint8_t { kEvent, kTimerSet, kTimerCancelled, kTimerFired };
+
+// Something that happened to an aggregate: an event, or what became of a timer.
 struct Fact {
   const AggregateFormat* aggregate = nullptr;
   Key key;
-  std::uint32_t event = 0;         // index in the aggregate's Events
-  std::vector<std::byte> bytes{};  // at least one, also of an event without fields
+  std::uint32_t event = 0;         // index in the aggregate's Events, or Timers
+  std::vector<std::byte> bytes{};  // at least one, also of an event without fields; of a timer that
+                                   // was cancelled or fired, none
+  FactKind kind = FactKind::kEvent;
+  std::uint64_t id = 0;  // of a timer
+  // Of one that was set: when it is due, and how long after it was set that is. Of one that is
+  // expected only one of them is said.
+  std::uint64_t due_ns = 0;
+  std::uint64_t delay_ns = 0;
+  bool is_after = true;  // expected: the delay counts
 
-  const EventFormat& format() const noexcept { return aggregate->events[event]; }
+  bool is_timer() const noexcept { return kind != FactKind::kEvent; }
+  const EventFormat& format() const noexcept {
+    return is_timer() ? aggregate->timers[event] : aggregate->events[event];
+  }
   friend bool operator==(const Fact&, const Fact&) = default;
 };
 
-// What became of a command.
+// What became of a command, or of the timers that fired while time passed.
 struct Decision {
-  Verdict verdict{};
-  std::vector<Fact> events{};  // of all streams, in the order of emit; none if not accepted
+  Verdict verdict{};           // of several timers: the first that was not accepted
+  std::vector<Fact> events{};  // of all streams, in the order of emit, timers that were set and
+                               // cancelled among them; none if not accepted
 
   friend bool operator==(const Decision&, const Decision&) = default;
 };
@@ -54,18 +83,26 @@ struct Decision {
 struct Limits {
   std::uint32_t streams_max = 0;       // 0: as many as it takes
   std::uint32_t commit_bytes_max = 0;  // 0: 1 MiB
+  std::uint32_t timers_max = 0;        // 0: as many as it takes
 };
 
 namespace stage_detail {
 
-template <class A, class Events>
+template <class List>
 struct Formats;
 
-template <class A, class... Es>
-struct Formats<A, Events<Es...>> {
-  static constexpr std::array<EventFormat, sizeof...(Es)> kEvents{
+template <template <class...> class List, class... Es>
+struct Formats<List<Es...>> {
+  static constexpr std::array<EventFormat, sizeof...(Es)> kAll{
       EventFormat{&DescriptorOf<Es>(), &FormatOf<Es>()}...};
 };
+
+template <class T>
+std::vector<std::byte> BytesOf(const T& value) {
+  std::vector<std::byte> bytes(sizeof value);
+  if constexpr (!std::is_empty_v<T>) std::memcpy(bytes.data(), &value, sizeof value);
+  return bytes;
+}
 
 template <class A>
 constexpr std::span<const std::string_view> RefusalNames() noexcept {
@@ -80,20 +117,37 @@ constexpr std::span<const std::string_view> RefusalNames() noexcept {
 
 template <class A>
 const AggregateFormat& AggregateFormatOf() noexcept {
-  static const AggregateFormat kFormat{
-      .traits = &AggregateTraitsOf<A>(),
-      .events = stage_detail::Formats<A, typename A::Events>::kEvents,
-      .refusals = stage_detail::RefusalNames<A>()};
+  static const AggregateFormat kFormat{.traits = &AggregateTraitsOf<A>(),
+                                       .events = stage_detail::Formats<typename A::Events>::kAll,
+                                       .timers = stage_detail::Formats<TimersOf<A>>::kAll,
+                                       .refusals = stage_detail::RefusalNames<A>()};
   return kFormat;
 }
 
 template <class A, class E>
 Fact MakeFact(const Key& key, const E& event) {
   static_assert(A::Events::template kHas<E>, "pawl: this event is not in the aggregate's Events");
-  Fact fact{&AggregateFormatOf<A>(), key, A::Events::template IndexOf<E>(), {}};
-  fact.bytes.resize(sizeof event);
-  if constexpr (!std::is_empty_v<E>) std::memcpy(fact.bytes.data(), &event, sizeof event);
+  return {&AggregateFormatOf<A>(), key, A::Events::template IndexOf<E>(),
+          stage_detail::BytesOf(event)};
+}
+template <class A, class T>
+Fact MakeFact(const Key& key, const TimerSetOf<T>& set) {
+  static_assert(TimersOf<A>::template kHas<T>, "pawl: this timer is not in the aggregate's Timers");
+  Fact fact{&AggregateFormatOf<A>(),
+            key,
+            TimersOf<A>::template IndexOf<T>(),
+            stage_detail::BytesOf(set.timer),
+            FactKind::kTimerSet,
+            set.id};
+  fact.is_after = set.is_after;
+  (set.is_after ? fact.delay_ns : fact.due_ns) = set.due_ns;
   return fact;
+}
+template <class A, class T>
+Fact MakeFact(const Key& key, const TimerCancelledOf<T>& cancelled) {
+  static_assert(TimersOf<A>::template kHas<T>, "pawl: this timer is not in the aggregate's Timers");
+  return {&AggregateFormatOf<A>(),   key,         TimersOf<A>::template IndexOf<T>(), {},
+          FactKind::kTimerCancelled, cancelled.id};
 }
 
 // Room for what one command may append: the writer of a log that nobody reads.
@@ -104,15 +158,16 @@ class StageWriter;
 class DecisionStage {
  public:
   //   aggregates  the types that the engine would be opened with
-  //   streams_max of each of them
-  DecisionStage(std::span<const AggregateFormat* const> aggregates, std::uint32_t streams_max,
-                std::uint32_t commit_bytes_max);
+  //   limits      all of them given, but for commit_bytes_max
+  //   now_ns      engine time
+  DecisionStage(std::span<const AggregateFormat* const> aggregates, const Limits& limits,
+                std::uint64_t now_ns);
   DecisionStage(const DecisionStage&) = delete;
   DecisionStage& operator=(const DecisionStage&) = delete;
   ~DecisionStage();
 
-  // Evolves a fact of one of the types.
-  //   returns   false: streams_max reached
+  // Evolves a fact of one of the types, or does to timers what it says.
+  //   returns   false: streams_max or timers_max reached
   [[nodiscard]] bool Evolve(const Fact& fact);
 
   // Decides a command as the engine's loop does, evolves what it emitted or leaves no trace. Once.
@@ -133,7 +188,7 @@ class DecisionStage {
     commit.Begin(slot.key, store->Find(slot.key));
     Decision decision{.verdict = internal::Decide<A, C>(commit, CommandIn<C>(slot))};
     if (decision.verdict.is_accepted()) {
-      decision.events = EventsOf(commit);
+      decision.events = FactsOf(builder.writer().commit_records());
       EndCommand(commit);
     } else {
       commit.TakeBack();
@@ -141,19 +196,33 @@ class DecisionStage {
     return decision;
   }
 
+  // The timer that an engine would fire first, if it is due by then: as the fact that it fired.
+  std::optional<Fact> FirstDue(std::uint64_t time_ns);
+  // Fires that one as the engine's loop does. Once, and instead of Decide().
+  //   time_ns   as asked FirstDue()
+  Decision Fire(std::uint64_t time_ns, std::uint64_t now_ns);
+
   // The state of an aggregate; nullptr: nothing happened to it.
   template <class A>
   const typename A::State* Find(const Key& key) const noexcept {
     const StreamStore* store = StoreOf(AggregateTraitsOf<A>());
     const StreamSlot* slot = store == nullptr ? nullptr : store->Find(key);
-    return slot == nullptr ? nullptr : &static_cast<const AggregateSlot<A>*>(slot)->state;
+    const bool exists = slot != nullptr && slot->version != Version();
+    return exists ? &static_cast<const AggregateSlot<A>*>(slot)->state : nullptr;
   }
   Version VersionOf(const AggregateTraits& aggregate, const Key& key) const noexcept;
 
  private:
+  // Timers of all aggregates; private to the engine.
+  struct TimerRoom;
+
   StreamStore* StoreOf(const AggregateTraits& aggregate) const noexcept;
   CommitBuilder& BeginCommand(StreamStore& store, std::uint64_t now_ns);
-  std::vector<Fact> EventsOf(const OpenCommit& commit) const;
+  StreamSlot* FindOrMake(StreamStore& store, const Key& key);
+  bool ApplyTimer(const Fact& fact, StreamStore& store, StreamSlot& slot);
+  // Of the first so many records of the commit.
+  std::vector<Fact> FactsOf(std::uint32_t records) const;
+  Fact FactOf(const RecordHeader& header) const;
   void EndCommand(OpenCommit& commit) noexcept;
 
   const std::span<const AggregateFormat* const> aggregates_;
@@ -162,7 +231,9 @@ class DecisionStage {
   std::vector<StreamStore*> stores_;  // in the order of aggregates_
   std::uint32_t next_stream_ = 1;
   std::uint64_t facts_ = 0;
+  std::unique_ptr<TimerRoom> timers_;  // nullptr: no type lists one
   std::unique_ptr<CommitBuilder> builder_;
+  const std::byte* first_record_ = nullptr;  // of the commit
 };
 
 }  // namespace pawl::inline v0::testing
