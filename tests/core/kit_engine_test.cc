@@ -131,7 +131,8 @@ struct Watch {
     if (t.value % 5 == 0)
       emit.After(std::chrono::nanoseconds(t.value * 1000), Tick{t.value / 5}, 1);
     if (t.value % 7 == 0) emit.After(std::chrono::nanoseconds(0), Tick{s.ticks + 1}, 2);
-    if (t.value % 3 == 0) emit.On<Account>(Key(1 + s.ticks % kKeys), Deposited{t.value});
+    if (t.value % 3 == 0)
+      emit.On<Account>(Key(1 + static_cast<std::uint64_t>(s.ticks) % kKeys), Deposited{t.value});
     if (t.value % 6 == 1) emit.Cancel<Tock>();
     return t.value % 13 == 0 ? Refuse(13) : Accept();
   }

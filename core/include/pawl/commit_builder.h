@@ -230,7 +230,7 @@ class OpenCommit {
   // True for a stream to which nothing had happened before this commit.
   bool IsNew(const StreamSlot& slot) const noexcept {
     std::uint64_t events = 0;
-    for (std::uint32_t i = 0; i < count_; ++i) events += event(i).slot == &slot ? 1 : 0;
+    for (std::uint32_t i = 0; i < count_; ++i) events += event(i).slot == &slot ? 1U : 0U;
     return slot.version.value() == events;
   }
   // The events so far, counted from 0: for who looks at a commit before it ends.
