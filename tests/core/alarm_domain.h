@@ -157,12 +157,15 @@ struct Alarm {
     ++s.rings;
   }
 
+  // How often a Due was decided, for tests that ask often. One thread at a time.
+  static inline std::uint64_t fires = 0;
   // Of a Due{kIsSlow}: what the clock of the test does meanwhile. One thread.
   static inline FakeClock* slow_clock = nullptr;
 };
 
 inline Verdict Alarm::Decide(const State& s, const Due& t, Emit<Alarm>& emit) noexcept {
   using namespace std::chrono_literals;
+  ++fires;
   switch (t.value) {
     case Due::kRefuses:
       emit(Rang{1, 0});

@@ -19,7 +19,10 @@ using namespace std::chrono_literals;
 constexpr std::int64_t kSecond = FakeClock::kSecond;
 constexpr std::uint32_t kFiresMax = CommandLoop::kTurnFiresMax;
 
-using TimerBoundsTest = AlarmTest;
+class TimerBoundsTest : public AlarmTest {
+ protected:
+  GateStorage gate_;
+};
 
 bool IsLimit(const absl::Status& status) {
   return absl::IsFailedPrecondition(status) && RefusalCode(status) == 0;
@@ -127,6 +130,7 @@ TEST_F(TimerBoundsTest, AStormOfTimersKeepsNoCommandWaiting) {
   }
   ASSERT_EQ(engine_->Stats().timers.live, kTimers);
   clock_.Advance(2 * FakeClock::kHour);
+  const std::uint64_t fires = Alarm::fires;
   std::uint64_t fired = 0;
   std::uint64_t commands = 0;
   while (fired < kTimers) {
@@ -139,7 +143,7 @@ TEST_F(TimerBoundsTest, AStormOfTimersKeepsNoCommandWaiting) {
     }
     ASSERT_TRUE(is_answered);
     ++commands;
-    const std::uint64_t now = engine_->Stats().timers.fired;
+    const std::uint64_t now = Alarm::fires - fires;
     ASSERT_LE(now - fired, 3 * kFiresMax) << "commands wait for more than a turn of timers or two";
     fired = now;
   }
@@ -149,17 +153,16 @@ TEST_F(TimerBoundsTest, AStormOfTimersKeepsNoCommandWaiting) {
 
 // Timers that are due while the disk is behind wait for room, and are then the first to have it.
 TEST_F(TimerBoundsTest, TimersWaitForRoomAndThenGoFirst) {
-  GateStorage gate;
   EngineOptions options = directory_.Options(Threads::kHost);
   options.clock = &clock_;
-  options.storage = &gate;
+  options.storage = &gate_;
   options.segment_bytes = std::uint64_t{64} << 10;
   options.undurable_bytes_max = std::uint64_t{128} << 10;
   options.commit_bytes_max = 1024;
   options.timers_max = 1000;
   Open(options);
   ASSERT_TRUE(Do(1, SetMany{0, 10, kSecond}).ok());
-  gate.Shut();
+  gate_.Shut();
   const SubmitOptions published{.ack = Ack::kPublished};
   // Commands take the room that there is.
   std::uint64_t sent = 0;
@@ -179,7 +182,7 @@ TEST_F(TimerBoundsTest, TimersWaitForRoomAndThenGoFirst) {
     return engine_->NextTimer() == 1ms;
   }));
   EXPECT_EQ(engine_->Stats().timers.fired, 0U);
-  gate.Open();
+  gate_.Open();
   ASSERT_TRUE(Await([&] {
     engine_->Poll(kWholeTurns);
     producer_->Poll([](const Completion&) noexcept {});

@@ -12,6 +12,8 @@ namespace pawl::inline v0 {
 namespace {
 
 constexpr std::uint64_t kStreamsMax = 20;
+constexpr std::uint32_t kTimersMax = 20;
+constexpr std::uint64_t kTimerIds = 4;
 constexpr std::uint64_t kKeys = 24;  // more than there is room for
 constexpr std::uint32_t kWindow = 32;
 constexpr std::size_t kSenders = 4;  // sessions 1, 1 again, 2, and none
@@ -23,6 +25,7 @@ EngineOptions OptionsOn(SimStorage& machine, Clock& clock) {
           .segment_bytes = kSegmentBytesMin,
           .undurable_bytes_max = 4 * kSegmentBytesMin,
           .streams_max = kStreamsMax,
+          .timers_max = kTimersMax,
           .sessions_max = 2,
           .session_window = kWindow,
           .producers_max = 8,
@@ -66,6 +69,9 @@ void CommandTally::Add(const CommandTally& other) {
   fenced += other.fenced;
   resends += other.resends;
   expired += other.expired;
+  timers_fired += other.timers_fired;
+  timers_refused += other.timers_refused;
+  timers_overdue += other.timers_overdue;
   lost += other.lost;
   differences += other.differences;
 }
@@ -76,7 +82,9 @@ std::string CommandTally::ToJson() const {
       ", \"kills\": ", kills, ", \"stops\": ", stops, ", \"accepted\": ", accepted,
       ", \"refused\": ", refused, ", \"conflicts\": ", conflicts, ", \"over_limit\": ", over_limit,
       ", \"fenced\": ", fenced, ", \"resends\": ", resends, ", \"expired\": ", expired,
-      ", \"lost\": ", lost, ", \"differences\": ", differences);
+      ", \"timers_fired\": ", timers_fired, ", \"timers_refused\": ", timers_refused,
+      ", \"timers_overdue\": ", timers_overdue, ", \"lost\": ", lost,
+      ", \"differences\": ", differences);
 }
 
 std::string CommandTally::Unmet() const {
@@ -93,6 +101,9 @@ std::string CommandTally::Unmet() const {
   want(fenced, "fenced commands");
   want(resends, "resends");
   want(expired, "expired resends");
+  want(timers_fired, "timers");
+  want(timers_refused, "refused timers");
+  want(timers_overdue, "timers overdue when a life began");
   want(lost, "commands lost by a cut");
   return unmet;
 }
@@ -100,7 +111,7 @@ std::string CommandTally::Unmet() const {
 CommandLives::CommandLives(std::uint64_t seed, std::uint64_t number, CommandTally& tally)
     : tally_(tally),
       random_(SimRandom::For(seed, number, 1)),
-      model_({.streams_max = kStreamsMax, .window = kWindow}) {
+      model_({.streams_max = kStreamsMax, .timers_max = kTimersMax, .window = kWindow}) {
   SimOptions options;
   options.seed = random_.Next();
   machine_ = std::make_unique<SimStorage>(options);
@@ -148,6 +159,8 @@ void CommandLives::LiveOn() {
   std::uint64_t sent = 0;
   while (difference_.empty() && !IsCrashed() && (end_ != End::kStop || sent < kCommandsOfLife)) {
     if (random_.OneIn(100) && !OpenAgain(random_.Below(kSenders))) return;
+    if (random_.OneIn(6)) PassHours();
+    if (IsCrashed()) return;
     // The first of the two that share a session is mostly fenced.
     Sender& sender = senders_[random_.OneIn(20) ? 0 : 1 + random_.Below(kSenders - 1)];
     Batch batch{.session = sender.session,
@@ -177,6 +190,7 @@ bool CommandLives::OpenSenders() {
   for (std::size_t i = 0; i < kSenders; ++i) {
     if (!OpenProducer(i)) return false;
   }
+  if (!SettleTimers()) return false;
   JudgeHash();
   JudgeSurvivors();
   if (!difference_.empty()) return false;
@@ -219,6 +233,28 @@ bool CommandLives::OpenAgain(std::size_t index) {
   return difference_.empty();
 }
 
+// Until all timers that are due have fired.
+//   returns   false: the machine went off
+bool CommandLives::SettleTimers() {
+  while (!IsCrashed() && engine_->Poll(std::chrono::nanoseconds(0)) != 0) {
+  }
+  return !IsCrashed();
+}
+
+// Nobody has work but timers. After a crash in the middle the next life fires the others.
+void CommandLives::PassHours() {
+  clock_.PassHours(1 + random_.Below(6));
+  if (!SettleTimers()) return;
+  const std::uint64_t fired = model_.timers_fired();
+  const std::uint64_t refused = model_.timers_refused();
+  model_.FireDue(clock_.now_ns());
+  tally_.timers_fired += model_.timers_fired() - fired;
+  tally_.timers_refused += model_.timers_refused() - refused;
+  if (random_.OneIn(4) && TimersOfEngine() != model_.ShownTimers()) {
+    Differ("other timers are set than in the model");
+  }
+}
+
 void CommandLives::EndLife() {
   take_answers_ = {};
   if (end_ == End::kStop && engine_ != nullptr && difference_.empty()) {
@@ -257,12 +293,34 @@ DrawnCondition CommandLives::DrawCondition(const StreamName& stream) {
   return {kind, value};
 }
 
+// One of the next full hours, or a moment before it.
+std::uint64_t CommandLives::DrawDue() {
+  return clock_.hour_ns() + (1 + random_.Below(12)) * CampaignClock::kHourNs - random_.Below(3);
+}
+
+void CommandLives::DrawTimers(DrawnCommand& drawn) {
+  const auto cents = static_cast<std::int64_t>(1 + random_.Below(100));
+  const std::uint64_t due_ns = DrawDue();
+  switch (random_.Below(5)) {
+    case 0: drawn.command = Unpledge{random_.Below(kTimerIds)}; break;
+    case 1: drawn.command = Shuffle{due_ns, cents}; break;
+    default: {
+      const std::uint64_t again_ns =
+          random_.OneIn(3) ? due_ns + (1 + random_.Below(4)) * CampaignClock::kHourNs : 0;
+      drawn.command = Pledge{due_ns, again_ns, cents, random_.Below(kTimerIds)};
+    }
+  }
+}
+
 DrawnCommand CommandLives::Draw(const Sender& sender) {
   const auto key = [this] { return 1 + random_.Below(kKeys); };
   const auto cents = [this] { return static_cast<std::int64_t>(1 + random_.Below(100)); };
   DrawnCommand drawn;
   drawn.key = key();
-  switch (random_.Below(8)) {
+  switch (random_.Below(11)) {
+    case 8:
+    case 9:
+    case 10: DrawTimers(drawn); break;
     case 0: drawn.command = TakeOut{cents()}; break;
     case 1: drawn.command = MoveTo{Key(key()), Key(key()), cents()}; break;
     case 2: drawn.command = Look{}; break;
@@ -397,13 +455,19 @@ void CommandLives::JudgeHash() {
 void CommandLives::JudgeSurvivors() {
   if (interrupted_.commands.empty()) was_cut_ = false;
   const CommandModel::Shown found = StreamsOfEngine();
+  const std::set<CommandModel::ShownTimer> timers = TimersOfEngine();
   const std::size_t owed = CommandsOwed();
   CommandModel after = model_;
   for (std::size_t count = 0;; ++count) {
     CommandModel reopened = after;
     reopened.Reopen();
+    reopened.FireDue(clock_.now_ns());
     // Of several numbers that look alike any one does: what tells them apart was refused.
-    if (count >= owed && reopened.ShownStreams() == found && IsLikeSenders(reopened)) {
+    if (count >= owed && reopened.ShownStreams() == found && reopened.ShownTimers() == timers &&
+        IsLikeSenders(reopened)) {
+      tally_.timers_overdue += reopened.timers_fired() != after.timers_fired();
+      tally_.timers_fired += reopened.timers_fired() - after.timers_fired();
+      tally_.timers_refused += reopened.timers_refused() - after.timers_refused();
       tally_.lost += interrupted_.commands.size() - count;
       model_ = std::move(reopened);
       interrupted_ = {};
@@ -439,6 +503,16 @@ CommandModel::Shown CommandLives::StreamsOfEngine() {
   const absl::Status purses = engine_->VisitAggregates<Purse>(take(Category::kPurse));
   const absl::Status tallies = engine_->VisitAggregates<DailyTally>(take(Category::kTally));
   if (!purses.ok() || !tallies.ok()) Differ("aggregates cannot be visited");
+  return found;
+}
+
+std::set<CommandModel::ShownTimer> CommandLives::TimersOfEngine() {
+  std::set<CommandModel::ShownTimer> found;
+  const absl::Status visited = engine_->VisitTimers<Purse, PledgeDue>(
+      [&found](const Key& key, std::uint64_t id, std::uint64_t due_ns, const PledgeDue& timer) {
+        found.emplace(key.low, id, due_ns, timer.cents);
+      });
+  if (!visited.ok()) Differ("timers cannot be visited");
   return found;
 }
 

@@ -31,7 +31,17 @@ std::uint32_t CommandModel::generation(std::uint32_t session) const {
 
 CommandModel::Shown CommandModel::ShownStreams() const {
   Shown shown;
-  for (const auto& [name, stream] : streams_) shown[name] = {stream.version, stream.sum};
+  for (const auto& [name, stream] : streams_) {
+    if (stream.version != 0) shown[name] = {stream.version, stream.sum};
+  }
+  return shown;
+}
+
+std::set<CommandModel::ShownTimer> CommandModel::ShownTimers() const {
+  std::set<ShownTimer> shown;
+  for (const auto& [key, timer] : timers_) {
+    shown.emplace(key.purse, key.id, timer.due_ns, timer.cents);
+  }
   return shown;
 }
 
@@ -119,10 +129,31 @@ ModelAnswer CommandModel::Judge(const DrawnCommand& command, bool has_session) {
   if (const auto* count = std::get_if<CountUp>(&command.command)) {
     return Apply({{own, count->by}}, command, has_session);
   }
+  using Kind = Effect::Kind;
+  if (const auto* pledge = std::get_if<Pledge>(&command.command)) {
+    return Apply({{own, pledge->cents, Kind::kSet, pledge->id, pledge->due_ns, pledge->again_ns}},
+                 command, has_session);
+  }
+  if (const auto* unpledge = std::get_if<Unpledge>(&command.command)) {
+    if (!timers_.contains({own.key, unpledge->id})) return Apply({}, command, has_session);
+    return Apply({{own, 0, Kind::kCancel, unpledge->id}}, command, has_session);
+  }
+  if (const auto* shuffle = std::get_if<Shuffle>(&command.command)) {
+    const std::vector<Effect> effects{{own, shuffle->cents},
+                                      {own, 0, Kind::kCancel, 0},
+                                      {own, shuffle->cents, Kind::kSet, 1, shuffle->due_ns},
+                                      {own, shuffle->cents + 1, Kind::kSet, 1, shuffle->due_ns + 1},
+                                      {own, shuffle->cents, Kind::kSet, 2, shuffle->due_ns},
+                                      {own, 0, Kind::kCancel, 2}};
+    if (AreTooMany(effects)) return {.kind = VerdictKind::kLimitExceeded};
+    if (shuffle->cents % 2 != 0) return refused(Purse::kOdd);
+    return Apply(effects, command, has_session);
+  }
   return Apply({}, command, has_session);
 }
 
 bool CommandModel::AreTooMany(const std::vector<Effect>& effects) const {
+  if (AreTooManyTimers(effects)) return true;
   std::set<StreamName> added;
   for (const Effect& effect : effects) {
     if (!streams_.contains(effect.stream)) added.insert(effect.stream);
@@ -133,6 +164,19 @@ bool CommandModel::AreTooMany(const std::vector<Effect>& effects) const {
     });
     return CountOf(each.category) + static_cast<std::uint64_t>(alike) > limits_.streams_max;
   });
+}
+
+// Counted one after the other: what is cancelled later makes no room for what was set before.
+bool CommandModel::AreTooManyTimers(const std::vector<Effect>& effects) const {
+  std::set<TimerKey> set;
+  for (const auto& [key, timer] : timers_) set.insert(key);
+  for (const Effect& effect : effects) {
+    const TimerKey key{effect.stream.key, effect.id};
+    if (effect.kind == Effect::Kind::kCancel) set.erase(key);
+    if (effect.kind == Effect::Kind::kSet) set.insert(key);
+    if (set.size() > limits_.timers_max) return true;
+  }
+  return false;
 }
 
 std::uint64_t CommandModel::CountOf(Category category) const {
@@ -150,8 +194,15 @@ ModelAnswer CommandModel::Apply(const std::vector<Effect>& effects, const DrawnC
   if (effects.empty()) ++next_;
   for (const Effect& effect : effects) {
     // A new stream is bound by a record before its first event.
+    if (effect.kind == Effect::Kind::kCancel && !timers_.contains({effect.stream.key, effect.id})) {
+      continue;
+    }
     if (!streams_.contains(effect.stream)) ++next_;
     Stream& stream = streams_[effect.stream];
+    if (effect.kind != Effect::Kind::kEvent) {
+      ApplyTimer(effect);
+      continue;
+    }
     ++stream.version;
     stream.sum += effect.by;
     stream.last = next_++;
@@ -159,6 +210,49 @@ ModelAnswer CommandModel::Apply(const std::vector<Effect>& effects, const DrawnC
   }
   answer.position = next_ - 1;
   return answer;
+}
+
+void CommandModel::ApplyTimer(const Effect& effect) {
+  const TimerKey key{effect.stream.key, effect.id};
+  if (effect.kind == Effect::Kind::kCancel) {
+    timers_.erase(key);
+  } else {
+    timers_[key] = {effect.due_ns, next_, effect.by, effect.again_ns};
+  }
+  ++next_;
+}
+
+void CommandModel::FireDue(std::uint64_t now_ns) {
+  for (;;) {
+    const auto first =
+        std::min_element(timers_.begin(), timers_.end(), [](const auto& a, const auto& b) {
+          return std::pair(a.second.due_ns, a.second.position) <
+                 std::pair(b.second.due_ns, b.second.position);
+        });
+    if (first == timers_.end() || first->second.due_ns > now_ns) return;
+    const auto [key, timer] = *first;
+    timers_.erase(first);
+    Fire(key, timer, now_ns);
+  }
+}
+
+// Every other timer is due around a full hour: one set for at once comes behind all of them.
+void CommandModel::Fire(const TimerKey& key, const Timer& timer, std::uint64_t now_ns) {
+  const StreamName own{Category::kPurse, key.purse};
+  using Kind = Effect::Kind;
+  std::vector<Effect> effects{{own, -timer.cents},
+                              {{Category::kTally, Purse::TallyOf(timer.cents).low}, 1}};
+  if (timer.again_ns != 0) {
+    effects.push_back({own, timer.cents, Kind::kSet, Purse::kAgainId, timer.again_ns});
+  }
+  if (timer.cents % 8 == 0) effects.push_back({own, 1, Kind::kSet, Purse::kAtOnceId, now_ns});
+  ++next_;  // the record that it fired
+  ++timers_fired_;
+  if (AreTooMany(effects) || Find(own).sum < timer.cents) {
+    ++timers_refused_;
+    return;
+  }
+  Apply(effects, {}, false);
 }
 
 void CommandModel::Reopen() {

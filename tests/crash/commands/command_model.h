@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -29,6 +31,7 @@ class CommandModel {
  public:
   struct Limits {
     std::uint64_t streams_max;  // of each category
+    std::uint64_t timers_max;
     std::uint64_t window;
   };
   struct Stream {
@@ -44,6 +47,8 @@ class CommandModel {
   void OpenSession(std::uint32_t session, std::uint32_t generation);
   // A producer's next command. Session 0: none.
   ModelAnswer Decide(std::uint32_t session, std::uint32_t generation, const DrawnCommand& command);
+  // It is `now_ns`, and nobody has work: all timers that are due by then have fired.
+  void FireDue(std::uint64_t now_ns);
   // The process ended and another one opened the log: what was not accepted is known no more.
   void Reopen();
   // Of the next record: opening appends some of the engine's own.
@@ -56,6 +61,11 @@ class CommandModel {
   // What a program can see of the aggregates: versions and states.
   using Shown = std::map<StreamName, std::pair<std::uint64_t, std::int64_t>>;
   Shown ShownStreams() const;
+  // The same of timers: purse, id, due, cents.
+  using ShownTimer = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::int64_t>;
+  std::set<ShownTimer> ShownTimers() const;
+  std::uint64_t timers_fired() const noexcept { return timers_fired_; }
+  std::uint64_t timers_refused() const noexcept { return timers_refused_; }
 
  private:
   struct Session {
@@ -63,10 +73,30 @@ class CommandModel {
     std::uint64_t last = 0;
     std::map<std::uint64_t, ModelAnswer> answers;  // by sequence
   };
+  // An event, or what is done to the timer `id` of the addressed purse.
   struct Effect {
+    enum class Kind : std::uint8_t { kEvent, kSet, kCancel };
+
     StreamName stream;
     std::int64_t by;
+    Kind kind = Kind::kEvent;
+    std::uint64_t id = 0;
+    std::uint64_t due_ns = 0;
+    std::uint64_t again_ns = 0;
   };
+  struct TimerKey {
+    std::uint64_t purse;
+    std::uint64_t id;
+
+    friend auto operator<=>(const TimerKey&, const TimerKey&) noexcept = default;
+  };
+  struct Timer {
+    std::uint64_t due_ns;
+    std::uint64_t position;
+    std::int64_t cents;
+    std::uint64_t again_ns;
+  };
+  using Timers = std::map<TimerKey, Timer>;
 
   ModelAnswer Recall(const Session& session, std::uint64_t sequence) const;
   ModelAnswer Judge(const DrawnCommand& command, bool has_session);
@@ -76,10 +106,16 @@ class CommandModel {
   ModelAnswer Apply(const std::vector<Effect>& effects, const DrawnCommand& command,
                     bool has_session);
   bool AreTooMany(const std::vector<Effect>& effects) const;
+  bool AreTooManyTimers(const std::vector<Effect>& effects) const;
+  void ApplyTimer(const Effect& effect);
+  void Fire(const TimerKey& key, const Timer& timer, std::uint64_t now_ns);
   std::uint64_t CountOf(Category category) const;
 
   Limits limits_;
   Streams streams_;
+  Timers timers_;
+  std::uint64_t timers_fired_ = 0;
+  std::uint64_t timers_refused_ = 0;
   std::map<std::uint32_t, Session> sessions_;
   std::uint64_t next_ = 1;  // position of the next record
 };

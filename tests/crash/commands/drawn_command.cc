@@ -17,7 +17,8 @@ Condition DrawnCondition::ForEngine() const noexcept {
 
 namespace {
 
-constexpr const char* kKinds[] = {"put in", "take out", "move", "look", "engrave", "count"};
+constexpr const char* kKinds[] = {"put in", "take out", "move",     "look",   "engrave",
+                                  "count",  "pledge",   "unpledge", "shuffle"};
 constexpr const char* kConditions[] = {"any", "no stream", "exists", "exact", "unchanged since"};
 
 std::string Describe(const StreamName& stream) {
