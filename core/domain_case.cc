@@ -140,8 +140,10 @@ std::unique_ptr<DecisionStage> DomainCase::NewStage(std::uint32_t streams_more,
   for (const Fact& fact : facts_) {
     if (stage->Evolve(fact)) continue;
     problem = "more streams of " + std::string(fact.aggregate->traits->category) +
-              " are given than streams_max, " + std::to_string(limits.streams_max) +
-              ", allows, or more timers than timers_max, " + std::to_string(limits.timers_max);
+              " are given than streams_max, " + std::to_string(limits.streams_max) + ", allows";
+    if (fact.is_timer()) {
+      problem += ", or more timers than timers_max, " + std::to_string(limits.timers_max);
+    }
     break;
   }
   return stage;

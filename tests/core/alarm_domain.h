@@ -225,7 +225,7 @@ class AlarmTest : public ::testing::Test {
 
   template <class C>
   absl::StatusOr<Receipt> Do(std::uint64_t key, const C& command) {
-    return producer_->Execute<Alarm>(Key(key), command);
+    return producer_->Execute<Alarm>(Key(key), command, {.ack = Ack::kPublished});
   }
   // Until nothing is left to do.
   void Run() {

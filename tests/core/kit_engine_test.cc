@@ -177,7 +177,7 @@ class KitEngineTest : public ::testing::Test {
     engine_.reset();
     clock_ = {};  // the kit's time begins anew too
     directory_ = std::make_unique<TestDirectory>();
-    EngineOptions options = directory_->Options(Threads::kHostAll);
+    EngineOptions options = directory_->Options(Threads::kHost);
     options.clock = &clock_;
     options.streams_max = kStreamsMax;
     options.timers_max = kTimersMax;

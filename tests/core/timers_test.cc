@@ -237,7 +237,6 @@ TEST_F(TimersTest, OverdueTimersFireAfterOpeningInTheirOrder) {
   Close();
   clock_.Advance(24 * FakeClock::kHour);
   Open();
-  EXPECT_EQ(Set().size(), 150U);
   Run();
   const std::vector<std::int64_t> values = Values();
   ASSERT_EQ(values.size(), 150U);
