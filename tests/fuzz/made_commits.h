@@ -21,6 +21,11 @@ Bytes BindingsCommit();                         // category 1 and type 1
 Bytes SessionCommit(std::uint32_t generation);  // of session 1
 Bytes FirstEventCommit();                       // binds stream 1 and has its first event
 Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t sequence);
+// Of stream 1, with the type of its events.
+Bytes TimerSetCommit(std::uint64_t id, std::uint64_t due_ns);
+Bytes TimerFiredCommit(std::uint64_t id, std::uint64_t set_position);
+Bytes TimerCancelledCommit(std::uint64_t id, std::uint64_t set_position);
+Bytes ClockCommit(std::uint64_t held_ns, std::uint64_t adopted_ns);
 Bytes ExtendedCommit();                  // two extensions before a record without payload
 Bytes SkippedCommit(std::size_t bytes);  // a record that readers may skip
 

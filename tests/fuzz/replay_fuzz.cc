@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint32_t kStreamsMax = 4;
 constexpr std::uint32_t kSessionsMax = 4;
+constexpr std::uint32_t kTimersMax = 4;
 constexpr std::uint32_t kWindow = 4;
 
 // The aggregate that the made logs speak of, without the engine's templates.
@@ -34,6 +35,7 @@ constexpr EventTraits kEvents[] = {
        ++static_cast<Slot&>(slot).events;
        static_cast<Slot&>(slot).sum += LoadAt<std::uint64_t>({event, kMadeEventBytes}, 0);
      }}};
+constexpr TimerTraits kTimers[] = {{.descriptor = &kEvent, .fire = nullptr, .name = "made"}};
 constexpr AggregateTraits kTraits{
     .tag = nullptr,
     .category = kMadeCategory,
@@ -42,7 +44,8 @@ constexpr AggregateTraits kTraits{
     .construct = [](StreamSlot* slot) noexcept { ::new (static_cast<void*>(slot)) Slot; },
     .destroy = [](StreamSlot*) noexcept {},
     .events = kEvents,
-    .decides = {}};
+    .decides = {},
+    .timers = kTimers};
 
 // What replay takes in.
 struct World {
@@ -50,6 +53,8 @@ struct World {
   SessionTable sessions{kSessionsMax, kWindow};
   EpochStarts epochs;
   TypeCatalog catalog;
+  TimerTable timers{
+      {.timers_max = kTimersMax, .spare = 1, .payload_bytes_max = kMadeEventBytes, .now_ns = 0}};
 };
 
 struct Totals {
@@ -57,6 +62,7 @@ struct Totals {
   std::uint64_t events = 0;
   std::uint64_t sum = 0;
   std::uint32_t sessions = 0;
+  std::uint32_t timers = 0;
   friend bool operator==(const Totals&, const Totals&) = default;
 };
 
@@ -64,14 +70,27 @@ struct Totals {
 std::optional<Totals> ReplayOf(Log& log, World& world) {
   StreamStore* const stores[] = {&world.store};
   Replay replay(stores, world.sessions, world.epochs, world.catalog);
-  if (const absl::Status status = replay.Run(log); !status.ok()) {
+  absl::Status status = replay.Run(log);
+  if (status.ok()) status = replay.timers().Restore(world.catalog, &world.timers);
+  if (!status.ok()) {
     PAWL_CHECK(absl::IsDataLoss(status) || absl::IsFailedPrecondition(status) ||
                absl::IsResourceExhausted(status));
     PAWL_CHECK(!status.message().empty());
     return std::nullopt;
   }
   const Position last = log.writer().next_position();
-  Totals totals{.streams = world.store.size(), .sessions = world.sessions.count()};
+  Totals totals{.streams = world.store.size(),
+                .sessions = world.sessions.count(),
+                .timers = world.timers.live()};
+  // All of them become due, in order, each once.
+  world.timers.Advance(UINT64_MAX, UINT32_MAX);
+  std::uint32_t no_clears = 0;
+  for (std::uint32_t i = 0; i < totals.timers; ++i) {
+    const std::uint32_t timer = world.timers.FirstDue(UINT64_MAX, no_clears);
+    PAWL_CHECK(timer != kNoTimer && world.timers.At(timer).order < last.value());
+    world.timers.Disarm(timer);
+  }
+  PAWL_CHECK(world.timers.FirstDue(UINT64_MAX, no_clears) == kNoTimer);
   PAWL_CHECK(world.store.size() < replay.next_stream());
   for (std::uint32_t i = 0; i < world.store.size(); ++i) {
     const Slot& slot = static_cast<const Slot&>(*world.store.At(i));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -36,6 +37,11 @@ struct Note {
 };
 struct Look {};   // accepted, emits nothing
 struct Close {};  // an event without fields
+struct Remind {   // sets a timer, or cancels it
+  std::uint64_t id;
+  std::int64_t cents;
+  bool is_wanted;
+};
 
 struct Deposited {
   static constexpr EventType kType{"golden.deposited", 1};
@@ -52,10 +58,15 @@ struct Noted {  // 5 bytes: 3 of padding
 struct Closed {
   static constexpr EventType kType{"golden.closed", 1};
 };
+struct Reminder {  // a timer
+  static constexpr EventType kType{"golden.reminder", 1};
+  std::int64_t cents;
+};
 
 struct Account {
-  using Commands = pawl::Commands<Deposit, Withdraw, Transfer, Look, Close>;
+  using Commands = pawl::Commands<Deposit, Withdraw, Transfer, Look, Close, Remind>;
   using Events = pawl::Events<Deposited, Withdrawn, Closed>;
+  using Timers = pawl::Timers<Reminder>;
   static constexpr std::string_view kCategory = "account";
   struct State {
     std::int64_t cents = 0;
@@ -77,6 +88,18 @@ struct Account {
   static Verdict Decide(const State&, const Close&, Emit<Account>& emit) noexcept {
     emit(Closed{});
     return Accept();
+  }
+  static Verdict Decide(const State&, const Remind& c, Emit<Account>& emit) noexcept {
+    if (c.is_wanted) {
+      emit.After(std::chrono::hours(static_cast<int>(c.id)), Reminder{c.cents}, c.id);
+    } else {
+      emit.Cancel<Reminder>(c.id);
+    }
+    return Accept();
+  }
+  static Verdict Decide(const State& s, const Reminder& t, Emit<Account>& emit) noexcept {
+    emit(Withdrawn{t.cents});
+    return s.cents < t.cents ? Refuse(2) : Accept();
   }
   static void Evolve(State& s, const Deposited& e) noexcept { s.cents += e.cents; }
   static void Evolve(State& s, const Withdrawn& e) noexcept { s.cents -= e.cents; }
@@ -108,8 +131,29 @@ T OrFail(absl::StatusOr<T> got) {
   return *std::move(got);
 }
 
-std::unique_ptr<Engine> Open(const std::string& directory) {
+// The machine's, set forward by hand.
+class GoldenClock final : public Clock {
+ public:
+  std::uint64_t WallNs() noexcept override { return system_.WallNs() + wall_ns_; }
+  std::uint64_t BootNs() noexcept override { return system_.BootNs() + passed_ns_; }
+
+  void Pass(std::chrono::nanoseconds time) noexcept {
+    passed_ns_ += static_cast<std::uint64_t>(time.count());
+    SetWall(time);
+  }
+  void SetWall(std::chrono::nanoseconds forward) noexcept {
+    wall_ns_ += static_cast<std::uint64_t>(forward.count());
+  }
+
+ private:
+  SystemClock system_;
+  std::uint64_t passed_ns_ = 0;
+  std::uint64_t wall_ns_ = 0;
+};
+
+std::unique_ptr<Engine> Open(const std::string& directory, Clock* clock = nullptr) {
   EngineOptions options;
+  options.clock = clock;
   options.directory = directory;
   // Copies of a log have its id, and so its default hot directory.
   options.hot_directory = directory + ".hot";
@@ -121,8 +165,10 @@ std::unique_ptr<Engine> Open(const std::string& directory) {
 // Whose answers nobody reads: single commits and frames of many, on old and new streams.
 class Customer {
  public:
-  explicit Customer(Engine& engine)
-      : engine_(engine), producer_(OrFail(engine.NewProducer({.session = "golden"}))) {}
+  Customer(Engine& engine, GoldenClock& clock)
+      : engine_(engine),
+        clock_(clock),
+        producer_(OrFail(engine.NewProducer({.session = "golden"}))) {}
 
   void Act(std::uint64_t commands) {
     for (std::uint64_t i = 0; i < commands; ++i) {
@@ -140,10 +186,35 @@ class Customer {
     Settle();
   }
 
+  // Timers that are set, set again and cancelled; fired, refused, and still set in the end.
+  void UseTimers() {
+    Send<Account>(Key(1), Deposit{1000});
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      Send<Account>(Key(1 + i % 2), Remind{1 + i % 6, 10, true});
+    }
+    Send<Account>(Key(1), Remind{5, 0, false});
+    Send<Account>(Key(9), Remind{2, 1'000'000, true});  // on a new stream; will be refused
+    Settle();
+    for (int hour = 0; hour < 4; ++hour) PassTime(std::chrono::hours(1));
+  }
+
+  // Somebody sets the wall clock, and it stays.
+  void SetClock() {
+    clock_.SetWall(std::chrono::hours(1));
+    for (int second = 0; second < 65; ++second) PassTime(std::chrono::seconds(1));
+  }
+
  private:
   template <class A, class C>
   void Send(const Key& key, const C& command) {
     if (!producer_.Submit<A>(key, command)) Fail("a command was not taken");
+  }
+  void PassTime(std::chrono::nanoseconds time) {
+    clock_.Pass(time);
+    Send<Account>(Key(3), Deposit{1});
+    Settle();
+    while (engine_.Poll() != 0) {
+    }
   }
   void Settle() {
     while (producer_.in_flight() != 0) {
@@ -153,15 +224,26 @@ class Customer {
   }
 
   Engine& engine_;
+  GoldenClock& clock_;
   Producer producer_;
 };
+
+// The first of them does everything.
+void Serve(Engine& engine, GoldenClock& clock, std::uint64_t commands) {
+  Customer customer(engine, clock);
+  customer.Act(commands);
+  if (engine.epoch() != Epoch(1)) return;
+  customer.UseTimers();
+  customer.SetClock();
+}
 
 // A life of its own process, which ends with a clean stop or with a death.
 void Live(const std::string& directory, std::uint64_t commands, bool is_killed) {
   const pid_t child = fork();
   if (child == 0) {
-    std::unique_ptr<Engine> engine = Open(directory);
-    Customer(*engine).Act(commands);
+    GoldenClock clock;
+    std::unique_ptr<Engine> engine = Open(directory, &clock);
+    Serve(*engine, clock, commands);
     if (!is_killed) engine.reset();
     _exit(0);
   }
@@ -178,6 +260,10 @@ const char* NameOf(RecordKind kind) {
     case RecordKind::kStreamBound: return "stream-bound";
     case RecordKind::kSessionOpened: return "session-opened";
     case RecordKind::kAccepted: return "accepted";
+    case RecordKind::kTimerSet: return "timer-set";
+    case RecordKind::kTimerFired: return "timer-fired";
+    case RecordKind::kClockAdopted: return "clock-adopted";
+    case RecordKind::kTimerCancelled: return "timer-cancelled";
     default: return "?";
   }
 }
