@@ -186,11 +186,12 @@ bool CommandLives::OpenEngine() {
 
 // The second one takes the first one's session away.
 bool CommandLives::OpenSenders() {
+  // What is overdue fires before anything else is asked of the engine.
+  if (!SettleTimers()) return false;
   senders_.resize(kSenders);
   for (std::size_t i = 0; i < kSenders; ++i) {
     if (!OpenProducer(i)) return false;
   }
-  if (!SettleTimers()) return false;
   JudgeHash();
   JudgeSurvivors();
   if (!difference_.empty()) return false;
@@ -461,7 +462,7 @@ void CommandLives::JudgeSurvivors() {
   for (std::size_t count = 0;; ++count) {
     CommandModel reopened = after;
     reopened.Reopen();
-    reopened.FireDue(clock_.now_ns());
+    FireOverdue(reopened);
     // Of several numbers that look alike any one does: what tells them apart was refused.
     if (count >= owed && reopened.ShownStreams() == found && reopened.ShownTimers() == timers &&
         IsLikeSenders(reopened)) {
@@ -482,6 +483,21 @@ void CommandLives::JudgeSurvivors() {
   Differ(absl::StrCat("of ", interrupted_.commands.size(), " commands under way, ", owed,
                       " of them owed, no first ones explain what the log holds after the ",
                       was_cut_ ? "power cut" : "kill"));
+}
+
+// Some of what was due fired before the crash, some maybe in lives that ended while they opened:
+// each of them began with the record of its epoch.
+void CommandLives::FireOverdue(CommandModel& model) const {
+  LogReader reader = engine_->log().NewReader();
+  while (const FrameHeader* frame = reader.NextFrame(engine_->log().published())) {
+    ForEachRecord(*frame, [&](const RecordView& record) {
+      const std::uint64_t position = record.position.value();
+      if (record.header.kind != RecordKind::kEpochBegan || position < model.next()) return;
+      model.FireDue(clock_.now_ns(), position);
+      model.SetNextPosition(position + 1);
+    });
+  }
+  model.FireDue(clock_.now_ns());
 }
 
 bool CommandLives::IsLikeSenders(const CommandModel& model) const {

@@ -122,6 +122,7 @@ class CommandLives {
   std::size_t CommandsOwed() const;
   void JudgeHash();
   void JudgeSurvivors();
+  void FireOverdue(CommandModel& model) const;
   bool IsLikeSenders(const CommandModel& model) const;
   CommandModel::Shown StreamsOfEngine();
   std::set<CommandModel::ShownTimer> TimersOfEngine();

@@ -222,18 +222,25 @@ void CommandModel::ApplyTimer(const Effect& effect) {
   ++next_;
 }
 
-void CommandModel::FireDue(std::uint64_t now_ns) {
+void CommandModel::FireDue(std::uint64_t now_ns, std::uint64_t end) {
   for (;;) {
-    const auto first =
-        std::min_element(timers_.begin(), timers_.end(), [](const auto& a, const auto& b) {
-          return std::pair(a.second.due_ns, a.second.position) <
-                 std::pair(b.second.due_ns, b.second.position);
-        });
-    if (first == timers_.end() || first->second.due_ns > now_ns) return;
-    const auto [key, timer] = *first;
-    timers_.erase(first);
-    Fire(key, timer, now_ns);
+    CommandModel fired = *this;
+    if (!fired.FireFirst(now_ns) || fired.next_ > end) return;
+    *this = std::move(fired);
   }
+}
+
+bool CommandModel::FireFirst(std::uint64_t now_ns) {
+  const auto first =
+      std::min_element(timers_.begin(), timers_.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.second.due_ns, a.second.position) <
+               std::pair(b.second.due_ns, b.second.position);
+      });
+  if (first == timers_.end() || first->second.due_ns > now_ns) return false;
+  const auto [key, timer] = *first;
+  timers_.erase(first);
+  Fire(key, timer, now_ns);
+  return true;
 }
 
 // Every other timer is due around a full hour: one set for at once comes behind all of them.

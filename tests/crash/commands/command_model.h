@@ -47,8 +47,10 @@ class CommandModel {
   void OpenSession(std::uint32_t session, std::uint32_t generation);
   // A producer's next command. Session 0: none.
   ModelAnswer Decide(std::uint32_t session, std::uint32_t generation, const DrawnCommand& command);
-  // It is `now_ns`, and nobody has work: all timers that are due by then have fired.
-  void FireDue(std::uint64_t now_ns);
+  // It is `now_ns`, and nobody has work: all timers that are due by then have fired, as far as what
+  // they did is before the position `end`.
+  void FireDue(std::uint64_t now_ns, std::uint64_t end = UINT64_MAX);
+  std::uint64_t next() const noexcept { return next_; }  // position of the next record
   // The process ended and another one opened the log: what was not accepted is known no more.
   void Reopen();
   // Of the next record: opening appends some of the engine's own.
@@ -108,6 +110,7 @@ class CommandModel {
   bool AreTooMany(const std::vector<Effect>& effects) const;
   bool AreTooManyTimers(const std::vector<Effect>& effects) const;
   void ApplyTimer(const Effect& effect);
+  bool FireFirst(std::uint64_t now_ns);
   void Fire(const TimerKey& key, const Timer& timer, std::uint64_t now_ns);
   std::uint64_t CountOf(Category category) const;
 
