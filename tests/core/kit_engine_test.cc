@@ -134,7 +134,7 @@ struct Watch {
     if (t.value % 3 == 0)
       emit.On<Account>(Key(1 + static_cast<std::uint64_t>(s.ticks) % kKeys), Deposited{t.value});
     if (t.value % 6 == 1) emit.Cancel<Tock>();
-    return t.value % 13 == 0 ? Refuse(13) : Accept();
+    return t.value % 6 == 5 ? Refuse(13) : Accept();
   }
   static Verdict Decide(const State&, const Tock&, Emit<Watch>& emit) noexcept {
     emit(Ticked{-1, emit.now_ns(), emit.version().value(), 0});
