@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,8 +16,6 @@ namespace {
 
 // How long opening a session waits for room in the log: a disk that is slower is low or broken.
 constexpr std::chrono::seconds kRoomWait{10};
-// How often a host looks for it while timers wait for some.
-constexpr std::chrono::milliseconds kRoomLook{1};
 constexpr std::size_t kThreadNameCharsMax = 15;  // of the kernel
 constexpr std::size_t kOwnAgents = 3;            // loop, sync, preparer
 
@@ -66,32 +63,6 @@ absl::Status CheckAggregates(std::span<const AggregateTraits* const> aggregates)
         return absl::InvalidArgumentError("two aggregates have the category " +
                                           std::string(category));
       }
-    }
-  }
-  return absl::OkStatus();
-}
-
-// Of its events and timers.
-std::vector<const EventDescriptor*> TypesOf(const AggregateTraits& aggregate) {
-  std::vector<const EventDescriptor*> types;
-  for (const EventTraits& event : aggregate.events) types.push_back(event.descriptor);
-  for (const TimerTraits& timer : aggregate.timers) types.push_back(timer.descriptor);
-  return types;
-}
-
-// Types of one name and version are one type to the log, whatever aggregates list them.
-absl::Status CheckEvents(std::span<const AggregateTraits* const> aggregates) {
-  std::map<std::pair<std::string_view, std::uint16_t>, const EventDescriptor*> known;
-  for (const AggregateTraits* aggregate : aggregates) {
-    for (const EventDescriptor* type : TypesOf(*aggregate)) {
-      const EventDescriptor& first =
-          *known.try_emplace({type->name, type->version}, type).first->second;
-      if (first.layout_text == type->layout_text) continue;
-      return absl::InvalidArgumentError(
-          "two events are " + std::string(type->name) + " version " +
-          std::to_string(type->version) + " and differ in their layout: {" +
-          std::string(first.layout_text) + "} and {" + std::string(type->layout_text) +
-          "}; give one of them another name or version");
     }
   }
   return absl::OkStatus();
@@ -312,25 +283,6 @@ Engine::~Engine() { static_cast<void>(Stop()); }
 
 namespace {
 
-// Room for the timers of all aggregates, if any of them lists one.
-void MakeTimers(EngineParts& parts) {
-  std::uint32_t payload_bytes_max = 0;
-  bool has_timers = false;
-  for (const StreamStore* store : parts.store_list) {
-    for (const TimerTraits& timer : store->traits().timers) {
-      has_timers = true;
-      payload_bytes_max = std::max(payload_bytes_max, timer.descriptor->bytes);
-    }
-  }
-  if (!has_timers) return;
-  parts.timer_table =
-      std::make_unique<TimerTable>(TimerTable::Setup{.timers_max = parts.options.timers_max,
-                                                     .spare = CommitTimers::kSpare,
-                                                     .payload_bytes_max = payload_bytes_max,
-                                                     .now_ns = parts.engine_clock->now_ns()});
-  parts.timers = std::make_unique<CommitTimers>(*parts.timer_table, parts.log->writer());
-}
-
 absl::Status Rebuild(EngineParts& parts, std::vector<const AggregateTraits*> aggregates,
                      std::uint32_t& next_stream) {
   for (const AggregateTraits* aggregate : aggregates) {
@@ -345,7 +297,7 @@ absl::Status Rebuild(EngineParts& parts, std::vector<const AggregateTraits*> agg
   writer.SetTime(parts.engine_clock->Tick());
   if (absl::Status bound = parts.catalog.Bind(parts.store_list, writer); !bound.ok()) return bound;
   static_cast<void>(writer.Publish());
-  MakeTimers(parts);
+  parts.MakeTimers();
   return replay.timers().Restore(parts.catalog, parts.timer_table.get());
 }
 
@@ -395,7 +347,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     const EngineOptions& options, std::vector<const AggregateTraits*> aggregates) {
   if (absl::Status checked = CheckOptions(options); !checked.ok()) return checked;
   if (absl::Status checked = CheckAggregates(aggregates); !checked.ok()) return checked;
-  if (absl::Status checked = CheckEvents(aggregates); !checked.ok()) return checked;
+  if (absl::Status checked = CheckTypes(aggregates); !checked.ok()) return checked;
   try {
     auto parts = std::make_unique<EngineParts>(options);
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));
@@ -448,14 +400,6 @@ int Engine::Poll(std::chrono::nanoseconds budget) noexcept {
 }
 
 const PollOverruns& Engine::poll_overruns() const noexcept { return parts_->host.overruns(); }
-
-std::chrono::nanoseconds Engine::NextTimer() noexcept {
-  if (parts_->options.threads == Threads::kOwn) return std::chrono::nanoseconds::max();
-  // The disk makes room, and tells a loop with a thread of its own.
-  if (parts_->loop->timers_wait_for_room()) return kRoomLook;
-  const std::int64_t delay_ns = parts_->loop->TimerDelayNs();
-  return delay_ns < 0 ? std::chrono::nanoseconds::max() : std::chrono::nanoseconds(delay_ns);
-}
 
 absl::StatusOr<SlowDecides> Engine::FindSlowDecides() {
   SlowDecides slow;
@@ -529,20 +473,6 @@ absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const Str
       const StreamSlot& slot = *(*store)->At(i);
       if (slot.version != Version()) visit(slot);  // else it has had a timer, and nothing more
     }
-  });
-}
-
-absl::Status Engine::VisitTimersOf(TypeTag aggregate, std::uint16_t type,
-                                   const std::function<void(const SetTimer&)>& visit) {
-  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
-  if (!store.ok()) return store.status();
-  return parts_->RunOnLoop([&] {
-    const TimerTable& table = *parts_->timer_table;
-    table.ForEach([&](std::uint32_t number) {
-      const TimerTable::Timer& timer = table.At(number);
-      if (timer.name.store != *store || timer.name.type != type) return;
-      visit({timer.name.stream->key, timer.name.id, timer.due_ns, table.payload(number)});
-    });
   });
 }
 

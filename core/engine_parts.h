@@ -95,6 +95,8 @@ class EngineParts {
   void TakeFromThread(Agent& agent, AgentRunner* runner) noexcept;
   // One step of waiting in a cold call.
   void PauseOrRun();
+  // Makes room for the timers of all aggregates, if any of them lists one. Before the loop.
+  void MakeTimers();
   // Makes the statistics and those who write them. Before the loop.
   void MakeStats();
   // A free row for an agent attached, with its name. Cold mutex held.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "pawl/check.h"
 
@@ -149,6 +151,35 @@ std::uint16_t TypeCatalog::AddType(const EventDescriptor& event, LogWriter& writ
                     .layout_text = std::string(event.layout_text),
                     .bytes = event.bytes});
   return number;
+}
+
+namespace {
+
+// Of its events and timers.
+std::vector<const EventDescriptor*> TypesOf(const AggregateTraits& aggregate) {
+  std::vector<const EventDescriptor*> types;
+  for (const EventTraits& event : aggregate.events) types.push_back(event.descriptor);
+  for (const TimerTraits& timer : aggregate.timers) types.push_back(timer.descriptor);
+  return types;
+}
+
+}  // namespace
+
+absl::Status CheckTypes(std::span<const AggregateTraits* const> aggregates) {
+  std::map<std::pair<std::string_view, std::uint16_t>, const EventDescriptor*> known;
+  for (const AggregateTraits* aggregate : aggregates) {
+    for (const EventDescriptor* type : TypesOf(*aggregate)) {
+      const EventDescriptor& first =
+          *known.try_emplace({type->name, type->version}, type).first->second;
+      if (first.layout_text == type->layout_text) continue;
+      return absl::InvalidArgumentError(
+          "two events are " + std::string(type->name) + " version " +
+          std::to_string(type->version) + " and differ in their layout: {" +
+          std::string(first.layout_text) + "} and {" + std::string(type->layout_text) +
+          "}; give one of them another name or version");
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace pawl::inline v0

@@ -40,8 +40,9 @@ class TypeCatalog {
   }
   const Type* TypeOf(std::uint16_t number) const noexcept;
 
-  // Gives every type of an event or timer and every category of `stores` its number, appending records to `writer` for
-  // the new ones as one commit, and stores the numbers there. Publishes nothing.
+  // Gives every type of an event or timer and every category of `stores` its number, appending
+  // records to `writer` for the new ones as one commit, and stores the numbers there. Publishes
+  // nothing.
   absl::Status Bind(std::span<StreamStore* const> stores, LogWriter& writer);
 
  private:
@@ -52,5 +53,9 @@ class TypeCatalog {
   std::vector<Type> types_;              // by number − 1
   std::vector<std::string> categories_;  // by number − 1
 };
+
+// Types of one name and version are one type to the log, whatever aggregates list them.
+//   errors    INVALID_ARGUMENT two of them have different layouts
+absl::Status CheckTypes(std::span<const AggregateTraits* const> aggregates);
 
 }  // namespace pawl::inline v0

@@ -114,15 +114,15 @@ struct Alarm {
     return Accept();
   }
   static Verdict Decide(const State&, const Juggle& c, Emit<Alarm>& emit) noexcept {
-    using namespace std::chrono_literals;
+    using std::chrono::seconds;
     emit(Rang{100, 0});
-    emit.After(1s, Due{11}, 1);
-    emit.After(2s, Due{12}, 1);
+    emit.After(seconds(1), Due{11}, 1);
+    emit.After(seconds(2), Due{12}, 1);
     emit.Cancel<Due>(2);
-    emit.After(3s, Due{13}, 3);
+    emit.After(seconds(3), Due{13}, 3);
     emit.Cancel<Due>(3);
-    emit.After(4s, Due{14}, 3);
-    emit.After(5s, Due{15}, 4);
+    emit.After(seconds(4), Due{14}, 3);
+    emit.After(seconds(5), Due{15}, 4);
     emit.Cancel<Due>(4);
     return c.is_refused ? Refuse(kRefusal) : Accept();
   }
@@ -164,20 +164,22 @@ struct Alarm {
 };
 
 inline Verdict Alarm::Decide(const State& s, const Due& t, Emit<Alarm>& emit) noexcept {
-  using namespace std::chrono_literals;
+  using std::chrono::seconds;
   ++fires;
   switch (t.value) {
     case Due::kRefuses:
       emit(Rang{1, 0});
-      emit.After(1s, Due{5}, 500);
+      emit.After(seconds(1), Due{5}, 500);
       return Refuse(kRefusal);
     case Due::kTooMuch:
       for (std::uint32_t i = 0; i <= kCommitEventsMax; ++i) emit(Rang{1, 0});
       return Accept();
     case Due::kNothing: return Accept();
-    case Due::kRepeats: emit.After(1s, t, 0); break;
-    case Due::kCascades: emit.After(-1s, Due{static_cast<std::int64_t>(s.rings)}, 1000); break;
-    case Due::kForEver: emit.After(0s, t, 0); break;
+    case Due::kRepeats: emit.After(seconds(1), t, 0); break;
+    case Due::kCascades:
+      emit.After(seconds(-1), Due{static_cast<std::int64_t>(s.rings)}, 1000);
+      break;
+    case Due::kForEver: emit.After(seconds(0), t, 0); break;
     case Due::kIsSlow: slow_clock->Advance(FakeClock::kMillisecond); break;
     default: break;
   }
