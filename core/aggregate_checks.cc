@@ -29,11 +29,13 @@ absl::Status CheckCategories(std::span<const AggregateTraits* const> aggregates)
 }
 
 // Types of one name and version are one type to the log, whatever aggregates list them.
-class KnownEvents {
+class KnownTypes {
  public:
-  absl::Status Add(std::span<const EventTraits> events) {
-    for (const EventTraits& event : events) {
-      const EventDescriptor& type = *event.descriptor;
+  //   types     of events or timers
+  template <class Traits>
+  absl::Status Add(std::span<const Traits> types) {
+    for (const Traits& each : types) {
+      const EventDescriptor& type = *each.descriptor;
       const EventDescriptor& first =
           *known_.try_emplace({type.name, type.version}, &type).first->second;
       if (first.layout_text == type.layout_text) continue;
@@ -49,11 +51,12 @@ class KnownEvents {
   std::map<std::pair<std::string_view, std::uint16_t>, const EventDescriptor*> known_;
 };
 
-absl::Status CheckEvents(std::span<const AggregateTraits* const> aggregates) {
-  KnownEvents known;
+absl::Status CheckTypes(std::span<const AggregateTraits* const> aggregates) {
+  KnownTypes known;
   for (const AggregateTraits* aggregate : aggregates) {
     if (absl::Status added = known.Add(aggregate->events); !added.ok()) return added;
     if (absl::Status added = known.Add(aggregate->older); !added.ok()) return added;
+    if (absl::Status added = known.Add(aggregate->timers); !added.ok()) return added;
   }
   return absl::OkStatus();
 }
@@ -62,7 +65,7 @@ absl::Status CheckEvents(std::span<const AggregateTraits* const> aggregates) {
 
 absl::Status CheckAggregates(std::span<const AggregateTraits* const> aggregates) {
   absl::Status checked = CheckCategories(aggregates);
-  return checked.ok() ? CheckEvents(aggregates) : checked;
+  return checked.ok() ? CheckTypes(aggregates) : checked;
 }
 
 }  // namespace pawl::inline v0

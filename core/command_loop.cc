@@ -24,7 +24,8 @@ CommandLoop::CommandLoop(const Setup& setup)
               .is_on = setup.is_counting,
               .engine_clock = setup.clock,
               .stores = setup.stores}),
-      builder_(writer_, setup.stores, setup.next_stream),
+      builder_(writer_, setup.stores, setup.next_stream, setup.timers),
+      timers_(setup.timers),
       pending_(setup.answers_max),
       waiting_(setup.producers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
@@ -33,7 +34,7 @@ CommandLoop::CommandLoop(const Setup& setup)
   touched_.reserve(setup.producers_max);
   reader_bells_.reserve(setup.bells_max);
   meter_.SetSessions(sessions_.count());
-  meter_.EndTurn(Newest());
+  meter_.EndTurn(Newest(), timers_);
 }
 
 int CommandLoop::Round(const Deadline* deadline) noexcept {
@@ -57,6 +58,10 @@ bool CommandLoop::HasWork() noexcept {
   if (pending_.has_turn() && pending_.front_end() <= log_.durable()) return true;
   const bool is_log_failed = log_.health() == LogHealth::kFailed;
   if (is_log_failed != is_failed_) return true;
+  if (timers_wait_for_room_ && !is_failed_ && !is_draining_) {
+    UpdateRoom();
+    if (HasRoom()) return true;
+  }
   if (waiting_.empty() && !queue_.MayHaveCommands()) return false;
   if (is_failed_ || is_draining_) return true;
   // Commands without room wait for the disk agents, who ring; but the first of them are taken, so
@@ -284,7 +289,7 @@ PackedReceipt CommandLoop::MetBy(const CommandSlot& slot, std::uint16_t conditio
     key = &on.key;
   }
   const StreamSlot* const stream = store->Find(*key);
-  if (stream == nullptr) return {store->ClosedAt(*key).value(), 0};
+  if (stream == nullptr || stream->version == Version()) return {store->ClosedAt(*key).value(), 0};
   return {stream->last.value(), stream->version.value()};
 }
 
@@ -299,24 +304,32 @@ void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot
 
 int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   TakeTickets();
-  if (waiting_.empty()) return 0;
+  if (waiting_.empty() && (timers_ == nullptr || !TimersNeedTurn())) return 0;
   UpdateRoom();
-  const std::uint64_t now_ns = clock_.Tick();
-  writer_.SetTime(now_ns);
-  builder_.SetTime(now_ns);
-  pace_.BeginTurn(deadline, clock_.boot_ns());
+  BeginTime();
   const Address before = writer_.published();
-  const std::uint32_t decided = DecideTurn();
+  // Commands come first, so that an answer and a time-out that came together are an answer; but who
+  // found no room, or no time, is the first to have some.
+  const bool do_timers_lead = timers_go_first_;
+  int fired = do_timers_lead ? FireTimers(deadline) : 0;
+  if (fired != 0) SetTurnTime();
+  pace_.BeginTurn(deadline, clock_.boot_ns());
+  std::uint32_t decided = 0;
+  if (fired == 0 || deadline == nullptr || !deadline->IsOver()) decided = DecideTurn();
   meter_.Decided(decided, pace_.looked_ns());
+  if (timers_ != nullptr && !do_timers_lead) {
+    timers_go_first_ = pace_.is_over();
+    if (!timers_go_first_) fired = FireTimers(deadline);
+  }
   const bool has_staged = writer_.has_staged();
   const Address published = writer_.Publish();
   writer_.CheckInput();
   if (has_staged && !writer_.is_poisoned()) meter_.Published();
   pending_.EndTurn(published, published != before ? meter_.published_ns() : 0);
-  meter_.EndTurn(Newest());
+  meter_.EndTurn(Newest(), timers_);
   SetAdmission(Obstacle());
   if (published != before) RingReaders();
-  return static_cast<int>(decided);
+  return static_cast<int>(decided) + fired;
 }
 
 // Decides up to kTurnCommandsMax of the commands that wait.

@@ -13,6 +13,7 @@
 
 #include "admission.h"
 #include "command_queue.h"
+#include "commit_timers.h"
 #include "engine_clock.h"
 #include "epoch_starts.h"
 #include "input_guard.h"
@@ -52,6 +53,14 @@ struct ControlRequest {
 class CommandLoop final : public Agent {
  public:
   static constexpr std::size_t kTurnCommandsMax = 256;
+  // Timers fired in a turn, moved on to their place in the queue, and cleared of streams that
+  // ended: each has its own bound, so that none is kept back by another.
+  static constexpr int kTurnFiresMax = 64;
+  static constexpr std::uint32_t kTurnMovesMax = 128;
+  static constexpr std::uint32_t kTurnClearsMax = 128;
+  // While timers are set the loop looks at the clocks at least that often, so that a step of the
+  // wall clock is noticed and followed.
+  static constexpr std::int64_t kTimerLookNs = 10'000'000'000;
 
   struct Setup {
     Log* log;
@@ -64,6 +73,7 @@ class CommandLoop final : public Agent {
     bool is_counting;  // what it does, into `stats`
     InputGuard* guard;
     std::span<StreamStore* const> stores;
+    CommitTimers* timers;                               // nullptr: no aggregate has any
     std::vector<std::unique_ptr<ProducerLane>>* lanes;  // sized once
     std::uint32_t next_stream;
     std::uint32_t producers_max;
@@ -87,6 +97,11 @@ class CommandLoop final : public Agent {
   bool HasWork() noexcept override;
   Doorbell& bell() noexcept override { return bell_; }
   std::string_view name() const noexcept override { return "pawl-loop"; }
+  std::int64_t sleep_ns() noexcept override { return timers_wait_for_room_ ? -1 : TimerDelayNs(); }
+
+  // How long until a timer may be due, or the clocks are to be looked at; −1: no timer is set.
+  std::int64_t TimerDelayNs() noexcept;
+  bool timers_wait_for_room() const noexcept { return timers_wait_for_room_; }
 
   const TurnPace& pace() const noexcept { return pace_; }  // loop only
 
@@ -117,6 +132,12 @@ class CommandLoop final : public Agent {
   void CloseLanes() noexcept;
 
   int TakeTurn(const Deadline* deadline) noexcept;
+  void BeginTime() noexcept;
+  void SetTurnTime() noexcept;
+  [[gnu::noinline]] void AdoptClockStep() noexcept;
+  bool TimersNeedTurn() noexcept;
+  int FireTimers(const Deadline* deadline) noexcept;
+  std::uint64_t FireTimer(std::uint32_t timer, std::uint64_t began_ns) noexcept;
   std::uint32_t DecideTurn() noexcept;
   void MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcept;
   void TakeTickets() noexcept;
@@ -198,6 +219,7 @@ class CommandLoop final : public Agent {
   TurnPace pace_;
   LoopMeter meter_;
   CommitBuilder builder_;
+  CommitTimers* const timers_;  // nullptr: no aggregate has any
   PendingAnswers pending_;
   std::vector<ProducerLane*> touched_;
   std::vector<Doorbell*> reader_bells_;
@@ -211,6 +233,8 @@ class CommandLoop final : public Agent {
   PackedReceipt* receipts_end_ = nullptr;
   std::uint64_t accept_below_ = 0;  // address: nothing is decided while the log ends at or above it
   std::uint32_t closing_lanes_ = 0;
+  bool timers_go_first_ = false;  // they did not come to their turn
+  bool timers_wait_for_room_ = false;
   bool is_failed_ = false;
   bool is_draining_ = false;
 

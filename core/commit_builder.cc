@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "commit_timers.h"
+
 namespace pawl::inline v0 {
 
 StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
@@ -45,6 +47,7 @@ void CommitBuilder::CloseStreams(Emitted first, std::uint32_t count) noexcept {
   emitted_.front() = first;
   for (const Emitted& each : std::span(emitted_).first(count)) {
     if (!each.is_closing()) continue;
+    if (timers_ != nullptr) timers_->DropStream(each.header().stream);
     for (StreamStore* const store : stores_) {
       if (store->category_number != each.header().type) continue;
       store->Close(*each.slot, each.slot->last);
@@ -54,6 +57,7 @@ void CommitBuilder::CloseStreams(Emitted first, std::uint32_t count) noexcept {
 
 void CommitBuilder::TakeBack(Emitted first, std::uint32_t count) noexcept {
   emitted_.front() = first;
+  if (timers_ != nullptr) timers_->TakeBack();
   writer_.AbandonCommit();
   for (std::uint32_t i = count; i > 0; --i) {
     const Emitted& each = emitted_[i - 1];
@@ -71,5 +75,29 @@ void CommitBuilder::TakeBack(Emitted first, std::uint32_t count) noexcept {
     --next_stream_;
   }
 }
+
+// --- timers ---
+
+TimerName CommitBuilder::NameOf(StreamSlot& stream, TimerKind kind,
+                                std::uint64_t id) const noexcept {
+  return {.stream = &stream,
+          .store = own_store_,
+          .number = static_cast<std::uint32_t>(stream.number),
+          .type = kind.index,
+          .id = id};
+}
+
+bool CommitBuilder::SetTimer(StreamSlot& stream, TimerKind kind, std::uint64_t id,
+                             std::uint64_t due_ns, const std::byte* timer) noexcept {
+  return timers_->Set(NameOf(stream, kind, id), due_ns, {timer, kind.size});
+}
+
+bool CommitBuilder::CancelTimer(StreamSlot& stream, TimerKind kind, std::uint64_t id) noexcept {
+  return timers_->Cancel(NameOf(stream, kind, id));
+}
+
+void CommitBuilder::KeepTimers() noexcept { timers_->Keep(); }
+
+void CommitBuilder::RecordFired() noexcept { timers_->RecordFired(Accept()); }
 
 }  // namespace pawl::inline v0

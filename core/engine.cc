@@ -24,6 +24,9 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (options.streams_max == 0 || options.producers_max == 0 || options.sessions_max == 0) {
     return absl::InvalidArgumentError("streams_max, sessions_max and producers_max must be ≥ 1");
   }
+  if (options.timers_max == 0 || options.timers_max > std::uint32_t{1} << 30) {
+    return absl::InvalidArgumentError("timers_max must be 1 to 2^30");
+  }
   if (options.producers_max > 4096) {
     return absl::InvalidArgumentError("producers_max is at most 4,096");
   }
@@ -249,6 +252,7 @@ absl::Status EngineParts::StopAll() {
 std::size_t EngineParts::memory_bytes() const noexcept {
   std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes() + stats->bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
+  if (timer_table != nullptr) bytes += timer_table->memory_bytes();
   const std::size_t lane_bytes =
       sizeof(ProducerLane) + options.parcel_bytes +
       options.session_window *
@@ -280,7 +284,8 @@ absl::Status Rebuild(EngineParts& parts, std::uint32_t& next_stream) {
   writer.SetTime(parts.engine_clock->Tick());
   if (absl::Status bound = parts.catalog.Bind(parts.store_list, writer); !bound.ok()) return bound;
   static_cast<void>(writer.Publish());
-  return absl::OkStatus();
+  parts.MakeTimers();
+  return replay.timers().Restore(parts.catalog, parts.timer_table.get());
 }
 
 void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
@@ -296,6 +301,7 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                          .is_counting = options.stats,
                          .guard = parts.guard.get(),
                          .stores = parts.store_list,
+                         .timers = parts.timers.get(),
                          .lanes = &parts.lanes,
                          .next_stream = next_stream,
                          .producers_max = options.producers_max,
@@ -393,10 +399,12 @@ absl::StatusOr<SlowDecides> Engine::FindSlowDecides() {
     slow.turns = pace.slow_turns();
     slow.found = pace.found().count;
     if (slow.found == 0) return;
-    const AggregateTraits& aggregate = parts_->store_list[pace.found().aggregate]->traits();
-    slow.longest_ns = pace.found().longest_ns;
+    const TurnPace::Found& found = pace.found();
+    const AggregateTraits& aggregate = parts_->store_list[found.aggregate]->traits();
+    slow.longest_ns = found.longest_ns;
     slow.category = aggregate.category;
-    slow.command = aggregate.commands[pace.found().type];
+    slow.command =
+        found.is_timer ? aggregate.timers[found.type].name : aggregate.commands[found.type];
   });
   if (!asked.ok()) return asked;
   return slow;

@@ -14,6 +14,7 @@
 #include "agent_runner.h"
 #include "command_loop.h"
 #include "command_queue.h"
+#include "commit_timers.h"
 #include "engine_clock.h"
 #include "epoch_starts.h"
 #include "health_watch.h"
@@ -26,6 +27,7 @@
 #include "producer_lane.h"
 #include "session_table.h"
 #include "stats_file.h"
+#include "timer_table.h"
 #include "type_catalog.h"
 
 namespace pawl::inline v0 {
@@ -96,6 +98,8 @@ class EngineParts {
   void PauseOrRun();
   // Finds out what ended the engine before. Before anything is evolved.
   absl::Status MakeGuard();
+  // Makes room for the timers of all aggregates, if any of them lists one. Before the loop.
+  void MakeTimers();
   // Makes the statistics and those who write them. Before the loop.
   void MakeStats();
   // A free row for an agent attached, with its name. Cold mutex held.
@@ -119,6 +123,8 @@ class EngineParts {
   std::vector<const AggregateTraits*> aggregates;
   std::unique_ptr<InputGuard> guard;
   std::unique_ptr<EngineClock> engine_clock;
+  std::unique_ptr<TimerTable> timer_table;  // nullptr: no aggregate lists a timer; and the next
+  std::unique_ptr<CommitTimers> timers;
   std::unique_ptr<StatsFile> stats;
   std::unique_ptr<HealthWatch> watch;
   std::unique_ptr<CommandLoop> loop;

@@ -46,7 +46,7 @@ absl::StatusOr<HistoryReader> Engine::OpenHistory(TypeTag aggregate, const Key& 
   std::uint64_t stream = 0;
   const absl::Status asked = parts_->RunOnLoop([&] {
     const StreamSlot* const slot = (*store)->Find(key);
-    if (slot != nullptr) stream = slot->number;
+    if (slot != nullptr && slot->version != Version()) stream = slot->number;
   });
   if (!asked.ok()) return asked;
   if (stream == 0) {
@@ -97,7 +97,11 @@ absl::StatusOr<CategoryReader> Engine::OpenCategory(TypeTag aggregate,
 absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
   const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
   if (!store.ok()) return store.status();
-  return parts_->RunOnLoop([&] { (*store)->ForEach(visit); });
+  return parts_->RunOnLoop([&] {
+    (*store)->ForEach([&](const StreamSlot& slot) {
+      if (slot.version != Version()) visit(slot);  // else it has had a timer, and nothing more
+    });
+  });
 }
 
 }  // namespace pawl::inline v0

@@ -149,9 +149,9 @@ class LockFile {
 std::map<EventId, Layout> LayoutsOf(std::span<const AggregateTraits* const> aggregates,
                                     std::string& faults) {
   std::map<EventId, Layout> layouts;
-  const auto add = [&](std::span<const EventTraits> events) {
-    for (const EventTraits& event : events) {
-      const EventDescriptor& type = *event.descriptor;
+  const auto add = [&](const auto& types) {
+    for (const auto& each : types) {
+      const EventDescriptor& type = *each.descriptor;
       const EventId id{std::string(type.name), type.version};
       const Layout layout{type.layout_hash, std::string(type.layout_text)};
       const auto [known, is_new] = layouts.emplace(id, layout);
@@ -163,6 +163,7 @@ std::map<EventId, Layout> LayoutsOf(std::span<const AggregateTraits* const> aggr
   for (const AggregateTraits* aggregate : aggregates) {
     add(aggregate->events);
     add(aggregate->older);
+    add(aggregate->timers);
   }
   return layouts;
 }

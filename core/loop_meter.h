@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "commit_timers.h"
 #include "engine_clock.h"
 #include "pawl/position.h"
 #include "pawl/receipt.h"
@@ -63,12 +64,14 @@ class LoopMeter {
 
   // --- a round of the loop ---
 
-  void BeginRound() noexcept { now_ns_ = 0; }
+  void BeginRound() noexcept {
+    now_ns_ = 0;
+    is_timed_ = false;
+  }
 
   // A turn of so many commands was decided, which began with the last tick of the engine's clock.
   //   looked_ns   boot time, if somebody looked behind the last command; 0: nobody did
   void Decided(std::uint32_t commands, std::uint64_t looked_ns) noexcept {
-    is_timed_ = false;
     if (!is_on_ || commands == 0) return;
     AddTo(block_.loop.turns, 1);
     untimed_ += commands;
@@ -90,9 +93,24 @@ class LoopMeter {
   }
   // When all of it was published; 0: not measured.
   std::uint64_t published_ns() const noexcept { return is_timed_ ? now_ns_ : 0; }
-  // Where things stand behind the turn.
-  void EndTurn(Position newest) noexcept {
+  // A timer fired, so long after it was due, and what it did took so long. It is no part of how
+  // long the turn took to be decided, or to be published.
+  void Fired(std::uint64_t late_ns, std::uint64_t took_ns) noexcept {
     if (!is_on_) return;
+    block_.stages[static_cast<std::size_t>(Stage::kTimerLate)].Record(late_ns);
+    if (is_timed_) now_ns_ += took_ns;
+  }
+  // Where things stand behind the turn.
+  //   timers    nullptr: there are none
+  void EndTurn(Position newest, const CommitTimers* timers = nullptr) noexcept {
+    if (!is_on_) return;
+    if (timers != nullptr) {
+      Set(block_.timers.live, timers->table().live());
+      Set(block_.timers.set, timers->counts().set);
+      Set(block_.timers.cancelled, timers->counts().cancelled);
+      Set(block_.timers.fired, timers->counts().fired);
+      Set(block_.timers.refused, timers->counts().refused);
+    }
     Set(block_.loop.position, newest.value());
     Set(block_.loop.engine_offset_ns, engine_clock_.now_ns() - engine_clock_.boot_ns());
     StoreWords* words = block_.stores();

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string>
 
+#include "clock_record.h"
+
 namespace pawl::inline v0 {
 
 namespace {
@@ -21,11 +23,13 @@ absl::Status Replay::Run(const Log& log) {
     absl::Status status;
     const CommitHeader* open = nullptr;
     ForEachRecord(*frame, [&](const RecordView& record) {
-      if (open != &record.commit) {
+      const bool is_first = open != &record.commit;
+      if (is_first) {
         if (open != nullptr && status.ok()) status = EndCommit(*open);
         open = &record.commit;
         commit_version_ = Version();
       }
+      if (status.ok()) status = ReplayTimers::CheckPlace(record, is_first);
       if (status.ok()) status = Take(record);
       commit_last_ = record.position;
     });
@@ -53,6 +57,10 @@ absl::Status Replay::Take(const RecordView& record) {
       return follows ? absl::OkStatus() : Contradiction(record, "epoch out of order");
     }
     case RecordKind::kAccepted: return absl::OkStatus();
+    case RecordKind::kTimerSet:
+    case RecordKind::kTimerFired:
+    case RecordKind::kTimerCancelled: return TakeTimer(record);
+    case RecordKind::kClockAdopted: return TakeClock(record);
     default:
       if (record.header.kind >= RecordKind::kSkippable) return absl::OkStatus();
       return absl::FailedPreconditionError(
@@ -124,6 +132,30 @@ absl::Status Replay::TakeEvent(const RecordView& record) {
     return Contradiction(record, "event " + std::string(event->descriptor->name) + " version " +
                                      std::to_string(event->descriptor->version) +
                                      ", which its codec does not decode");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Replay::TakeTimer(const RecordView& record) {
+  const std::uint32_t number = record.header.stream;
+  if (number == 0 || number >= next_stream()) {
+    return Contradiction(record, "timer of an unbound stream");
+  }
+  const Stream& stream = streams_[number - 1];
+  if (stream.is_closed) return Contradiction(record, "timer of a closed stream");
+  if (stream.slot == nullptr) return absl::OkStatus();
+  return timers_.Take(record, stream.store->streams, *stream.slot);
+}
+
+// Nothing is to be rebuilt: the frame has the new time.
+absl::Status Replay::TakeClock(const RecordView& record) {
+  ClockAdopted adopted;
+  if (record.header.payload_bytes() != sizeof adopted) {
+    return Contradiction(record, "clock record of a wrong size");
+  }
+  std::memcpy(&adopted, record.payload(), sizeof adopted);
+  if (adopted.adopted_ns <= adopted.held_ns || record.frame.time_ns < adopted.adopted_ns) {
+    return Contradiction(record, "engine time that was adopted and does not hold");
   }
   return absl::OkStatus();
 }

@@ -12,12 +12,14 @@
 #include "event_resolver.h"
 #include "pawl/log.h"
 #include "pawl/stream_store.h"
+#include "replay_timers.h"
 #include "session_table.h"
 #include "type_catalog.h"
 
 namespace pawl::inline v0 {
 
-// Rebuilds what the loop knows from the log, record by record: aggregates, sessions, types, epochs.
+// Rebuilds what the loop knows from the log, record by record: aggregates, timers, sessions, types,
+// epochs.
 // Runs Evolve only: nothing is decided again.
 //   threads   one, before the loop runs
 class Replay {
@@ -40,6 +42,7 @@ class Replay {
     return static_cast<std::uint32_t>(streams_.size()) + 1;
   }
   std::uint64_t last_time_ns() const noexcept { return last_time_ns_; }
+  const ReplayTimers& timers() const noexcept { return timers_; }
 
  private:
   struct Store {
@@ -57,6 +60,8 @@ class Replay {
   absl::Status TakeStream(const RecordView& record);
   absl::Status TakeEvent(const RecordView& record);
   absl::Status TakeClosing(const RecordView& record);
+  absl::Status TakeTimer(const RecordView& record);
+  static absl::Status TakeClock(const RecordView& record);
   absl::Status TakeSession(const RecordView& record);
   absl::Status EndCommit(const CommitHeader& commit);
 
@@ -68,6 +73,7 @@ class Replay {
   std::atomic<std::uint64_t> no_note_{0};
   std::atomic<std::uint64_t>* evolving_ = &no_note_;
   std::vector<Stream> streams_;  // by number − 1
+  ReplayTimers timers_;
   std::uint64_t last_time_ns_ = 0;
   Position commit_last_;    // last record of the commit being read
   Version commit_version_;  // of its own stream

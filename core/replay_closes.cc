@@ -34,6 +34,7 @@ absl::Status Replay::TakeClosing(const RecordView& record) {
   if (header.version() != slot.version.value() || header.back_link != slot.last.value()) {
     return WrongClosing(record, "a stream whose last event is another one");
   }
+  timers_.DropStream(header.stream);
   stream.store->streams.Close(slot, record.position);
   stream.slot = nullptr;
   return absl::OkStatus();

@@ -110,6 +110,14 @@ void ReadLoop(const LoopWords& loop, EngineStats& stats) {
   stats.slowest_decide_ns = ValueOf(loop.slowest_decide_ns);
 }
 
+TimerStats StatsOf(const TimerWords& timers) {
+  return {.live = ValueOf(timers.live),
+          .set = ValueOf(timers.set),
+          .cancelled = ValueOf(timers.cancelled),
+          .fired = ValueOf(timers.fired),
+          .refused = ValueOf(timers.refused)};
+}
+
 }  // namespace
 
 EngineStats ReadBlock(const StatsBlock& block, const StatsRows& rows) {
@@ -126,6 +134,7 @@ EngineStats ReadBlock(const StatsBlock& block, const StatsRows& rows) {
   stats.durable = Address(ValueOf(block.health.durable));
   stats.poll_overruns = ValueOf(block.health.poll_overruns);
   stats.longest_overrun_ns = ValueOf(block.health.longest_overrun_ns);
+  stats.timers = StatsOf(block.timers);
   for (std::size_t i = 0; i < kStages; ++i) stats.stages[i] = StageCopy(block.stages[i]).Times();
 
   const auto* const agents = reinterpret_cast<const AgentWords*>(&block + 1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "pawl/check.h"
 
@@ -96,6 +97,15 @@ absl::Status TypeCatalog::Bind(std::span<StreamStore* const> stores, LogWriter& 
     if (absl::Status bound = BindEvents(*store, writer); !bound.ok()) {
       writer.AbandonCommit();
       return bound;
+    }
+    store->timer_numbers.clear();
+    for (const TimerTraits& timer : store->traits().timers) {
+      absl::StatusOr<std::uint16_t> number = Find(*timer.descriptor);
+      if (!number.ok()) {
+        writer.AbandonCommit();
+        return number.status();
+      }
+      store->timer_numbers.push_back(*number != 0 ? *number : AddType(*timer.descriptor, writer));
     }
   }
   if (writer.commit_records() != 0) {

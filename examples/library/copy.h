@@ -34,6 +34,9 @@ struct Lend {
   std::uint32_t days;
 };
 struct TakeBack {};
+struct Reserve {  // for three days, of a copy that stands on its shelf
+  pawl::Key member;
+};
 
 enum class Condition : std::uint8_t { kNew, kUsed };
 
@@ -79,8 +82,22 @@ struct GivenBack {
   pawl::Key copy;
 };
 
+struct Reserved {
+  static constexpr pawl::EventType kType{"library.reserved", 1};
+  pawl::Key member;
+};
+struct Released {  // nobody came for it
+  static constexpr pawl::EventType kType{"library.released", 1};
+};
+
+// Timers are set along with events, and come back to Decide when they are due.
+struct ReservationOver {
+  static constexpr pawl::EventType kType{"library.reservation-over", 1};
+};
+
 constexpr std::uint64_t kDayNs = std::chrono::nanoseconds(std::chrono::days(1)).count();
 constexpr std::uint32_t kLoanDaysMax = 28;
+constexpr std::chrono::days kReservation{3};
 constexpr std::uint32_t kLoansMax = 3;        // of one member
 constexpr std::int64_t kFeePerDayCents = 20;  // for each day begun after the due time
 
@@ -106,8 +123,9 @@ struct Member {
 };
 
 struct Copy {
-  using Commands = pawl::Commands<Acquire, Lend, TakeBack>;
-  using Events = pawl::Events<Acquired, Lent, TakenBack>;
+  using Commands = pawl::Commands<Acquire, Lend, TakeBack, Reserve>;
+  using Events = pawl::Events<Acquired, Lent, TakenBack, Reserved, Released>;
+  using Timers = pawl::Timers<ReservationOver>;
   static constexpr std::string_view kCategory = "copy";
   enum Refusal : std::uint16_t {
     kIsThere = 1,
@@ -117,11 +135,13 @@ struct Copy {
     kNoSuchMember,
     kTooManyLoans,
     kTooLong,
+    kIsReserved,
   };
   struct State {
     bool is_there = false;
     Language language = Language::kUnknown;
-    pawl::Key member;  // zero: it stands on its shelf
+    pawl::Key member;        // zero: it stands on its shelf
+    pawl::Key reserved_for;  // zero: for nobody
     std::uint64_t due_ns = 0;
   };
 
@@ -139,8 +159,10 @@ struct Copy {
     if (member == nullptr || !member->has_joined) return pawl::Refuse(kNoSuchMember);
     if (member->loans >= kLoansMax) return pawl::Refuse(kTooManyLoans);
     if (c.days > kLoanDaysMax) return pawl::Refuse(kTooLong);
+    if (!s.reserved_for.is_zero() && s.reserved_for != c.member) return pawl::Refuse(kIsReserved);
     emit(Lent{c.member, emit.now_ns() + c.days * kDayNs});  // the only clock that Decide may read
     emit.On<Member>(c.member, Borrowed{emit.key()});
+    emit.Cancel<ReservationOver>();  // if there is one
     return pawl::Accept();
   }
   static pawl::Verdict Decide(const State& s, const TakeBack&, pawl::Emit<Copy>& emit) noexcept {
@@ -150,11 +172,29 @@ struct Copy {
     return pawl::Accept();
   }
 
+  static pawl::Verdict Decide(const State& s, const Reserve& c, pawl::Emit<Copy>& emit) noexcept {
+    if (!s.is_there) return pawl::Refuse(kIsNotThere);
+    if (!s.member.is_zero()) return pawl::Refuse(kIsLent);
+    if (!s.reserved_for.is_zero()) return pawl::Refuse(kIsReserved);
+    emit(Reserved{c.member});
+    emit.After(kReservation, ReservationOver{});
+    return pawl::Accept();
+  }
+  // Three days later, once, also if the program did not run then.
+  static pawl::Verdict Decide(const State&, const ReservationOver&,
+                              pawl::Emit<Copy>& emit) noexcept {
+    emit(Released{});
+    return pawl::Accept();
+  }
+
   static void Evolve(State& s, const Acquired& e) noexcept {
     s.is_there = true;
     s.language = e.language;
   }
+  static void Evolve(State& s, const Reserved& e) noexcept { s.reserved_for = e.member; }
+  static void Evolve(State& s, const Released&) noexcept { s.reserved_for = {}; }
   static void Evolve(State& s, const Lent& e) noexcept {
+    s.reserved_for = {};
     s.member = e.member;
     s.due_ns = e.due_ns;
   }

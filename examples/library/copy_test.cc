@@ -14,6 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using pawl::testing::Given;
+using pawl::testing::TimerCancelled;
+using pawl::testing::TimerSet;
 
 constexpr pawl::Key kBook{1};  // the aggregate of a Given without a key is pawl::testing::kKey, 1
 constexpr pawl::Key kAda{100};
@@ -87,6 +89,34 @@ TEST(CopyTest, NobodyKnowsTheLanguageOfOlderCopies) {
     EXPECT_TRUE(s.is_there);
     EXPECT_EQ(s.language, Language::kUnknown);
   });
+}
+
+// Timers that become due while time passes fire, each at its time.
+TEST(CopyTest, IsReservedForThreeDays) {
+  constexpr pawl::Key kBen{200};
+  Given<Copy>(Acquired{kEmma, Condition::kNew})
+      .AndGiven<Member>(kAda, Joined{})
+      .AndGiven<Member>(kBen, Joined{})
+      .When(Reserve{kAda})
+      .Then(Reserved{kAda}, TimerSet<ReservationOver>(3 * 24h))
+      .When(Lend{kBen, 14})
+      .ThenRefused(Copy::kIsReserved)
+      .After(3 * 24h - 1s)
+      .ThenNothing()
+      .After(1s)
+      .Then(Released{})
+      .When(Reserve{kBen})
+      .Then(Reserved{kBen}, TimerSet<ReservationOver>(3 * 24h));
+}
+
+TEST(CopyTest, WhoComesInTimeGetsWhatIsReserved) {
+  Given<Copy>(Acquired{kEmma, Condition::kNew}, Reserved{kAda}, TimerSet<ReservationOver>(1h))
+      .AndGiven<Member>(kAda, Joined{})
+      .When(Lend{kAda, 14})
+      .Then(Lent{kAda, kStartNs + 14 * kDayNs}, TimerCancelled<ReservationOver>())
+      .ThenOn<Member>(kAda, Borrowed{kBook})
+      .After(1h)
+      .ThenNothing();
 }
 
 // Fails if an event of the program differs from layouts.txt. A new event gets its line by

@@ -14,6 +14,7 @@
 
 #include <gtest/gtest.h>
 
+#include "alarm_domain.h"
 #include "allocation_counter.h"
 #include "bank_fixture.h"
 #include "coroutine.h"
@@ -142,6 +143,43 @@ TEST_F(AllocationsTest, AwaitingAllocatesNothing) {
   }).join();
   EXPECT_EQ(AllocationsOf(CountedThread::kProducer), 0U);
   EXPECT_EQ(AllocationsOf(CountedThread::kLoop), 0U);
+}
+
+// Set, set again, cancelled, fired: whatever the queue does with them on the way.
+TEST_F(AllocationsTest, TimersAllocateNothing) {
+  if (!CanCountAllocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
+  constexpr std::uint64_t kWarmUp = 20'000;
+  constexpr std::uint64_t kCommands = 300'000;
+  EngineOptions options = directory_.Options();
+  options.timers_max = 4'096;
+  auto opened = Engine::Open(options, Aggregates<Alarm>{});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  engine_ = *std::move(opened);
+  Producer producer = NewProducer();
+  std::thread([&producer] {
+    RegisterProducerThread();
+    const auto run = [&producer](std::uint64_t commands) {
+      const SubmitOptions published{.ack = Ack::kPublished};
+      for (std::uint64_t i = 0; i < commands; ++i) {
+        const Key key(1 + i % 50);
+        const auto delay_ns = static_cast<std::int64_t>(i % 7 * i % 5'000'000);
+        while (!(i % 3 == 0
+                     ? producer.Submit<Alarm>(key, CancelAlarm{i % 11}, published)
+                     : producer.Submit<Alarm>(key, SetAlarm{delay_ns, 1, i % 11}, published))) {
+          producer.Poll([](const Completion&) noexcept {});
+        }
+      }
+      while (producer.in_flight() != 0) producer.Poll([](const Completion&) noexcept {});
+    };
+    run(kWarmUp);
+    StartCounting();
+    run(kCommands);
+    StopCounting();
+  }).join();
+  EXPECT_EQ(AllocationsOf(CountedThread::kProducer), 0U);
+  EXPECT_EQ(AllocationsOf(CountedThread::kLoop), 0U);
+  EXPECT_EQ(AllocationsOf(CountedThread::kSync), 0U);
+  EXPECT_GT(engine_->Stats().timers.fired, kCommands / 100);
 }
 
 }  // namespace

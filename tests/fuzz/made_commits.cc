@@ -146,6 +146,51 @@ Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t 
   return AddEvent(commit, 1, version, back_link).Done();
 }
 
+namespace {
+
+RecordHeader TimerHeader(RecordKind kind) {
+  RecordHeader header = Header(kind);
+  header.stream = 1;
+  header.type = 1;
+  return header;
+}
+
+}  // namespace
+
+Bytes TimerSetCommit(std::uint64_t id, std::uint64_t due_ns) {
+  Bytes payload;
+  Put(payload, TimerSetPayload{.id = id, .due_ns = due_ns});
+  Put(payload, std::uint64_t{id * 100});
+  return CommitMaker(CommitCause::kCommand, 0, 0)
+      .Record(TimerHeader(RecordKind::kTimerSet), payload)
+      .Done();
+}
+
+Bytes TimerFiredCommit(std::uint64_t id, std::uint64_t set_position) {
+  Bytes payload;
+  Put(payload, TimerFiredPayload{
+                   .id = id, .set_position = set_position, .outcome = 0, .code = 0, .reserved = 0});
+  return CommitMaker(CommitCause::kTimer, 0, 0)
+      .Record(TimerHeader(RecordKind::kTimerFired), payload)
+      .Done();
+}
+
+Bytes TimerCancelledCommit(std::uint64_t id, std::uint64_t set_position) {
+  Bytes payload;
+  Put(payload, TimerCancelledPayload{.id = id, .set_position = set_position});
+  return CommitMaker(CommitCause::kCommand, 0, 0)
+      .Record(TimerHeader(RecordKind::kTimerCancelled), payload)
+      .Done();
+}
+
+Bytes ClockCommit(std::uint64_t held_ns, std::uint64_t adopted_ns) {
+  Bytes payload;
+  for (const std::uint64_t word : {held_ns, adopted_ns, std::uint64_t{1}}) Put(payload, word);
+  return CommitMaker(CommitCause::kControl, 0, 0)
+      .Record(Header(RecordKind::kClockAdopted), payload)
+      .Done();
+}
+
 Bytes ExtendedCommit() {
   return CommitMaker(CommitCause::kCommand, 1, 3)
       .Extension(1, true)

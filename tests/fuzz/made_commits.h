@@ -25,6 +25,11 @@ Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t 
 Bytes ClosingCommit(std::uint32_t stream, std::uint64_t version, std::uint64_t back_link,
                     std::uint32_t sequence);
 Bytes BoundAgainCommit(std::uint32_t stream, std::uint32_t sequence);
+// Of stream 1, with the type of its events.
+Bytes TimerSetCommit(std::uint64_t id, std::uint64_t due_ns);
+Bytes TimerFiredCommit(std::uint64_t id, std::uint64_t set_position);
+Bytes TimerCancelledCommit(std::uint64_t id, std::uint64_t set_position);
+Bytes ClockCommit(std::uint64_t held_ns, std::uint64_t adopted_ns);
 Bytes ExtendedCommit();                  // two extensions before a record without payload
 Bytes SkippedCommit(std::size_t bytes);  // a record that readers may skip
 

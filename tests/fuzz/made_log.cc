@@ -12,6 +12,8 @@ namespace {
 
 constexpr LogId kLogId = {0x50, 0x61, 0x77, 0x6C, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
+constexpr std::uint64_t kMadeTimeNs = 1'700'000'000'000'000'000;  // of all frames
+
 Bytes Joined(const std::vector<Bytes>& commits) {
   Bytes all;
   for (const Bytes& commit : commits) all.insert(all.end(), commit.begin(), commit.end());
@@ -155,6 +157,17 @@ LogFiles StreamClosed() {
   return files;
 }
 
+// Timers set, fired, cancelled, and set still; a clock that was set forward.
+LogFiles WithTimers() {
+  LogFiles files = Closed();
+  Bytes& segment = *files[kFirstSegment];
+  AppendData(segment, {TimerSetCommit(1, kMadeTimeNs), TimerSetCommit(2, kMadeTimeNs)});
+  AppendData(segment, {TimerFiredCommit(1, 8), TimerCancelledCommit(2, 9), TimerSetCommit(3, 5)});
+  AppendData(segment, {ClockCommit(kMadeTimeNs - 1, kMadeTimeNs)});
+  files[kEvidenceFile] = EvidenceFile(EndByLengths(segment), 1, true);
+  return files;
+}
+
 LogFiles Make(MadeLog log) {
   switch (log) {
     case MadeLog::kNothing: return {};
@@ -166,6 +179,7 @@ LogFiles Make(MadeLog log) {
     case MadeLog::kNearlyFull: return NearlyFull();
     case MadeLog::kAheadOfFiles: return AheadOfFiles();
     case MadeLog::kStreamClosed: return StreamClosed();
+    case MadeLog::kWithTimers: return WithTimers();
   }
   return {};
 }
@@ -191,7 +205,7 @@ void AppendFrame(Bytes& segment, std::span<const std::byte> commits, FrameKind k
   header.length = static_cast<std::uint32_t>(bytes);
   header.epoch = 1;
   header.durable_address = kSegmentHeaderBytes;
-  header.time_ns = 1'700'000'000'000'000'000;
+  header.time_ns = kMadeTimeNs;
   header.kind = kind;
   header.flags = flags;
   header.payload_bytes = static_cast<std::uint32_t>(commits.size());

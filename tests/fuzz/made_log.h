@@ -20,6 +20,7 @@ enum class MadeLog : std::uint8_t {
   kNearlyFull,    // hardly a frame fits into the tail's rest
   kAheadOfFiles,  // killed when the images had gone on to a segment that has no file yet
   kStreamClosed,  // one segment: a stream is closed, and its key used again
+  kWithTimers,    // a clean stop, timers set, fired and cancelled before, a clock adopted
 };
 inline constexpr std::uint8_t kMadeLogs = 9;
 

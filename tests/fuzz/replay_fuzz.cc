@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uint32_t kStreamsMax = 4;
 constexpr std::uint32_t kSessionsMax = 4;
+constexpr std::uint32_t kTimersMax = 4;
 constexpr std::uint32_t kWindow = 4;
 
 // The aggregate that the made logs speak of, without the engine's templates.
@@ -53,6 +54,8 @@ bool Decode(StreamSlot& slot, const std::byte* event) noexcept {
 constexpr EventTraits kEvents[] = {{.descriptor = &kEvent, .evolve = &Evolve}};
 constexpr EventTraits kCodedEvents[] = {{.descriptor = &kCodedEvent, .evolve = &Decode}};
 
+constexpr TimerTraits kTimers[] = {{.descriptor = &kEvent, .fire = nullptr, .name = "made"}};
+
 constexpr AggregateTraits Traits(std::span<const EventTraits> events) {
   return {.tag = nullptr,
           .category = kMadeCategory,
@@ -61,7 +64,8 @@ constexpr AggregateTraits Traits(std::span<const EventTraits> events) {
           .construct = [](StreamSlot* slot) noexcept { ::new (static_cast<void*>(slot)) Slot; },
           .destroy = [](StreamSlot*) noexcept {},
           .events = events,
-          .decides = {}};
+          .decides = {},
+          .timers = kTimers};
 }
 constexpr AggregateTraits kTraits = Traits(kEvents);
 constexpr AggregateTraits kCodedTraits = Traits(kCodedEvents);
@@ -74,6 +78,8 @@ struct World {
   SessionTable sessions{kSessionsMax, kWindow};
   EpochStarts epochs;
   TypeCatalog catalog;
+  TimerTable timers{
+      {.timers_max = kTimersMax, .spare = 1, .payload_bytes_max = kMadeEventBytes, .now_ns = 0}};
 };
 
 struct Totals {
@@ -82,6 +88,7 @@ struct Totals {
   std::uint64_t events = 0;
   std::uint64_t sum = 0;
   std::uint32_t sessions = 0;
+  std::uint32_t timers = 0;
   friend bool operator==(const Totals&, const Totals&) = default;
 };
 
@@ -89,7 +96,9 @@ struct Totals {
 std::optional<Totals> ReplayOf(Log& log, World& world) {
   StreamStore* const stores[] = {&world.store};
   Replay replay(stores, world.sessions, world.epochs, world.catalog);
-  if (const absl::Status status = replay.Run(log); !status.ok()) {
+  absl::Status status = replay.Run(log);
+  if (status.ok()) status = replay.timers().Restore(world.catalog, &world.timers);
+  if (!status.ok()) {
     PAWL_CHECK(absl::IsDataLoss(status) || absl::IsFailedPrecondition(status) ||
                absl::IsResourceExhausted(status));
     PAWL_CHECK(!status.message().empty());
@@ -98,7 +107,17 @@ std::optional<Totals> ReplayOf(Log& log, World& world) {
   const Position last = log.writer().next_position();
   Totals totals{.streams = world.store.size(),
                 .closed = world.store.closed(),
-                .sessions = world.sessions.count()};
+                .sessions = world.sessions.count(),
+                .timers = world.timers.live()};
+  // All of them become due, in order, each once.
+  world.timers.Advance(UINT64_MAX, UINT32_MAX);
+  std::uint32_t no_clears = 0;
+  for (std::uint32_t i = 0; i < totals.timers; ++i) {
+    const std::uint32_t timer = world.timers.FirstDue(UINT64_MAX, no_clears);
+    PAWL_CHECK(timer != kNoTimer && world.timers.At(timer).order < last.value());
+    world.timers.Disarm(timer);
+  }
+  PAWL_CHECK(world.timers.FirstDue(UINT64_MAX, no_clears) == kNoTimer);
   PAWL_CHECK(world.store.size() + world.store.closed() < replay.next_stream());
   world.store.ForEach([&](const StreamSlot& each) {
     const Slot& slot = static_cast<const Slot&>(each);

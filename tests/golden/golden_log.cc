@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +46,11 @@ struct Remark {
 };
 struct Look {};   // accepted, emits nothing
 struct Close {};  // an event without fields
+struct Remind {   // sets a timer, or cancels it
+  std::uint64_t id;
+  std::int64_t cents;
+  bool is_wanted;
+};
 
 struct Deposited {
   static constexpr EventType kType{"golden.deposited", 1};
@@ -64,6 +70,11 @@ struct Closed {
 struct Remarked {  // of any length
   static constexpr EventType kType{"golden.remarked", 1};
   std::string_view text;
+};
+
+struct Reminder {  // a timer
+  static constexpr EventType kType{"golden.reminder", 1};
+  std::int64_t cents;
 };
 
 }  // namespace
@@ -86,8 +97,9 @@ struct Codec<Remarked> {
 namespace {
 
 struct Account {
-  using Commands = pawl::Commands<Deposit, Withdraw, Transfer, Look, Close>;
+  using Commands = pawl::Commands<Deposit, Withdraw, Transfer, Look, Close, Remind>;
   using Events = pawl::Events<Deposited, Withdrawn, Closed>;
+  using Timers = pawl::Timers<Reminder>;
   static constexpr std::string_view kCategory = "account";
   struct State {
     std::int64_t cents = 0;
@@ -109,6 +121,18 @@ struct Account {
   static Verdict Decide(const State&, const Close&, Emit<Account>& emit) noexcept {
     emit(Closed{});
     return Accept();
+  }
+  static Verdict Decide(const State&, const Remind& c, Emit<Account>& emit) noexcept {
+    if (c.is_wanted) {
+      emit.After(std::chrono::hours(static_cast<int>(c.id)), Reminder{c.cents}, c.id);
+    } else {
+      emit.Cancel<Reminder>(c.id);
+    }
+    return Accept();
+  }
+  static Verdict Decide(const State& s, const Reminder& t, Emit<Account>& emit) noexcept {
+    emit(Withdrawn{t.cents});
+    return s.cents < t.cents ? Refuse(2) : Accept();
   }
   static void Evolve(State& s, const Deposited& e) noexcept { s.cents += e.cents; }
   static void Evolve(State& s, const Withdrawn& e) noexcept { s.cents -= e.cents; }
@@ -134,12 +158,16 @@ Drawn Upcast(const Withdrawn& e) noexcept { return {static_cast<double>(e.cents)
 struct LaterAccount {
   using Commands = pawl::Commands<Look>;
   using Events = pawl::Events<Paid, Drawn, Closed>;
+  using Timers = pawl::Timers<Reminder>;
   static constexpr std::string_view kCategory = "account";
   struct State {
     std::int64_t cents = 0;
     std::uint64_t older = 0;
   };
   static Verdict Decide(const State&, const Look&, Emit<LaterAccount>&) noexcept {
+    return Accept();
+  }
+  static Verdict Decide(const State&, const Reminder&, Emit<LaterAccount>&) noexcept {
     return Accept();
   }
   static void Evolve(State& s, const Paid& e) noexcept {
@@ -184,9 +212,30 @@ T OrFail(absl::StatusOr<T> got) {
   return *std::move(got);
 }
 
+// The machine's, set forward by hand.
+class GoldenClock final : public Clock {
+ public:
+  std::uint64_t WallNs() noexcept override { return system_.WallNs() + wall_ns_; }
+  std::uint64_t BootNs() noexcept override { return system_.BootNs() + passed_ns_; }
+
+  void Pass(std::chrono::nanoseconds time) noexcept {
+    passed_ns_ += static_cast<std::uint64_t>(time.count());
+    SetWall(time);
+  }
+  void SetWall(std::chrono::nanoseconds forward) noexcept {
+    wall_ns_ += static_cast<std::uint64_t>(forward.count());
+  }
+
+ private:
+  SystemClock system_;
+  std::uint64_t passed_ns_ = 0;
+  std::uint64_t wall_ns_ = 0;
+};
+
 template <class... As>
-std::unique_ptr<Engine> OpenWith(const std::string& directory) {
+std::unique_ptr<Engine> OpenWith(const std::string& directory, Clock* clock = nullptr) {
   EngineOptions options;
+  options.clock = clock;
   options.directory = directory;
   // Copies of a log have its id, and so its default hot directory.
   options.hot_directory = directory + ".hot";
@@ -194,15 +243,17 @@ std::unique_ptr<Engine> OpenWith(const std::string& directory) {
   options.threads = Threads::kHost;
   return OrFail(Engine::Open(options, Aggregates<As...>{}));
 }
-std::unique_ptr<Engine> Open(const std::string& directory) {
-  return OpenWith<Account, Notebook>(directory);
+std::unique_ptr<Engine> Open(const std::string& directory, Clock* clock = nullptr) {
+  return OpenWith<Account, Notebook>(directory, clock);
 }
 
 // Whose answers nobody reads: single commits and frames of many, on old and new streams.
 class Customer {
  public:
-  explicit Customer(Engine& engine)
-      : engine_(engine), producer_(OrFail(engine.NewProducer({.session = "golden"}))) {}
+  Customer(Engine& engine, GoldenClock& clock)
+      : engine_(engine),
+        clock_(clock),
+        producer_(OrFail(engine.NewProducer({.session = "golden"}))) {}
 
   void Act(std::uint64_t commands) {
     for (std::uint64_t i = 0; i < commands; ++i) {
@@ -221,10 +272,35 @@ class Customer {
     Settle();
   }
 
+  // Timers that are set, set again and cancelled; fired, refused, and still set in the end.
+  void UseTimers() {
+    Send<Account>(Key(1), Deposit{1000});
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      Send<Account>(Key(1 + i % 2), Remind{1 + i % 6, 10, true});
+    }
+    Send<Account>(Key(1), Remind{5, 0, false});
+    Send<Account>(Key(9), Remind{2, 1'000'000, true});  // on a new stream; will be refused
+    Settle();
+    for (int hour = 0; hour < 4; ++hour) PassTime(std::chrono::hours(1));
+  }
+
+  // Somebody sets the wall clock, and it stays.
+  void SetClock() {
+    clock_.SetWall(std::chrono::hours(1));
+    for (int second = 0; second < 65; ++second) PassTime(std::chrono::seconds(1));
+  }
+
  private:
   template <class A, class C>
   void Send(const Key& key, const C& command) {
     if (!producer_.Submit<A>(key, command)) Fail("a command was not taken");
+  }
+  void PassTime(std::chrono::nanoseconds time) {
+    clock_.Pass(time);
+    Send<Account>(Key(3), Deposit{1});
+    Settle();
+    while (engine_.Poll() != 0) {
+    }
   }
   void Settle() {
     while (producer_.in_flight() != 0) {
@@ -234,15 +310,26 @@ class Customer {
   }
 
   Engine& engine_;
+  GoldenClock& clock_;
   Producer producer_;
 };
+
+// The first of them does everything.
+void Serve(Engine& engine, GoldenClock& clock, std::uint64_t commands) {
+  Customer customer(engine, clock);
+  customer.Act(commands);
+  if (engine.epoch() != Epoch(1)) return;
+  customer.UseTimers();
+  customer.SetClock();
+}
 
 // A life of its own process, which ends with a clean stop or with a death.
 void Live(const std::string& directory, std::uint64_t commands, bool is_killed) {
   const pid_t child = fork();
   if (child == 0) {
-    std::unique_ptr<Engine> engine = Open(directory);
-    Customer(*engine).Act(commands);
+    GoldenClock clock;
+    std::unique_ptr<Engine> engine = Open(directory, &clock);
+    Serve(*engine, clock, commands);
     if (!is_killed) engine.reset();
     _exit(0);
   }
@@ -260,6 +347,10 @@ const char* NameOf(RecordKind kind) {
     case RecordKind::kSessionOpened: return "session-opened";
     case RecordKind::kAccepted: return "accepted";
     case RecordKind::kStreamClosed: return "stream-closed";
+    case RecordKind::kTimerSet: return "timer-set";
+    case RecordKind::kTimerFired: return "timer-fired";
+    case RecordKind::kClockAdopted: return "clock-adopted";
+    case RecordKind::kTimerCancelled: return "timer-cancelled";
     default: return "?";
   }
 }

@@ -16,7 +16,8 @@ HERE = Path(__file__).resolve().parent
 READER = HERE / "format_reader.py"
 PROGRAM = os.environ["GOLDEN_LOG"]
 GOLDEN = HERE / "v1"
-KINDS = {"event", "epoch-began", "type-bound", "category-bound", "stream-bound", "session-opened", "accepted"}
+KINDS = {"event", "epoch-began", "type-bound", "category-bound", "stream-bound", "session-opened", "accepted",
+         "timer-set", "timer-fired", "clock-adopted", "timer-cancelled"}
 
 
 def lines_of(*command):

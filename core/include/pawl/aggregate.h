@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +19,7 @@
 #include "pawl/receipt.h"
 #include "pawl/state_hash.h"
 #include "pawl/stream_store.h"
+#include "pawl/timers.h"
 #include "pawl/type_name.h"
 #include "pawl/upcast.h"
 
@@ -26,6 +29,7 @@
 //   static Verdict Decide(const State&, const Command&, Emit<A>&) noexcept;   one per command, or
 //   static Verdict Decide(const State&, const Command&, const Others&, Emit<A>&) noexcept;
 //   static void Evolve(State&, const Event&) noexcept;                        one per event
+// and, if it sets timers, `using Timers = pawl::Timers<…>;` with a Decide for each (pawl/timers.h).
 // Of an event that changed, Events lists the newest version (pawl/upcast.h); of one with a codec
 // Evolve gets the View (pawl/codec.h). What is missing, misspelt or not noexcept does not compile.
 namespace pawl::inline v0 {
@@ -176,6 +180,29 @@ class Emit {
     commit_.CloseOther(*store, key);
   }
 
+  // Sets a timer of the addressed aggregate: once `delay` has passed in engine time, Decide runs
+  // with it. There is one of each type and id: set again, it takes the place of the one before. A
+  // delay of 0 or less means right behind this command. If the engine holds timers_max already, or
+  // more than kCommitTimersMax are set or cancelled, the command ends as kLimitExceeded; refused,
+  // it has set none.
+  //   id        tells timers of one type and aggregate apart
+  template <class T>
+  void After(std::chrono::nanoseconds delay, const T& timer, std::uint64_t id = 0) noexcept {
+    const std::uint64_t now = now_ns();
+    const auto wanted = static_cast<std::uint64_t>(std::max(delay.count(), std::int64_t{0}));
+    At(now + std::min(wanted, UINT64_MAX - now), timer, id);
+  }
+  // The same at a time: nanoseconds since 1970, as now_ns().
+  template <class T>
+  void At(std::uint64_t time_ns, const T& timer, std::uint64_t id = 0) noexcept {
+    commit_.SetTimer(TimerKindOf<T>(), id, time_ns, reinterpret_cast<const std::byte*>(&timer));
+  }
+  // Cancels the timer of this type and id; nothing happens if none is set.
+  template <class T>
+  void Cancel(std::uint64_t id = 0) noexcept {
+    commit_.CancelTimer(TimerKindOf<T>(), id);
+  }
+
   const Key& key() const noexcept { return commit_.key(); }
   // Of the addressed aggregate, with what was emitted so far; 0: it does not exist, or no more.
   Version version() const noexcept { return commit_.own_version(); }
@@ -183,26 +210,33 @@ class Emit {
   std::uint64_t now_ns() const noexcept { return commit_.builder().now_ns(); }
 
  private:
+  template <class T>
+  static consteval TimerKind TimerKindOf() noexcept {
+    static_assert(TimersOf<A>::template kHas<T>,
+                  "pawl: this timer is not in the aggregate's Timers");
+    return {TimersOf<A>::template IndexOf<T>(), static_cast<std::uint16_t>(kEventBytes<T>)};
+  }
+
   OpenCommit& commit_;
 };
 
 // Reads other aggregates while deciding, as they are before this command.
 class Others {
  public:
-  explicit Others(const CommitBuilder& builder) noexcept : builder_(builder) {}
+  explicit Others(const OpenCommit& commit) noexcept : commit_(commit) {}
 
   // nullptr: there is none, or the engine was opened without B. Valid until Decide returns.
   template <class B>
   const typename B::State* Find(const Key& key) const noexcept {
-    const StreamStore* store = builder_.StoreOf(TagOf<B>());
+    const StreamStore* store = commit_.builder().StoreOf(TagOf<B>());
     if (store == nullptr) return nullptr;
     const StreamSlot* slot = store->Find(key);
-    if (slot == nullptr || builder_.IsNew(*slot)) return nullptr;
+    if (slot == nullptr || commit_.IsNew(*slot)) return nullptr;
     return &static_cast<const AggregateSlot<B>*>(slot)->state;
   }
 
  private:
-  const CommitBuilder& builder_;
+  const OpenCommit& commit_;
 };
 
 template <class A, class C>
@@ -242,6 +276,18 @@ consteval void CheckCommand() {
                 "noexcept for a command in Commands");
 }
 
+template <class A, class T>
+consteval void CheckTimer() {
+  [[maybe_unused]] constexpr RequireEvent<T> kRules{};
+  static_assert(DecidesAlone<A, T> || DecidesWithOthers<A, T>,
+                "pawl: no Verdict Decide(const State&, const Timer&, [const Others&,] Emit<A>&) "
+                "noexcept for a timer in Timers");
+  static_assert(!HasCodec<T>, "pawl: a timer has no Codec; it is a plain struct");
+  static_assert(!HasOlder<T>, "pawl: timers are not upcast; list the older one in Timers too");
+  static_assert(sizeof(T) <= kTimerBytesMax,
+                "pawl: a timer has at most 256 bytes; keep what it needs in State");
+}
+
 template <class A, class E>
 consteval void CheckEvolve() {
   [[maybe_unused]] constexpr RequireEvent<E> kRules{};
@@ -267,15 +313,14 @@ struct Evolver<A, Events<Es...>> {
 // Runs A's Decide on an open commit and, if that accepted, evolves what it emitted. The common
 // case, one event of the aggregate's own, makes no call.
 template <class A, class C>
-[[gnu::always_inline]] inline Verdict Decide(OpenCommit& commit, const CommandSlot& slot) noexcept {
-  const C& command = CommandIn<C>(slot);
+[[gnu::always_inline]] inline Verdict Decide(OpenCommit& commit, const C& command) noexcept {
   const StreamSlot* own = commit.own_slot();
   const typename A::State& state =
       own == nullptr ? kNothing<A> : static_cast<const AggregateSlot<A>*>(own)->state;
   Emit<A> emit(commit);
   Verdict verdict;
   if constexpr (DecidesWithOthers<A, C>) {
-    verdict = A::Decide(state, command, Others(commit.builder()), emit);
+    verdict = A::Decide(state, command, Others(commit), emit);
   } else {
     verdict = A::Decide(state, command, emit);
   }
@@ -298,7 +343,7 @@ template <class A, class C>
   }
   commit.builder().BeginDecision(slot);
   commit.Begin(slot.key, stream);
-  const Verdict verdict = Decide<A, C>(commit, slot);
+  const Verdict verdict = Decide<A, C>(commit, CommandIn<C>(slot));
   if (verdict.is_accepted()) [[likely]] {
     receipt = commit.End(slot.sequence);
   } else {
@@ -352,21 +397,38 @@ struct OlderTraits<A, StoredList<S...>> {
       A::Events::template IndexOf<typename S::Seen>()}...};
 };
 
-template <class A, class Commands, class Events>
+template <class A, class T>
+Verdict FireTimer(CommitBuilder& builder, StreamSlot& stream, const std::byte* timer) noexcept {
+  OpenCommit commit(builder);
+  commit.Begin(stream.key, &stream);
+  builder.RecordFired();
+  const Verdict verdict = Decide<A, T>(commit, *reinterpret_cast<const T*>(timer));
+  if (verdict.is_accepted()) {
+    commit.EndFired();
+  } else {
+    commit.TakeBack();
+  }
+  return verdict;
+}
+
+template <class A, class Commands, class Events, class Timers>
 struct AggregateTypes;
 
-template <class A, class... Cs, class... Es>
-struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
+template <class A, class... Cs, class... Es, class... Ts>
+struct AggregateTypes<A, Commands<Cs...>, Events<Es...>, Timers<Ts...>> {
   static consteval bool Check() {
     static_assert(std::is_nothrow_default_constructible_v<typename A::State>,
                   "pawl: State must be default constructible without throwing");
     (CheckCommand<A, Cs>(), ...);
     (CheckEvolve<A, Es>(), ...);
+    (CheckTimer<A, Ts>(), ...);
     static_assert(Events<Es...>::AreDistinct(),
                   "pawl: two events in Events have the same name and version");
     static_assert(!Events<Es...>::AreDistinct() || StoredOf<Es...>::AreDistinct(),
                   "pawl: an older version of an event in Events is listed too; list the newest");
     static_assert(HaveDistinctViews<Es...>(), "pawl: two events in Events have the same View");
+    static_assert(Events<Ts...>::AreDistinct(),
+                  "pawl: two timers in Timers have the same name and version");
     return true;
   }
   static_assert(Check());
@@ -378,6 +440,8 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>> {
   static constexpr std::array<std::string_view, sizeof...(Cs)> kCommands{kTypeName<Cs>...};
   static constexpr std::array<std::uint32_t, sizeof...(Cs)> kCommandBytes{
       static_cast<std::uint32_t>(sizeof(Cs))...};
+  static inline const std::array<TimerTraits, sizeof...(Ts)> kTimers{
+      TimerTraits{&DescriptorOf<Ts>(), &FireTimer<A, Ts>, kTypeName<Ts>}...};
 };
 
 template <class A>
@@ -398,7 +462,7 @@ constexpr auto HashSlotOf() noexcept -> void (*)(const StreamSlot&, StateHasher&
 
 template <class A>
 const AggregateTraits& AggregateTraitsOf() noexcept {
-  using Types = internal::AggregateTypes<A, typename A::Commands, typename A::Events>;
+  using Types = internal::AggregateTypes<A, typename A::Commands, typename A::Events, TimersOf<A>>;
   using Slot = AggregateSlot<A>;
   static const AggregateTraits kTraits{
       .tag = TagOf<A>(),
@@ -412,7 +476,8 @@ const AggregateTraits& AggregateTraitsOf() noexcept {
       .commands = Types::kCommands,
       .command_bytes = Types::kCommandBytes,
       .hash = internal::HashSlotOf<A>(),
-      .older = Types::Older::kEvents};
+      .older = Types::Older::kEvents,
+      .timers = Types::kTimers};
   return kTraits;
 }
 

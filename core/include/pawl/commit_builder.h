@@ -15,14 +15,26 @@ namespace pawl::inline v0 {
 // Events one command may emit, closings included.
 inline constexpr std::uint32_t kCommitEventsMax = 1024;
 
+// Timers that one command may set or cancel.
+inline constexpr std::uint32_t kCommitTimersMax = 256;
+
+class CommitTimers;
+struct TimerName;
+
+// A timer's type, as the functions that set and cancel need it.
+struct TimerKind {
+  std::uint16_t index;  // in the aggregate's Timers
+  std::uint16_t size;   // bytes
+};
+
 // What the commits of an engine need, one after the other: the log, the stores, and room to note
 // what one of them did besides its first event, so that it can be evolved or taken back.
 //   threads   loop only
 class CommitBuilder {
  public:
-  CommitBuilder(LogWriter& writer, std::span<StreamStore* const> stores,
-                std::uint32_t next_stream) noexcept
-      : writer_(writer), stores_(stores), next_stream_(next_stream) {}
+  CommitBuilder(LogWriter& writer, std::span<StreamStore* const> stores, std::uint32_t next_stream,
+                CommitTimers* timers = nullptr) noexcept
+      : writer_(writer), stores_(stores), timers_(timers), next_stream_(next_stream) {}
   CommitBuilder(const CommitBuilder&) = delete;
   CommitBuilder& operator=(const CommitBuilder&) = delete;
 
@@ -76,23 +88,29 @@ class CommitBuilder {
   }
   // Binds a new stream in the open commit. nullptr: over a limit.
   [[gnu::noinline]] StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
-  // True for a stream that the open commit made: before the command there was none.
-  bool IsNew(const StreamSlot& slot) const noexcept {
-    return static_cast<std::uint32_t>(slot.number) >= next_stream_ - created_count_;
-  }
   // Appends the closing of a stream that is there and not closing, to which nothing can be emitted
-  // any more. Its place is free once the commit ended: see CloseStreams().
+  // any more. Its place is free and its timers have ended once the commit ended: see CloseStreams().
   //   flags     of the record
   //   returns   to be noted; without a slot: over a limit
   [[gnu::noinline]] Emitted BeginClosing(const StreamStore& store, StreamSlot& slot,
                                          std::uint8_t flags) noexcept;
+  // Sets or cancels a timer of `stream`, an aggregate of own_store(), in the open commit.
+  //   returns   false: over a limit
+  [[gnu::noinline]] bool SetTimer(StreamSlot& stream, TimerKind kind, std::uint64_t id,
+                                  std::uint64_t due_ns, const std::byte* timer) noexcept;
+  [[gnu::noinline]] bool CancelTimer(StreamSlot& stream, TimerKind kind, std::uint64_t id) noexcept;
+  // What the open commit did to timers holds from now on.
+  [[gnu::noinline]] void KeepTimers() noexcept;
+  // The open commit is what the timer does that is being fired.
+  [[gnu::noinline]] void RecordFired() noexcept;
 
   // Notes the open commit's event number `index`, counted from 0; the first one is the caller's.
   void Note(std::uint32_t index, const Emitted& emitted) noexcept { emitted_[index] = emitted; }
   const Emitted& noted(std::uint32_t index) const noexcept { return emitted_[index]; }
   // Evolves the open commit's `count` events in order.
   [[gnu::noinline]] void Evolve(Emitted first, std::uint32_t count) noexcept;
-  // Takes the streams that the open commit closed out of their stores, once all was evolved.
+  // Takes the streams that the open commit closed out of their stores and ends their timers, once
+  // all was evolved and kept.
   [[gnu::noinline]] void CloseStreams(Emitted first, std::uint32_t count) noexcept;
   // The open commit ended.
   void EndCommit() noexcept { created_count_ = 0; }
@@ -102,9 +120,12 @@ class CommitBuilder {
   LogWriter& writer() const noexcept { return writer_; }
 
  private:
+  TimerName NameOf(StreamSlot& stream, TimerKind kind, std::uint64_t id) const noexcept;
+
   // Constant after construction.
   LogWriter& writer_;
   const std::span<StreamStore* const> stores_;
+  CommitTimers* const timers_;  // nullptr: no aggregate has any
 
   StreamStore* own_store_ = nullptr;
   std::uint32_t session_ = 0;
@@ -149,6 +170,7 @@ class OpenCommit {
     count_ = 0;
     touches_own_ = false;
     needs_care_ = false;
+    has_timers_ = false;
     is_over_limit_ = false;
     writer_.BeginCommit();
   }
@@ -165,7 +187,7 @@ class OpenCommit {
   //             command went over a limit
   std::byte* EmitOwn(const EventKind& kind) noexcept {
     if (own_slot_ == nullptr) [[unlikely]]
-      own_slot_ = is_over_limit_ ? nullptr : builder_.Create(builder_.own_store(), *key_);
+      MakeOwn();
     touches_own_ = true;
     return EmitTo(own_types_, own_slot_, kRecordOwnStream, kind);
   }
@@ -189,6 +211,23 @@ class OpenCommit {
     if (slot != nullptr) Close(store, *slot, 0);
   }
 
+  // Sets a timer of the addressed stream, which is made if it does not exist, in the place of the
+  // one of this kind and id; cancels that one, if there is one.
+  void SetTimer(TimerKind kind, std::uint64_t id, std::uint64_t due_ns,
+                const std::byte* timer) noexcept {
+    has_timers_ = true;
+    if (own_slot_ == nullptr) MakeOwn();
+    if (own_slot_ == nullptr || is_over_limit_ || own_slot_->is_closing() ||
+        !builder_.SetTimer(*own_slot_, kind, id, due_ns, timer)) {
+      FailLimit();
+    }
+  }
+  void CancelTimer(TimerKind kind, std::uint64_t id) noexcept {
+    if (own_slot_ == nullptr || is_over_limit_ || own_slot_->is_closing()) return;
+    has_timers_ = true;
+    if (!builder_.CancelTimer(*own_slot_, kind, id)) FailLimit();
+  }
+
   // Evolves what was emitted, in order, if `verdict` accepts it and nothing went over a limit.
   //   try_evolve  tried first if it is one event: bool(EvolveFunction, StreamSlot&,
   //               const std::byte* event), false if it is not for it
@@ -205,24 +244,36 @@ class OpenCommit {
     return Accept();
   }
 
-  // Ends the commit, whose events are evolved. A session's command that emitted nothing leaves a
+  // Ends the commit, whose events are evolved. A session's command that appended nothing leaves a
   // kAccepted record, so that its resend is known.
   //   returns   position of the commit's last record, version of the addressed stream, also if the
   //             commit closed it: 0 what was not appended, not touched
   PackedReceipt End(Sequence sequence) noexcept {
     if (count_ == 0) [[unlikely]] {
-      if (session_ == 0) {
+      // A timer may have been set, or cancelled.
+      if (writer_.commit_records() == 0 && session_ == 0) {
         writer_.AbandonCommit();
         return {};
       }
-      PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
+      if (writer_.commit_records() == 0) {
+        PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
+      }
     }
     const std::uint64_t version = touches_own_ ? own_slot_->version.value() : 0;
+    if (has_timers_) [[unlikely]]
+      builder_.KeepTimers();
     if (needs_care_) [[unlikely]]
       builder_.CloseStreams(first_, count_);
     builder_.EndCommit();
     const Position last = writer_.EndCommit({.session = session_, .sequence = sequence});
     return {last.value(), version};
+  }
+  // The same of a commit that a timer caused.
+  void EndFired() noexcept {
+    builder_.KeepTimers();
+    if (needs_care_) builder_.CloseStreams(first_, count_);
+    builder_.EndCommit();
+    static_cast<void>(writer_.EndCommit({.cause = CommitCause::kTimer}));
   }
   // Leaves no trace in log, states and streams; nothing was evolved.
   void TakeBack() const noexcept { builder_.TakeBack(first_, count_); }
@@ -237,6 +288,14 @@ class OpenCommit {
     const bool is_there = own_slot_ != nullptr && !own_slot_->is_closing();
     return is_there ? own_slot_->version : Version();
   }
+  // True for a stream to which nothing had happened before this commit.
+  bool IsNew(const StreamSlot& slot) const noexcept {
+    std::uint64_t events = 0;
+    for (std::uint32_t i = 0; i < count_; ++i) {
+      events += event(i).slot == &slot && !event(i).is_closing() ? 1U : 0U;
+    }
+    return slot.version.value() == events;
+  }
   // The events and closings so far, counted from 0: for who looks at a commit before it ends.
   std::uint32_t event_count() const noexcept { return count_; }
   const CommitBuilder::Emitted& event(std::uint32_t index) const noexcept {
@@ -245,6 +304,9 @@ class OpenCommit {
   const CommitBuilder& builder() const noexcept { return builder_; }
 
  private:
+  void MakeOwn() noexcept {
+    own_slot_ = is_over_limit_ ? nullptr : builder_.Create(builder_.own_store(), *key_);
+  }
   std::byte* EmitTo(const std::uint16_t* types, StreamSlot* slot, std::uint8_t flags,
                     const EventKind& kind) noexcept {
     if (slot == nullptr || needs_care_ || count_ == kCommitEventsMax) [[unlikely]] {
@@ -304,6 +366,7 @@ class OpenCommit {
   CommitBuilder::Emitted first_;    // of them
   bool touches_own_ = false;
   bool needs_care_ = false;  // over a limit, or a stream is closed: one look for the common case
+  bool has_timers_ = false;  // set or cancelled
   bool is_over_limit_ = false;
 };
 

@@ -52,6 +52,7 @@ struct EngineOptions {
   // How fast old segments are checked again in the background, once after each Open(); 0: never.
   std::uint64_t scrub_bytes_per_second = std::uint64_t{32} << 20;
   std::uint32_t streams_max = 65'536;  // of each aggregate type
+  std::uint32_t timers_max = 65'536;   // set at a time, of all aggregates that list Timers together
   std::uint32_t sessions_max = 64;
   std::uint32_t session_window = 4'096;  // resends remembered, and commands under way; ≤ 65,536
   std::uint32_t producers_max = 16;
@@ -136,10 +137,16 @@ class Engine {
   //   threads   the host's
   const PollOverruns& poll_overruns() const noexcept;
 
-  // Commands that took longer than decide_budget_ns to decide and evolve, and the slowest one's
-  // type. With threads of its own the engine times a turn as a whole, once its answers are out, and
-  // after a slow one the commands of a few turns one by one: a command that was slow once may be
-  // missed, one that is slow again is found. Host-driven, each step is timed.
+  // Host-driven: how long the host may sleep without keeping a timer waiting; 0: one is due, or has
+  // to be looked at; max(): none is set, or the engine has threads of its own. With timers it is
+  // ten seconds at most, after which Poll() looks at the clocks.
+  //   threads   the host's
+  std::chrono::nanoseconds NextTimer() noexcept;
+
+  // Commands and timers that took longer than decide_budget_ns to decide and evolve, and the
+  // slowest one's type. With threads of its own the engine times a turn as a whole, once its
+  // answers are out, and after a slow one the commands of a few turns one by one: a command that
+  // was slow once may be missed, one that is slow again is found. Host-driven, each step is timed.
   //   errors    none but those of a failing loop
   //   threads   any; cold: served by the loop
   absl::StatusOr<SlowDecides> FindSlowDecides();
@@ -241,10 +248,22 @@ class Engine {
     });
   }
 
-  // The hash of all aggregates, or of those of type A, and the position that they are the state
-  // of: equal for every engine that holds the same log up to there, live, replayed or recovered
-  // (P16). Another value after Open() than before means that an Evolve is not a function of State
-  // and event, or that State holds something that is hashed and does not come from events.
+  // The timers of type T that are set, for tests and for people: calls f(key, id, due_ns, timer)
+  // for each, in no order, on the loop's thread while it does nothing else. Cold.
+  template <class A, class T, class F>
+  absl::Status VisitTimers(F&& f) {
+    static_assert(TimersOf<A>::template kHas<T>,
+                  "pawl: this timer is not in the aggregate's Timers");
+    return VisitTimersOf(
+        TagOf<A>(), TimersOf<A>::template IndexOf<T>(), [&f](const SetTimer& timer) {
+          f(timer.key, timer.id, timer.due_ns, *reinterpret_cast<const T*>(timer.bytes));
+        });
+  }
+
+  // The hash of all aggregates and timers, or of those of type A, and the position that they are
+  // the state of: equal for every engine that holds the same log up to there, live, replayed or
+  // recovered (P16). Another value after Open() than before means that an Evolve is not a function
+  // of State and event, or that State holds something that is hashed and does not come from events.
   //   errors    FAILED_PRECONDITION the State of a category, which is named, cannot be hashed (a
   //             type that is asked for by name does not compile); INVALID_ARGUMENT the engine was
   //             opened without A
@@ -261,6 +280,13 @@ class Engine {
   }
 
  private:
+  struct SetTimer {
+    const Key& key;
+    std::uint64_t id;
+    std::uint64_t due_ns;
+    const std::byte* bytes;
+  };
+
   explicit Engine(std::unique_ptr<EngineParts> parts);
   static absl::StatusOr<std::unique_ptr<Engine>> OpenWith(
       const EngineOptions& options, std::vector<const AggregateTraits*> aggregates);
@@ -272,6 +298,9 @@ class Engine {
   //   events    indexes in the aggregate's Events; none: all
   absl::StatusOr<CategoryReader> OpenCategory(TypeTag aggregate, std::vector<std::uint32_t> events,
                                               const ReadOptions& options);
+  //   type      index in the aggregate's Timers
+  absl::Status VisitTimersOf(TypeTag aggregate, std::uint16_t type,
+                             const std::function<void(const SetTimer&)>& visit);
   absl::Status Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit);
   //   aggregate  nullptr: of all types
   absl::StatusOr<HashedState> HashStores(TypeTag aggregate);

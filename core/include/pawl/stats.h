@@ -55,8 +55,11 @@ enum class Stage : std::uint8_t {
   // From the begin of the turn that wrote a frame until a view shows it: of the oldest frame in
   // each of its shows. All views together; the agents tell them apart.
   kVisible = 4,
+  // From the moment that a timer was due, in engine time, to the turn that fired it.
+  kTimerLate = 5,
 };
-static_assert(static_cast<std::size_t>(Stage::kVisible) == kStages - 1);
+static_assert(static_cast<std::size_t>(Stage::kTimerLate) == kStages - 1);
+static_assert(static_cast<std::size_t>(Stage::kVisible) == kVisibleStage);
 
 constexpr std::string_view ToString(Stage stage) noexcept {
   switch (stage) {
@@ -65,6 +68,7 @@ constexpr std::string_view ToString(Stage stage) noexcept {
     case Stage::kPublish: return "publish";
     case Stage::kDurable: return "durable";
     case Stage::kVisible: return "visible";
+    case Stage::kTimerLate: return "timer late";
   }
   return "?";
 }
@@ -89,6 +93,15 @@ struct CategoryStats {
   std::uint64_t memory_bytes = 0;  // held for them, also for those to come
   std::uint64_t closed = 0;        // since the log began
   std::uint64_t places = 0;        // for live ones: streams_max
+};
+
+// Timers of all aggregates.
+struct TimerStats {
+  std::uint64_t live = 0;       // set now
+  std::uint64_t set = 0;        // by commands and by timers, again included
+  std::uint64_t cancelled = 0;  // by them
+  std::uint64_t fired = 0;
+  std::uint64_t refused = 0;  // of those that fired: by Decide, or for a limit
 };
 
 // The loop, a disk agent, or an agent attached.
@@ -142,6 +155,7 @@ struct EngineStats {
   std::uint64_t poll_overruns = 0;
   std::uint64_t longest_overrun_ns = 0;
 
+  TimerStats timers;
   std::array<StageTimes, kStages> stages{};
   std::vector<CategoryStats> categories{};
   std::vector<AgentStats> agents{};

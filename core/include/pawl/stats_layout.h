@@ -28,7 +28,7 @@ inline void AddTo(StatsWord& word, std::uint64_t count) noexcept {
 }
 
 inline constexpr std::uint64_t kStatsMagic = 0x3154'5453'4C57'4150;  // "PAWLSTT1"
-inline constexpr std::uint32_t kStatsVersion = 1;
+inline constexpr std::uint32_t kStatsVersion = 2;
 inline constexpr const char* kStatsName = "stats";  // the file beside the hot images
 
 enum class StatsState : std::uint32_t { kNone = 0, kOpen = 1, kStopped = 2 };
@@ -84,6 +84,17 @@ struct HealthWords {
   std::array<StatsWord, 2> zeros;
 };
 static_assert(sizeof(HealthWords) == 64);
+
+// Writer: the loop.
+struct TimerWords {
+  StatsWord live;       // set now
+  StatsWord set;        // by commands and timers, again included
+  StatsWord cancelled;  // by them
+  StatsWord fired;
+  StatsWord refused;  // of those: by Decide, or over a limit
+  std::array<StatsWord, 3> zeros;
+};
+static_assert(sizeof(TimerWords) == 64);
 
 // Writer: the producer's thread that has the lane. A lane is used again; its counts go on.
 struct LaneWords {
@@ -190,7 +201,8 @@ struct StageWords {
 static_assert(StageWords::kCounts == StageWords::IndexOf(StageWords::kHighestNs) / 128 * 128 + 128);
 static_assert(sizeof(StageWords) == 64 + StageWords::kCounts * 8);
 
-inline constexpr std::size_t kStages = 5;
+inline constexpr std::size_t kStages = 6;
+inline constexpr std::size_t kVisibleStage = 4;  // the one that several threads record
 
 // Where everything stands: header, loop, health, then stages, agents, stores, lanes, each row
 // behind the other.
@@ -198,6 +210,7 @@ struct StatsBlock {
   StatsHeader header;
   LoopWords loop;
   HealthWords health;
+  TimerWords timers;
   std::array<StageWords, kStages> stages;
   // AgentWords[header.agents], StoreWords[header.stores], LaneWords[header.lanes]
 
@@ -209,7 +222,8 @@ struct StatsBlock {
   LaneWords* lanes() noexcept { return reinterpret_cast<LaneWords*>(stores() + header.stores); }
 };
 static_assert(offsetof(StatsBlock, loop) == 128 && offsetof(StatsBlock, health) == 384 &&
-              offsetof(StatsBlock, stages) == 448 && sizeof(StatsBlock) == 185'088);
+              offsetof(StatsBlock, timers) == 448 && offsetof(StatsBlock, stages) == 512 &&
+              sizeof(StatsBlock) == 222'080);
 static_assert(sizeof(StatsBlock) % kCacheLineBytes == 0, "rows begin at a line");
 
 constexpr std::uint64_t StatsBlock::BytesFor(std::uint64_t agents, std::uint64_t stores,

@@ -63,6 +63,18 @@ struct EventTraits {
   std::uint32_t seen_as = 0;  // of an older version: the event in Events that it is upcast to
 };
 
+// Fires a timer of one type: a commit that begins with the record that says so, then what Decide
+// emits, evolved. Not accepted, it leaves no trace.
+//   timer     its bytes
+using FireFunction = Verdict (*)(CommitBuilder& builder, StreamSlot& stream,
+                                 const std::byte* timer) noexcept;
+
+struct TimerTraits {
+  const EventDescriptor* descriptor;
+  FireFunction fire;
+  std::string_view name;  // for people
+};
+
 // An aggregate type without its type.
 struct AggregateTraits {
   TypeTag tag;
@@ -80,6 +92,7 @@ struct AggregateTraits {
   // The versions before those in `events`, of each one together, the newest first: they are
   // evolved, never emitted.
   std::span<const EventTraits> older{};
+  std::span<const TimerTraits> timers{};  // by index in the aggregate's Timers
 };
 
 // Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as
@@ -195,6 +208,7 @@ class StreamStore {
   std::uint16_t category_number = 0;
   std::vector<std::uint16_t> type_numbers;   // by index in traits().events
   std::vector<std::uint16_t> older_numbers;  // in traits().older; 0: the log has none
+  std::vector<std::uint16_t> timer_numbers;  // in traits().timers
 
  private:
   static constexpr std::uint32_t kNoPlace = UINT32_MAX;
@@ -225,11 +239,12 @@ class StreamStore {
 };
 
 // Whether the stream `key` of a store is as a condition wants it.
-//   slot      its own; nullptr: there is none
+//   slot      its own; nullptr: there is none. Without a version it has had a timer, and nothing more
 inline bool HoldsOn(Condition condition, const StreamStore& store, const Key& key,
                     const StreamSlot* slot) noexcept {
-  return slot == nullptr ? condition.Holds(Version(), store.ClosedAt(key))
-                         : condition.Holds(slot->version, slot->last);
+  return slot == nullptr || slot->version == Version()
+             ? condition.Holds(Version(), store.ClosedAt(key))
+             : condition.Holds(slot->version, slot->last);
 }
 
 }  // namespace pawl::inline v0

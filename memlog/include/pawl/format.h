@@ -70,12 +70,12 @@ static_assert(offsetof(FrameHeader, kind) == 54 && offsetof(FrameHeader, flags) 
 static_assert(offsetof(FrameHeader, previous_length) == 56);
 static_assert(offsetof(FrameHeader, payload_bytes) == 60);
 
-// What made a commit. Codes 4… are reserved for the parts that use them.
+// What made a commit. Codes 5… are reserved for the parts that use them.
 enum class CommitCause : std::uint8_t {
   kCommand = 1,
   kControl = 2,  // sessions, types, categories
   kEpoch = 3,    // the first commit of an incarnation
-  kTimer = 4,
+  kTimer = 4,    // a timer was due
   kReply = 5,
   kReaction = 6,
   kOperator = 7,
@@ -121,14 +121,15 @@ enum class RecordKind : std::uint8_t {
   kStreamBound = 5,    // stream number ↔ category and 128-bit key
   kSessionOpened = 6,
   kAccepted = 7,  // a session's command that was accepted and emitted nothing
+  kTimerSet = 32,        // takes the place of the stream's timer of this type and id, if there is one
+  kTimerFired = 33,      // first of its commit: what that did, the timer caused
+  kClockAdopted = 34,    // engine time was set forward to the wall clock
+  kTimerCancelled = 35,  // it was set, and will not fire
   // Reserved codes (19 is in use), so that older readers can name what they skip.
   kSessionClosed = 16,
   kLaneOpened = 17,
   kKeyRemembered = 18,
   kStreamClosed = 19,
-  kTimerSet = 32,
-  kTimerFired = 33,
-  kClockAdopted = 34,
   kSaga = 48,  // 48…79: the saga records
   kReacted = 80,
   kOperatorAct = 96,
@@ -208,6 +209,32 @@ struct SessionOpened {
   std::uint16_t reserved[3];
 };
 static_assert(sizeof(SessionOpened) == 16);
+
+// Payload of kTimerSet; the timer's bytes follow. Of the records of timers RecordHeader::type carries
+// the number of the timer's type, ::stream that of its stream; version and back-link are 0.
+struct TimerSetPayload {
+  std::uint64_t id;      // one stream has one timer of each type and id
+  std::uint64_t due_ns;  // engine time
+};
+static_assert(sizeof(TimerSetPayload) == 16 && offsetof(TimerSetPayload, due_ns) == 8);
+
+// Payload of kTimerFired.
+struct TimerFiredPayload {
+  std::uint64_t id;
+  std::uint64_t set_position;  // of the record that set it
+  std::uint16_t outcome;       // 0 accepted, 1 refused, 2 limit exceeded: then it is alone
+  std::uint16_t code;          // of a refusal
+  std::uint32_t reserved;
+};
+static_assert(sizeof(TimerFiredPayload) == 24 && offsetof(TimerFiredPayload, set_position) == 8);
+static_assert(offsetof(TimerFiredPayload, outcome) == 16 && offsetof(TimerFiredPayload, code) == 18);
+
+// Payload of kTimerCancelled.
+struct TimerCancelledPayload {
+  std::uint64_t id;
+  std::uint64_t set_position;
+};
+static_assert(sizeof(TimerCancelledPayload) == 16);
 
 // File `manifest`: immutable facts, one block.
 struct Manifest {

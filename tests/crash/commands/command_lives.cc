@@ -12,6 +12,8 @@ namespace pawl::inline v0 {
 namespace {
 
 constexpr std::uint64_t kStreamsMax = 20;
+constexpr std::uint32_t kTimersMax = 20;
+constexpr std::uint64_t kTimerIds = 4;
 constexpr std::uint64_t kKeys = 24;  // more than there is room for
 constexpr std::uint32_t kWindow = 32;
 constexpr std::size_t kSenders = 4;  // sessions 1, 1 again, 2, and none
@@ -23,6 +25,7 @@ EngineOptions OptionsOn(SimStorage& machine, Clock& clock) {
           .segment_bytes = kSegmentBytesMin,
           .undurable_bytes_max = 4 * kSegmentBytesMin,
           .streams_max = kStreamsMax,
+          .timers_max = kTimersMax,
           .sessions_max = 2,
           .session_window = kWindow,
           .producers_max = 8,
@@ -66,6 +69,9 @@ void CommandTally::Add(const CommandTally& other) {
   fenced += other.fenced;
   resends += other.resends;
   expired += other.expired;
+  timers_fired += other.timers_fired;
+  timers_refused += other.timers_refused;
+  timers_overdue += other.timers_overdue;
   lost += other.lost;
   closed += other.closed;
   differences += other.differences;
@@ -77,7 +83,9 @@ std::string CommandTally::ToJson() const {
       ", \"kills\": ", kills, ", \"stops\": ", stops, ", \"accepted\": ", accepted,
       ", \"refused\": ", refused, ", \"conflicts\": ", conflicts, ", \"over_limit\": ", over_limit,
       ", \"fenced\": ", fenced, ", \"resends\": ", resends, ", \"expired\": ", expired,
-      ", \"closed\": ", closed, ", \"lost\": ", lost, ", \"differences\": ", differences);
+      ", \"closed\": ", closed, ", \"timers_fired\": ", timers_fired, ", \"timers_refused\": ",
+      timers_refused, ", \"timers_overdue\": ", timers_overdue, ", \"lost\": ", lost,
+      ", \"differences\": ", differences);
 }
 
 std::string CommandTally::Unmet() const {
@@ -95,6 +103,9 @@ std::string CommandTally::Unmet() const {
   want(resends, "resends");
   want(expired, "expired resends");
   want(closed, "aggregates closed");
+  want(timers_fired, "timers");
+  want(timers_refused, "refused timers");
+  want(timers_overdue, "timers overdue when a life began");
   want(lost, "commands lost by a cut");
   return unmet;
 }
@@ -102,7 +113,7 @@ std::string CommandTally::Unmet() const {
 CommandLives::CommandLives(std::uint64_t seed, std::uint64_t number, CommandTally& tally)
     : tally_(tally),
       random_(SimRandom::For(seed, number, 1)),
-      model_({.streams_max = kStreamsMax, .window = kWindow}) {
+      model_({.streams_max = kStreamsMax, .timers_max = kTimersMax, .window = kWindow}) {
   SimOptions options;
   options.seed = random_.Next();
   machine_ = std::make_unique<SimStorage>(options);
@@ -150,6 +161,8 @@ void CommandLives::LiveOn() {
   std::uint64_t sent = 0;
   while (difference_.empty() && !IsCrashed() && (end_ != End::kStop || sent < kCommandsOfLife)) {
     if (random_.OneIn(100) && !OpenAgain(random_.Below(kSenders))) return;
+    if (random_.OneIn(6)) PassHours();
+    if (IsCrashed()) return;
     // The first of the two that share a session is mostly fenced.
     Sender& sender = senders_[random_.OneIn(20) ? 0 : 1 + random_.Below(kSenders - 1)];
     Batch batch{.session = sender.session,
@@ -175,6 +188,8 @@ bool CommandLives::OpenEngine() {
 
 // The second one takes the first one's session away.
 bool CommandLives::OpenSenders() {
+  // What is overdue fires before anything else is asked of the engine.
+  if (!SettleTimers()) return false;
   senders_.resize(kSenders);
   for (std::size_t i = 0; i < kSenders; ++i) {
     if (!OpenProducer(i)) return false;
@@ -221,6 +236,28 @@ bool CommandLives::OpenAgain(std::size_t index) {
   return difference_.empty();
 }
 
+// Until all timers that are due have fired.
+//   returns   false: the machine went off
+bool CommandLives::SettleTimers() {
+  while (!IsCrashed() && engine_->Poll(std::chrono::nanoseconds(0)) != 0) {
+  }
+  return !IsCrashed();
+}
+
+// Nobody has work but timers. After a crash in the middle the next life fires the others.
+void CommandLives::PassHours() {
+  clock_.PassHours(1 + random_.Below(6));
+  if (!SettleTimers()) return;
+  const std::uint64_t fired = model_.timers_fired();
+  const std::uint64_t refused = model_.timers_refused();
+  model_.FireDue(clock_.now_ns());
+  tally_.timers_fired += model_.timers_fired() - fired;
+  tally_.timers_refused += model_.timers_refused() - refused;
+  if (random_.OneIn(4) && TimersOfEngine() != model_.ShownTimers()) {
+    Differ("other timers are set than in the model");
+  }
+}
+
 void CommandLives::EndLife() {
   take_answers_ = {};
   if (life_ == kLives - 1) {
@@ -261,12 +298,34 @@ DrawnCondition CommandLives::DrawCondition(const StreamName& stream) {
   return {kind, value};
 }
 
+// One of the next full hours, or a moment before it.
+std::uint64_t CommandLives::DrawDue() {
+  return clock_.hour_ns() + (1 + random_.Below(12)) * CampaignClock::kHourNs - random_.Below(3);
+}
+
+void CommandLives::DrawTimers(DrawnCommand& drawn) {
+  const auto cents = static_cast<std::int64_t>(1 + random_.Below(100));
+  const std::uint64_t due_ns = DrawDue();
+  switch (random_.Below(5)) {
+    case 0: drawn.command = Unpledge{random_.Below(kTimerIds)}; break;
+    case 1: drawn.command = Shuffle{due_ns, cents}; break;
+    default: {
+      const std::uint64_t again_ns =
+          random_.OneIn(3) ? due_ns + (1 + random_.Below(4)) * CampaignClock::kHourNs : 0;
+      drawn.command = Pledge{due_ns, again_ns, cents, random_.Below(kTimerIds)};
+    }
+  }
+}
+
 DrawnCommand CommandLives::Draw(const Sender& sender) {
   const auto key = [this] { return 1 + random_.Below(kKeys); };
   const auto cents = [this] { return static_cast<std::int64_t>(1 + random_.Below(100)); };
   DrawnCommand drawn;
   drawn.key = key();
-  switch (random_.Below(9)) {
+  switch (random_.Below(11)) {
+    case 8:
+    case 9:
+    case 10: DrawTimers(drawn); break;
     case 0: drawn.command = TakeOut{cents()}; break;
     case 1: drawn.command = MoveTo{Key(key()), Key(key()), cents()}; break;
     case 2: drawn.command = Look{}; break;
@@ -408,14 +467,19 @@ void CommandLives::JudgeHash() {
 void CommandLives::JudgeSurvivors() {
   if (interrupted_.commands.empty()) was_cut_ = false;
   const CommandModel::Shown found = StreamsOfEngine();
+  const std::set<CommandModel::ShownTimer> timers = TimersOfEngine();
   const std::size_t owed = CommandsOwed();
   CommandModel after = model_;
   for (std::size_t count = 0;; ++count) {
     CommandModel reopened = after;
     reopened.Reopen();
+    FireOverdue(reopened);
     // Of several numbers that look alike any one does: what tells them apart was refused.
-    if (count >= owed && reopened.ShownStreams() == found && IsLikeSenders(reopened) &&
-        HasClosedAsMany(reopened)) {
+    if (count >= owed && reopened.ShownStreams() == found && reopened.ShownTimers() == timers &&
+        IsLikeSenders(reopened) && HasClosedAsMany(reopened)) {
+      tally_.timers_overdue += reopened.timers_fired() != after.timers_fired();
+      tally_.timers_fired += reopened.timers_fired() - after.timers_fired();
+      tally_.timers_refused += reopened.timers_refused() - after.timers_refused();
       tally_.lost += interrupted_.commands.size() - count;
       model_ = std::move(reopened);
       interrupted_ = {};
@@ -430,6 +494,21 @@ void CommandLives::JudgeSurvivors() {
   Differ(absl::StrCat("of ", interrupted_.commands.size(), " commands under way, ", owed,
                       " of them owed, no first ones explain what the log holds after the ",
                       was_cut_ ? "power cut" : "kill"));
+}
+
+// Some of what was due fired before the crash, some maybe in lives that ended while they opened:
+// each of them began with the record of its epoch.
+void CommandLives::FireOverdue(CommandModel& model) const {
+  LogReader reader = engine_->log().NewReader();
+  while (const FrameHeader* frame = reader.NextFrame(engine_->log().published())) {
+    ForEachRecord(*frame, [&](const RecordView& record) {
+      const std::uint64_t position = record.position.value();
+      if (record.header.kind != RecordKind::kEpochBegan || position < model.next()) return;
+      model.FireDue(clock_.now_ns(), position);
+      model.SetNextPosition(position + 1);
+    });
+  }
+  model.FireDue(clock_.now_ns());
 }
 
 bool CommandLives::IsLikeSenders(const CommandModel& model) const {
@@ -458,6 +537,16 @@ CommandModel::Shown CommandLives::StreamsOfEngine() {
   const absl::Status purses = engine_->VisitAggregates<Purse>(take(Category::kPurse));
   const absl::Status tallies = engine_->VisitAggregates<DailyTally>(take(Category::kTally));
   if (!purses.ok() || !tallies.ok()) Differ("aggregates cannot be visited");
+  return found;
+}
+
+std::set<CommandModel::ShownTimer> CommandLives::TimersOfEngine() {
+  std::set<CommandModel::ShownTimer> found;
+  const absl::Status visited = engine_->VisitTimers<Purse, PledgeDue>(
+      [&found](const Key& key, std::uint64_t id, std::uint64_t due_ns, const PledgeDue& timer) {
+        found.emplace(key.low, id, due_ns, timer.cents);
+      });
+  if (!visited.ok()) Differ("timers cannot be visited");
   return found;
 }
 

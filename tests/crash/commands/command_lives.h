@@ -4,10 +4,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "command_model.h"
+#include "pawl/check.h"
 #include "pawl/clock.h"
 #include "pawl/engine.h"
 #include "sim_random.h"
@@ -29,7 +31,10 @@ struct CommandTally {
   std::uint64_t resends = 0;  // answered as duplicates
   std::uint64_t expired = 0;
   std::uint64_t closed = 0;  // aggregates
-  std::uint64_t lost = 0;    // under way when the power went: not there afterwards
+  std::uint64_t timers_fired = 0;
+  std::uint64_t timers_refused = 0;
+  std::uint64_t timers_overdue = 0;  // lives that began with some
+  std::uint64_t lost = 0;            // under way when the power went: not there afterwards
   std::uint64_t differences = 0;
 
   void Add(const CommandTally& other);
@@ -39,15 +44,28 @@ struct CommandTally {
   std::string Unmet() const;
 };
 
-// Time that goes on by itself, the same in every run.
+// Time that goes on by itself, the same in every run; and by hours, when it is told.
 class CampaignClock final : public Clock {
  public:
+  static constexpr std::uint64_t kHourNs = 3'600'000'000'000;
+
   std::uint64_t WallNs() noexcept override { return kStartNs + ns_; }
   std::uint64_t BootNs() noexcept override { return ns_ += 1000; }
+
+  // The full hour that was last. Nothing takes an hour by itself.
+  std::uint64_t hour_ns() const noexcept { return kStartNs + hour_ * kHourNs; }
+  // As late as it can be: all that is due around the last full hour is due.
+  std::uint64_t now_ns() const noexcept { return hour_ns() + kHourNs / 2; }
+  void PassHours(std::uint64_t hours) noexcept {
+    PAWL_CHECK(ns_ < (hour_ + 1) * kHourNs);
+    hour_ += hours;
+    ns_ = hour_ * kHourNs;
+  }
 
  private:
   static constexpr std::uint64_t kStartNs = 1'800'000'000'000'000'000;
   std::uint64_t ns_ = 0;
+  std::uint64_t hour_ = 0;
 };
 
 // One log through several lives of an engine on a simulated machine: random commands of several
@@ -90,6 +108,10 @@ class CommandLives {
   bool IsCrashed() const noexcept { return next_machine_ != nullptr; }
   void EndLife();
 
+  bool SettleTimers();
+  void PassHours();
+  std::uint64_t DrawDue();
+  void DrawTimers(DrawnCommand& drawn);
   DrawnCommand Draw(const Sender& sender);
   DrawnCondition DrawCondition(const StreamName& stream);
   void Send(Sender& sender, Batch& batch);
@@ -101,9 +123,11 @@ class CommandLives {
   std::size_t CommandsOwed() const;
   void JudgeHash();
   void JudgeSurvivors();
+  void FireOverdue(CommandModel& model) const;
   bool IsLikeSenders(const CommandModel& model) const;
   bool HasClosedAsMany(const CommandModel& model) const;
   CommandModel::Shown StreamsOfEngine();
+  std::set<CommandModel::ShownTimer> TimersOfEngine();
   void Differ(const std::string& what);
 
   CommandTally& tally_;

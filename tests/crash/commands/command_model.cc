@@ -31,7 +31,17 @@ std::uint32_t CommandModel::generation(std::uint32_t session) const {
 
 CommandModel::Shown CommandModel::ShownStreams() const {
   Shown shown;
-  for (const auto& [name, stream] : streams_) shown[name] = {stream.version, stream.sum};
+  for (const auto& [name, stream] : streams_) {
+    if (stream.version != 0) shown[name] = {stream.version, stream.sum};
+  }
+  return shown;
+}
+
+std::set<CommandModel::ShownTimer> CommandModel::ShownTimers() const {
+  std::set<ShownTimer> shown;
+  for (const auto& [key, timer] : timers_) {
+    shown.emplace(key.purse, key.id, timer.due_ns, timer.cents);
+  }
   return shown;
 }
 
@@ -60,7 +70,8 @@ ModelAnswer CommandModel::Recall(const Session& session, std::uint64_t sequence)
 
 CommandModel::Stream CommandModel::Find(const StreamName& name) const {
   const auto found = streams_.find(name);
-  if (found != streams_.end()) return found->second;
+  // Without a version it has had a timer, and nothing more.
+  if (found != streams_.end() && found->second.version != 0) return found->second;
   const auto closed = closed_at_.find(name);
   return closed == closed_at_.end() ? Stream{} : Stream{.last = closed->second};
 }
@@ -121,30 +132,51 @@ ModelAnswer CommandModel::Judge(const DrawnCommand& command, bool has_session) {
   if (const auto* count = std::get_if<CountUp>(&command.command)) {
     return Apply({{own, count->by}}, command, has_session);
   }
+  using Kind = Effect::Kind;
   if (std::holds_alternative<Shut>(command.command)) {
-    return Apply({{own, 0, true}}, command, has_session);
+    return Apply({{own, 0, Kind::kClose}}, command, has_session);
   }
   if (const auto* put = std::get_if<ShutAndPut>(&command.command)) {
-    if (stream.version != 0) return {.kind = VerdictKind::kLimitExceeded};
+    if (streams_.contains(own)) return {.kind = VerdictKind::kLimitExceeded};
     return Apply({{own, put->cents}}, command, has_session);
   }
   if (const auto* hand = std::get_if<HandOver>(&command.command)) {
     const StreamName to{Category::kPurse, hand->to.low};
     const std::vector<Effect> effects{{own, -stream.sum},
                                       {to, stream.sum},
-                                      {{Category::kTally, hand->tally.low}, 0, true},
-                                      {own, 0, true}};
+                                      {{Category::kTally, hand->tally.low}, 0, Kind::kClose},
+                                      {own, 0, Kind::kClose}};
     if (AreTooMany(effects)) return {.kind = VerdictKind::kLimitExceeded};
     if (Find(to).version == 0) return refused(Purse::kNoSuchPurse);
+    return Apply(effects, command, has_session);
+  }
+  if (const auto* pledge = std::get_if<Pledge>(&command.command)) {
+    return Apply({{own, pledge->cents, Kind::kSet, pledge->id, pledge->due_ns, pledge->again_ns}},
+                 command, has_session);
+  }
+  if (const auto* unpledge = std::get_if<Unpledge>(&command.command)) {
+    if (!timers_.contains({own.key, unpledge->id})) return Apply({}, command, has_session);
+    return Apply({{own, 0, Kind::kCancel, unpledge->id}}, command, has_session);
+  }
+  if (const auto* shuffle = std::get_if<Shuffle>(&command.command)) {
+    const std::vector<Effect> effects{{own, shuffle->cents},
+                                      {own, 0, Kind::kCancel, 0},
+                                      {own, shuffle->cents, Kind::kSet, 1, shuffle->due_ns},
+                                      {own, shuffle->cents + 1, Kind::kSet, 1, shuffle->due_ns + 1},
+                                      {own, shuffle->cents, Kind::kSet, 2, shuffle->due_ns},
+                                      {own, 0, Kind::kCancel, 2}};
+    if (AreTooMany(effects)) return {.kind = VerdictKind::kLimitExceeded};
+    if (shuffle->cents % 2 != 0) return refused(Purse::kOdd);
     return Apply(effects, command, has_session);
   }
   return Apply({}, command, has_session);
 }
 
 bool CommandModel::AreTooMany(const std::vector<Effect>& effects) const {
+  if (AreTooManyTimers(effects)) return true;
   std::set<StreamName> added;
   for (const Effect& effect : effects) {
-    if (!effect.closes && !streams_.contains(effect.stream)) added.insert(effect.stream);
+    if (effect.kind != Effect::Kind::kClose && !streams_.contains(effect.stream)) added.insert(effect.stream);
   }
   return std::any_of(added.begin(), added.end(), [&](const StreamName& each) {
     const auto alike = std::count_if(added.begin(), added.end(), [&](const StreamName& other) {
@@ -152,6 +184,19 @@ bool CommandModel::AreTooMany(const std::vector<Effect>& effects) const {
     });
     return CountOf(each.category) + static_cast<std::uint64_t>(alike) > limits_.streams_max;
   });
+}
+
+// Counted one after the other: what is cancelled later makes no room for what was set before.
+bool CommandModel::AreTooManyTimers(const std::vector<Effect>& effects) const {
+  std::set<TimerKey> set;
+  for (const auto& [key, timer] : timers_) set.insert(key);
+  for (const Effect& effect : effects) {
+    const TimerKey key{effect.stream.key, effect.id};
+    if (effect.kind == Effect::Kind::kCancel) set.erase(key);
+    if (effect.kind == Effect::Kind::kSet) set.insert(key);
+    if (set.size() > limits_.timers_max) return true;
+  }
+  return false;
 }
 
 std::uint64_t CommandModel::CountOf(Category category) const {
@@ -166,13 +211,20 @@ ModelAnswer CommandModel::Apply(const std::vector<Effect>& effects, const DrawnC
   ModelAnswer answer;
   const std::uint64_t first = next_;
   for (const Effect& effect : effects) {
-    if (effect.closes) {
+    if (effect.kind == Effect::Kind::kClose) {
       Close(effect.stream, command, answer);
       continue;
     }
     // A new stream is bound by a record before its first event.
+    if (effect.kind == Effect::Kind::kCancel && !timers_.contains({effect.stream.key, effect.id})) {
+      continue;
+    }
     if (!streams_.contains(effect.stream)) ++next_;
     Stream& stream = streams_[effect.stream];
+    if (effect.kind != Effect::Kind::kEvent) {
+      ApplyTimer(effect);
+      continue;
+    }
     ++stream.version;
     stream.sum += effect.by;
     stream.last = next_++;
@@ -190,8 +242,62 @@ void CommandModel::Close(const StreamName& name, const DrawnCommand& command, Mo
   if (found == streams_.end()) return;
   if (name == command.stream()) answer.version = found->second.version;
   streams_.erase(found);
+  if (name.category == Category::kPurse) {
+    std::erase_if(timers_, [&](const auto& each) { return each.first.purse == name.key; });
+  }
   closed_at_[name] = next_++;
   ++closed_[name.category];
+}
+
+void CommandModel::ApplyTimer(const Effect& effect) {
+  const TimerKey key{effect.stream.key, effect.id};
+  if (effect.kind == Effect::Kind::kCancel) {
+    timers_.erase(key);
+  } else {
+    timers_[key] = {effect.due_ns, next_, effect.by, effect.again_ns};
+  }
+  ++next_;
+}
+
+void CommandModel::FireDue(std::uint64_t now_ns, std::uint64_t end) {
+  for (;;) {
+    CommandModel fired = *this;
+    if (!fired.FireFirst(now_ns) || fired.next_ > end) return;
+    *this = std::move(fired);
+  }
+}
+
+bool CommandModel::FireFirst(std::uint64_t now_ns) {
+  const auto first =
+      std::min_element(timers_.begin(), timers_.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.second.due_ns, a.second.position) <
+               std::pair(b.second.due_ns, b.second.position);
+      });
+  if (first == timers_.end() || first->second.due_ns > now_ns) return false;
+  const auto [key, timer] = *first;
+  timers_.erase(first);
+  Fire(key, timer, now_ns);
+  return true;
+}
+
+// Every other timer is due around a full hour: one set for at once comes behind all of them.
+void CommandModel::Fire(const TimerKey& key, const Timer& timer, std::uint64_t now_ns) {
+  const StreamName own{Category::kPurse, key.purse};
+  using Kind = Effect::Kind;
+  std::vector<Effect> effects{{own, -timer.cents},
+                              {{Category::kTally, Purse::TallyOf(timer.cents).low}, 1}};
+  if (timer.again_ns != 0) {
+    effects.push_back({own, timer.cents, Kind::kSet, Purse::kAgainId, timer.again_ns});
+  }
+  if (timer.cents % 8 == 0) effects.push_back({own, 1, Kind::kSet, Purse::kAtOnceId, now_ns});
+  if (timer.cents % 10 == 9) effects.push_back({own, 0, Kind::kClose});
+  ++next_;  // the record that it fired
+  ++timers_fired_;
+  if (AreTooMany(effects) || Find(own).sum < timer.cents) {
+    ++timers_refused_;
+    return;
+  }
+  Apply(effects, {}, false);
 }
 
 void CommandModel::Reopen() {

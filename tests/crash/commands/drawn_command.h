@@ -38,7 +38,9 @@ struct DrawnOther {
 
 // One command of the campaign, before it is sent.
 struct DrawnCommand {
-  std::variant<PutIn, TakeOut, MoveTo, Look, Engrave, CountUp, Shut, ShutAndPut, HandOver> command;
+  std::variant<PutIn, TakeOut, MoveTo, Look, Engrave, CountUp, Shut, ShutAndPut, HandOver, Pledge,
+               Unpledge, Shuffle>
+      command;
   std::uint64_t key = 1;
   DrawnCondition condition;
   std::vector<DrawnOther> others;
