@@ -9,9 +9,10 @@ namespace pawl::inline v0 {
 CommandLoop::CommandLoop(const Setup& setup)
     : log_(*setup.log),
       writer_(setup.log->writer()),
-      queue_(*setup.queue),
+      queues_(setup.queues),
       admission_(*setup.admission),
       sessions_(*setup.sessions),
+      keys_(*setup.keys),
       epochs_(*setup.epochs),
       clock_(*setup.clock),
       stores_(setup.stores),
@@ -54,7 +55,8 @@ bool CommandLoop::HasWork() noexcept {
   if (pending_.has_turn() && pending_.front_end() <= log_.durable()) return true;
   const bool is_log_failed = log_.health() == LogHealth::kFailed;
   if (is_log_failed != is_failed_) return true;
-  if (waiting_.empty() && !queue_.MayHaveCommands()) return false;
+  const auto may_have = [](const CommandQueue& queue) { return queue.MayHaveCommands(); };
+  if (waiting_.empty() && std::ranges::none_of(queues_, may_have)) return false;
   if (is_failed_ || is_draining_) return true;
   // Commands without room wait for the disk agents, who ring; but the first of them are taken, so
   // that their producers are told why (a loop that fell asleep just before would never tell), and
@@ -116,9 +118,11 @@ SendFault CommandLoop::Obstacle() const noexcept {
 }
 
 void CommandLoop::TakeTickets() noexcept {
-  const std::size_t count = queue_.TryDequeue(tickets_);
-  for (std::size_t i = 0; i < count; ++i) {
-    waiting_.Add(*lanes_[tickets_[i].lane], tickets_[i].count);
+  for (CommandQueue& queue : queues_) {
+    const std::size_t count = queue.TryDequeue(tickets_);
+    for (std::size_t i = 0; i < count; ++i) {
+      waiting_.Add(*lanes_[tickets_[i].lane], tickets_[i].count);
+    }
   }
 }
 
@@ -146,7 +150,9 @@ std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlo
 }
 
 CommandLoop::Session& CommandLoop::SessionOf(const ProducerLane& lane, Sequence next) noexcept {
-  return lane.session() != 0 ? sessions_.At(lane.session()) : sessions_.Nameless(next);
+  if (lane.session() == 0) return sessions_.Nameless(next);
+  sessions_.Touch(lane.session(), builder_.now_ns());
+  return sessions_.At(lane.session(), lane.session_lane());
 }
 
 // Decides commands of a lane that lie side by side, as long as there is room; those sent again,
@@ -159,9 +165,7 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   Session& session = SessionOf(lane, run.front().sequence);
   std::size_t decided = 0;
   if (session.generation() != lane.generation()) [[unlikely]] {
-    for (const CommandSlot& slot : run) {
-      AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kFenced, 0));
-    }
+    RefuseStrangers(lane, run);
     decided = run.size();
   }
   while (decided != run.size()) {
@@ -182,8 +186,17 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   return static_cast<std::uint32_t>(decided);
 }
 
+// Answers commands of a producer that has the session no more.
+void CommandLoop::RefuseStrangers(ProducerLane& lane, std::span<const CommandSlot> run) noexcept {
+  const VerdictKind kind = sessions_.IsOf(lane.session(), lane.generation())
+                               ? VerdictKind::kFenced
+                               : VerdictKind::kSessionUnknown;
+  for (const CommandSlot& slot : run) AnswerNotAccepted(lane, slot, Verdict(kind, 0));
+}
+
 // Takes the time that one of the commands just decided was waiting, and asks for the next one.
 void CommandLoop::MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcept {
+  if (lane.session_lane() == SessionLane::kBulk) meter_.CountBulk(decided);
   if (const std::uint64_t sent_ns = lane.wait.Take(lane.loop.processed, decided); sent_ns != 0) {
     meter_.Waited(sent_ns);
   }
@@ -197,13 +210,13 @@ void CommandLoop::MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcep
 std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
                                      std::span<const CommandSlot> run) noexcept {
   StreamStore& store = *stores_[run.front().aggregate];
-  builder_.BeginRun(store, lane.session());
+  builder_.BeginRun(store, lane.session(), FlagsOf(lane));
   std::size_t decided = 0;
   while (decided != run.size() && HasRoom()) {
     const std::span<const CommandSlot> left = run.subspan(decided);
     StreamSlot* const* const streams = &streams_[decided];
     const DecidedRun done = left.front().has_conditions()
-                                ? DecideWithConditions(lane, session, left.front(), streams)
+                                ? DecideParcel(lane, session, left.front(), streams)
                                 : DecideSome(lane, session, left, streams);
     decided += done.accepted;
     if (!done.verdict.is_accepted()) Refuse(lane, session, run[decided++], done.verdict);
@@ -224,23 +237,31 @@ DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
   if (writer_.published() != before) [[unlikely]]
     meter_.CountFrame();
   meter_.Count(VerdictKind::kAccepted, done.accepted);
-  session.RememberAccepted(receipts.first(done.accepted));
+  sessions_.RememberAccepted(session, receipts.first(done.accepted));
   receipts_next_ += done.accepted;
   return done;
 }
 
-DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& session,
-                                             const CommandSlot& slot,
-                                             StreamSlot* const* stream) noexcept {
+// Decides a command with conditions on other streams or an idempotency key.
+DecidedRun CommandLoop::DecideParcel(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                                     StreamSlot* const* stream) noexcept {
+  if (!ConditionsParcel::In(slot).idempotency_key.is_zero()) {
+    return DecideWithKey(lane, session, slot, stream);
+  }
+  if (const Verdict judged = JudgeOthers(slot); !judged.is_accepted()) return {0, judged};
+  const CommandSlot plain = WithoutConditions(slot);
+  return DecideSome(lane, session, {&plain, 1}, stream);
+}
+
+Verdict CommandLoop::JudgeOthers(const CommandSlot& slot) noexcept {
   std::uint16_t number = 0;
   for (const ConditionsParcel::OnStream& each : ConditionsParcel::In(slot).on_streams()) {
     ++number;
     if (!HoldsOn(each.condition, stores_[each.aggregate]->Find(each.key))) {
-      return {0, Verdict(VerdictKind::kConflict, number)};
+      return {VerdictKind::kConflict, number};
     }
   }
-  const CommandSlot plain = WithoutConditions(slot);
-  return DecideSome(lane, session, {&plain, 1}, stream);
+  return Accept();
 }
 
 // The stream that condition number `condition` of a command speaks of; nullptr: there is none.
@@ -253,7 +274,7 @@ const StreamSlot* CommandLoop::StreamOfCondition(const CommandSlot& slot,
 
 void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
-  session.RememberNotAccepted(verdict);
+  sessions_.RememberNotAccepted(session, verdict);
   if (verdict.kind() != VerdictKind::kConflict) return AnswerNotAccepted(lane, slot, verdict);
   const StreamSlot* const stream = StreamOfCondition(slot, verdict.code());
   if (stream == nullptr) return AnswerNotAccepted(lane, slot, verdict);
@@ -289,7 +310,7 @@ std::uint32_t CommandLoop::DecideTurn() noexcept {
   while (left != 0 && !waiting_.empty()) {
     ProducerLane& lane = waiting_.front();
     const std::span<const CommandSlot> run =
-        lane.commands.From(lane.loop.processed, std::min(left, lane.loop.waiting));
+        lane.commands.From(lane.loop.processed, waiting_.Room(left));
     const std::uint32_t decided = DecideRun(lane, run);
     waiting_.Take(decided);
     left -= decided;
@@ -306,12 +327,19 @@ void CommandLoop::RingReaders() noexcept {
 // Answers a command sent again as the first time.
 void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {
   // A lane's sequences are dense and in order.
-  PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
-  const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
+  const Session& session = sessions_.At(lane.session(), lane.session_lane());
+  PAWL_CHECK(slot.sequence <= session.last());
+  const SessionTable::Answer first = sessions_.Recall(session, slot.sequence);
   meter_.CountDuplicate();
-  AnswerAlone(lane, slot,
-              {.epoch = EpochOf(first.position), .verdict = first.verdict, .is_duplicate = true},
-              {first.position.value(), first.version.value()});
+  AnswerAgain(lane, slot, first.verdict, {first.position.value(), first.version.value()});
+}
+
+void CommandLoop::AnswerAgain(ProducerLane& lane, const CommandSlot& slot, Verdict verdict,
+                              const PackedReceipt& first) noexcept {
+  AnswerAlone(
+      lane, slot,
+      {.epoch = EpochOf(Position(first.position)), .verdict = verdict, .is_duplicate = true},
+      first);
 }
 
 // --- answers ---

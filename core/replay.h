@@ -8,6 +8,7 @@
 #include <absl/status/status.h>
 
 #include "epoch_starts.h"
+#include "key_table.h"
 #include "pawl/log.h"
 #include "pawl/stream_store.h"
 #include "session_table.h"
@@ -15,14 +16,26 @@
 
 namespace pawl::inline v0 {
 
-// Rebuilds what the loop knows from the log, record by record: aggregates, sessions, types, epochs.
+// Rebuilds what the loop knows from the log, record by record: aggregates, sessions, idempotency
+// keys, types, epochs.
 // Runs Evolve only: nothing is decided again.
 //   threads   one, before the loop runs
 class Replay {
  public:
-  Replay(std::span<StreamStore* const> stores, SessionTable& sessions, EpochStarts& epochs,
-         TypeCatalog& catalog)
-      : stores_(stores), sessions_(sessions), epochs_(epochs), catalog_(catalog) {}
+  struct Into {
+    std::span<StreamStore* const> stores;
+    SessionTable& sessions;
+    KeyTable& keys;
+    EpochStarts& epochs;
+    TypeCatalog& catalog;
+  };
+
+  explicit Replay(const Into& into)
+      : stores_(into.stores),
+        sessions_(into.sessions),
+        keys_(into.keys),
+        epochs_(into.epochs),
+        catalog_(into.catalog) {}
 
   //   errors    FAILED_PRECONDITION an event of a registered aggregate is not in its Events;
   //             RESOURCE_EXHAUSTED more streams or sessions than the options allow; DATA_LOSS
@@ -43,12 +56,17 @@ class Replay {
   absl::Status Take(const RecordView& record);
   absl::Status TakeStream(const RecordView& record);
   absl::Status TakeEvent(const RecordView& record);
-  absl::Status TakeSession(const RecordView& record);
-  absl::Status EndCommit(const CommitHeader& commit);
   absl::StatusOr<const EventTraits*> TraitsOf(const StreamStore& store, std::uint16_t type) const;
+
+  // replay_sessions.cc
+  absl::Status TakeOpening(const RecordView& record);
+  absl::Status TakeClosing(const RecordView& record);
+  absl::Status EndCommit(const CommitHeader& commit);
+  absl::Status RestoreCommand(const CommitHeader& commit, const PackedReceipt& receipt);
 
   const std::span<StreamStore* const> stores_;
   SessionTable& sessions_;
+  KeyTable& keys_;
   EpochStarts& epochs_;
   TypeCatalog& catalog_;
   std::vector<Stream> streams_;  // by number − 1

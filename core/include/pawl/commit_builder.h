@@ -38,9 +38,16 @@ class CommitBuilder {
 
   // Commits from now on are of commands of session number `session` (0: none) to aggregates of
   // `store`.
-  void BeginRun(StreamStore& store, std::uint32_t session) noexcept {
+  //   flags     of their commits
+  void BeginRun(StreamStore& store, std::uint32_t session, std::uint8_t flags = 0) noexcept {
     own_store_ = &store;
     session_ = session;
+    commit_flags_ = flags;
+  }
+  std::uint8_t commit_flags() const noexcept { return commit_flags_; }
+  // A command that emits nothing is known by a record then: its resend, or its key.
+  bool keeps_empty_commits() const noexcept {
+    return session_ != 0 || (commit_flags_ & kCommitHasExtensions) != 0;
   }
   StreamStore& own_store() const noexcept { return *own_store_; }
   std::uint32_t session() const noexcept { return session_; }
@@ -78,6 +85,7 @@ class CommitBuilder {
 
   StreamStore* own_store_ = nullptr;
   std::uint32_t session_ = 0;
+  std::uint8_t commit_flags_ = 0;
   std::uint64_t now_ns_ = 0;
   std::uint32_t next_stream_;  // number of the next new stream
 
@@ -99,7 +107,8 @@ class OpenCommit {
       : builder_(builder),
         writer_(builder.writer()),
         own_types_(builder.own_store().type_numbers.data()),
-        session_(builder.session()) {}
+        session_(builder.session()),
+        commit_flags_(builder.commit_flags()) {}
   OpenCommit(const OpenCommit&) = delete;
   OpenCommit& operator=(const OpenCommit&) = delete;
 
@@ -154,20 +163,21 @@ class OpenCommit {
     return Accept();
   }
 
-  // Ends the commit, whose events are evolved. A session's command that emitted nothing leaves a
-  // kAccepted record, so that its resend is known.
+  // Ends the commit, whose events are evolved. A command that emitted nothing leaves a kAccepted
+  // record if it has a session or a key, so that its resend is known.
   //   returns   position of the commit's last record, version of the addressed stream: 0 what was
   //             not appended, not touched
   PackedReceipt End(Sequence sequence) noexcept {
     if (count_ == 0) [[unlikely]] {
-      if (session_ == 0) {
+      if (!builder_.keeps_empty_commits()) {
         writer_.AbandonCommit();
         return {};
       }
       PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
     }
     builder_.EndCommit();
-    const Position last = writer_.EndCommit({.session = session_, .sequence = sequence});
+    const Position last =
+        writer_.EndCommit({.session = session_, .sequence = sequence, .flags = commit_flags_});
     return {last.value(), touches_own_ ? own_slot_->version.value() : 0};
   }
   // Leaves no trace in log, states and streams; nothing was evolved.
@@ -222,6 +232,7 @@ class OpenCommit {
   LogWriter& writer_;
   const std::uint16_t* own_types_;  // of the addressed aggregates' events
   std::uint32_t session_;
+  std::uint8_t commit_flags_;
 
   // Of the commit.
   const Key* key_ = nullptr;

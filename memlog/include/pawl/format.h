@@ -83,7 +83,7 @@ enum class CommitCause : std::uint8_t {
 
 // Bits of CommitHeader::flags.
 inline constexpr std::uint8_t kCommitHasExtensions = 0x01;  // blocks between header and records
-inline constexpr std::uint8_t kCommitBulkLane = 0x02;       // reserved: lane of the session
+inline constexpr std::uint8_t kCommitBulkLane = 0x02;       // on the bulk lane of its session
 
 // 16 bytes before the records of a commit.
 struct CommitHeader {
@@ -99,10 +99,11 @@ static_assert(offsetof(CommitHeader, records) == 4 && offsetof(CommitHeader, cau
 static_assert(offsetof(CommitHeader, flags) == 7 && offsetof(CommitHeader, session) == 8);
 static_assert(offsetof(CommitHeader, sequence) == 12);
 
-enum class ExtensionKind : std::uint16_t {  // reserved; a reader skips what it does not know
-  kCorrelation = 1,
-  kCausePosition = 2,
-  kIdempotencyKey = 3,
+enum class ExtensionKind : std::uint16_t {  // a reader skips what it does not know
+  kCorrelation = 1,                         // reserved
+  kCausePosition = 2,                       // reserved
+  kIdempotencyKey = 3,                      // of the command that caused the commit
+  kFirstReceipt = 4,  // the command was executed before, under its key: what it answered then
 };
 
 // 8 bytes before an extension block of a commit; blocks stand between CommitHeader and records.
@@ -113,6 +114,21 @@ struct ExtensionHeader {
 };
 static_assert(sizeof(ExtensionHeader) == 8);
 
+// Behind the header of a kIdempotencyKey.
+struct IdempotencyKeyBlock {
+  std::uint64_t key_high;
+  std::uint64_t key_low;
+  std::uint64_t body_hash;  // of what the command is: same key, another body is a mistake
+};
+static_assert(sizeof(IdempotencyKeyBlock) == 24 && offsetof(IdempotencyKeyBlock, body_hash) == 16);
+
+// Behind the header of a kFirstReceipt.
+struct FirstReceiptBlock {
+  std::uint64_t position;
+  std::uint64_t version;
+};
+static_assert(sizeof(FirstReceiptBlock) == 16 && offsetof(FirstReceiptBlock, version) == 8);
+
 enum class RecordKind : std::uint8_t {
   kEvent = 1,
   kEpochBegan = 2,
@@ -120,10 +136,10 @@ enum class RecordKind : std::uint8_t {
   kCategoryBound = 4,  // category number ↔ name
   kStreamBound = 5,    // stream number ↔ category and 128-bit key
   kSessionOpened = 6,
-  kAccepted = 7,  // a session's command that was accepted and emitted nothing
-  // Reserved codes, so that older readers can name what they skip.
+  kAccepted = 7,  // a session's command, or one with a key, that was accepted and emitted nothing
   kSessionClosed = 16,
-  kLaneOpened = 17,
+  kLaneOpened = 17,  // the bulk lane of a session
+  // Reserved codes, so that older readers can name what they skip.
   kKeyRemembered = 18,
   kStreamClosed = 19,
   kTimerSet = 32,
@@ -200,14 +216,33 @@ struct StreamBound {
 };
 static_assert(sizeof(StreamBound) == 16);
 
-// Payload of kSessionOpened; the name follows without terminator.
+// Payload of kSessionOpened; the name follows without terminator. The session's control lane was
+// opened, and so was the session if the number is not that of an open one.
 struct SessionOpened {
   std::uint32_t session;
-  std::uint32_t generation;  // 1, 2, 3… of this session; older generations are fenced
+  std::uint32_t generation;  // of the control lane; its older generations are fenced
   std::uint16_t name_bytes;
   std::uint16_t reserved[3];
 };
 static_assert(sizeof(SessionOpened) == 16);
+
+// Payload of kLaneOpened; the name follows without terminator. As SessionOpened, for another lane.
+struct LaneOpened {
+  std::uint32_t session;
+  std::uint32_t generation;  // of that lane
+  std::uint16_t name_bytes;
+  std::uint8_t lane;  // 1: bulk
+  std::uint8_t reserved[5];
+};
+static_assert(sizeof(LaneOpened) == 16 && offsetof(LaneOpened, name_bytes) == 8);
+static_assert(offsetof(LaneOpened, lane) == 10);
+
+// Payload of kSessionClosed. Its number may be given to another session afterwards.
+struct SessionClosed {
+  std::uint32_t session;
+  std::uint32_t generation;  // the higher one of its lanes; every later session begins above it
+};
+static_assert(sizeof(SessionClosed) == 8);
 
 // File `manifest`: immutable facts, one block.
 struct Manifest {

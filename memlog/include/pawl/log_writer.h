@@ -33,6 +33,7 @@ struct CommitOrigin {
   CommitCause cause = CommitCause::kCommand;
   std::uint32_t session = 0;
   Sequence sequence{};
+  std::uint8_t flags = 0;  // kCommitHasExtensions if and only if one was staged
 };
 
 // Builds commits in a private frame buffer and publishes them frame by frame.
@@ -85,8 +86,25 @@ class LogWriter {
 
   void BeginCommit() noexcept {
     PAWL_DCHECK(commit_records() == 0);
-    cursor_ = staged_ + static_cast<std::uint32_t>(sizeof(CommitHeader));
+    cursor_ = staged_ + commit_head_bytes_;
   }
+
+  // Gives the commits begun from now on an extension, until ClearExtension(): for one commit, since
+  // the next one does not have its bytes.
+  //   returns   8-aligned room for `payload_bytes`, a multiple of 8, to be filled before the commit
+  //             begins
+  std::byte* StageExtension(ExtensionKind kind, std::uint32_t payload_bytes) noexcept {
+    PAWL_DCHECK(commit_records() == 0 && payload_bytes % kRecordAlignBytes == 0);
+    const ExtensionHeader header{
+        .kind = static_cast<std::uint16_t>(kind),
+        .bytes = static_cast<std::uint16_t>(sizeof(ExtensionHeader) + payload_bytes),
+        .more = 0};
+    std::byte* const at = frame_ + staged_ + sizeof(CommitHeader);
+    std::memcpy(at, &header, sizeof header);
+    commit_head_bytes_ = static_cast<std::uint32_t>(sizeof(CommitHeader)) + header.bytes;
+    return at + sizeof header;
+  }
+  void ClearExtension() noexcept { commit_head_bytes_ = sizeof(CommitHeader); }
 
   // Adds a record to the open commit.
   //   returns   8-aligned room for `payload_bytes` bytes to be filled before EndCommit (it moves
@@ -130,10 +148,12 @@ class LogWriter {
   //   returns   position of the commit's last record
   Position EndCommit(const CommitOrigin& origin) noexcept {
     PAWL_DCHECK(commit_records() > 0);
+    PAWL_DCHECK(((origin.flags & kCommitHasExtensions) != 0) ==
+                (commit_head_bytes_ != sizeof(CommitHeader)));
     // Two words, as in AppendRecord().
     const std::uint64_t words[2] = {
         (cursor_ - staged_) | std::uint64_t{commit_records()} << 32 |
-            std::uint64_t{static_cast<std::uint8_t>(origin.cause)} << 48,
+            (static_cast<std::uint64_t>(origin.cause) | std::uint64_t{origin.flags} << 8) << 48,
         origin.session | (origin.sequence.value() & 0xFFFF'FFFFU) << 32};
     std::byte* const header = frame_ + staged_;
     std::memcpy(header, &words[0], 8);
@@ -208,7 +228,8 @@ class LogWriter {
   // an emit).
   std::uint32_t cursor_ = sizeof(FrameHeader);  // end of the open commit
   std::uint32_t staged_ = sizeof(FrameHeader);  // end of the commits that ended
-  Position next_position_;                      // of the next record
+  std::uint32_t commit_head_bytes_ = sizeof(CommitHeader);  // with the extension staged, if any
+  Position next_position_;                                  // of the next record
   std::uint16_t frame_commits_ = 0;
   bool is_poisoned_ = false;
   std::uint64_t time_ns_ = 0;
