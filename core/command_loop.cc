@@ -151,7 +151,6 @@ std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlo
 
 CommandLoop::Session& CommandLoop::SessionOf(const ProducerLane& lane, Sequence next) noexcept {
   if (lane.session() == 0) return sessions_.Nameless(next);
-  sessions_.Touch(lane.session(), builder_.now_ns());
   return sessions_.At(lane.session(), lane.session_lane());
 }
 
@@ -167,6 +166,8 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   if (session.generation() != lane.generation()) [[unlikely]] {
     RefuseStrangers(lane, run);
     decided = run.size();
+  } else if (lane.session() != 0) {
+    sessions_.Touch(lane.session(), builder_.now_ns());
   }
   while (decided != run.size()) {
     const std::span<const CommandSlot> left = run.subspan(decided);

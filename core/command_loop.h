@@ -131,6 +131,7 @@ class CommandLoop final : public Agent {
   absl::StatusOr<std::uint32_t> OpenSession(std::string_view name, SessionLane lane) noexcept;
   absl::Status CloseSession(ControlRequest& request) noexcept;
   absl::Status CloseIdle(ControlRequest& request) noexcept;
+  void SetHeldSessions(bool are_held) noexcept;
   void AppendClosing(std::uint32_t number) noexcept;
   void EndControl() noexcept;
 

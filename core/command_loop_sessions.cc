@@ -125,6 +125,15 @@ absl::Status CommandLoop::CloseSession(ControlRequest& request) noexcept {
   return absl::OkStatus();
 }
 
+// Who has a producer is not idle, although it may be silent.
+void CommandLoop::SetHeldSessions(bool are_held) noexcept {
+  for (const std::unique_ptr<ProducerLane>& lane : lanes_) {
+    const bool has_session =
+        lane->loop.is_open && sessions_.IsOf(lane->session(), lane->generation());
+    if (has_session) sessions_.SetHeld(lane->session(), are_held);
+  }
+}
+
 // Looks at some more sessions; all of them are looked at when `looked_at` has come to numbers().
 absl::Status CommandLoop::CloseIdle(ControlRequest& request) noexcept {
   if (is_failed_ || is_draining_) {
@@ -136,11 +145,7 @@ absl::Status CommandLoop::CloseIdle(ControlRequest& request) noexcept {
     return absl::ResourceExhaustedError("the disk is low or behind; try again later");
   }
   const std::uint64_t now_ns = clock_.Tick();
-  // Who has a producer is not idle, although it may be silent.
-  for (const std::unique_ptr<ProducerLane>& lane : lanes_) {
-    const bool is_used = lane->loop.is_open && sessions_.IsOf(lane->session(), lane->generation());
-    if (is_used) sessions_.Touch(lane->session(), now_ns);
-  }
+  SetHeldSessions(true);
   writer_.SetTime(now_ns);
   writer_.BeginCommit();
   std::uint32_t& number = request.looked_at;
@@ -151,11 +156,12 @@ absl::Status CommandLoop::CloseIdle(ControlRequest& request) noexcept {
       std::min(kClosedMax, (writer_.commit_bytes_max() - std::uint32_t{sizeof(CommitHeader)}) /
                                kClosingBytes);
   while (number != last && writer_.commit_records() != most) {
-    const bool is_idle = sessions_.IsOpen(number + 1) &&
-                         now_ns - sessions_.used_ns(number + 1) >= request.idle_ns;
     ++number;
-    if (is_idle) AppendClosing(number);
+    if (now_ns >= request.idle_ns && sessions_.IsIdle(number, now_ns - request.idle_ns)) {
+      AppendClosing(number);
+    }
   }
+  SetHeldSessions(false);
   if (writer_.commit_records() == 0) {
     writer_.AbandonCommit();
   } else {

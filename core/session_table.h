@@ -102,7 +102,12 @@ class SessionTable {
   void Touch(std::uint32_t number, std::uint64_t now_ns) noexcept {
     rows_[number - 1].used_ns = now_ns;
   }
-  std::uint64_t used_ns(std::uint32_t number) const noexcept { return rows_[number - 1].used_ns; }
+  // Whether an open session was used at `since_ns` or before and not since, and nobody holds it.
+  bool IsIdle(std::uint32_t number, std::uint64_t since_ns) const noexcept {
+    const Row& row = rows_[number - 1];
+    return row.is_open && !row.is_held && row.used_ns <= since_ns;
+  }
+  void SetHeld(std::uint32_t number, bool is_held) noexcept { rows_[number - 1].is_held = is_held; }
 
   std::uint32_t count() const noexcept { return open_; }       // of open sessions
   std::uint32_t numbers() const noexcept { return numbers_; }  // the highest one in use so far
@@ -152,6 +157,7 @@ class SessionTable {
     std::uint32_t next = 0;  // number of the next one in its bucket
     std::uint8_t name_bytes = 0;
     bool is_open = false;
+    bool is_held = false;    // a producer has it; only while IsIdle() is asked
     bool is_listed = false;  // among the free numbers
   };
   using Name = std::array<char, kSessionNameBytesMax>;
