@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "log_files.h"
 
@@ -22,6 +23,11 @@ Bytes SessionCommit(std::uint32_t generation);  // of session 1
 Bytes FirstEventCommit();                       // binds stream 1 and has its first event
 Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t sequence);
 Bytes ExtendedCommit();                  // two extensions before a record without payload
+Bytes BulkCommit(std::uint32_t session, std::uint32_t generation, std::string_view name);
+Bytes ClosingCommit(std::uint32_t session, std::uint32_t generation);
+// Commands that emitted nothing: with an idempotency key, and answered by one.
+Bytes KeyCommit(std::uint32_t session, std::uint32_t sequence, std::uint8_t flags);
+Bytes FirstReceiptCommit(std::uint32_t session, std::uint32_t sequence, std::uint64_t position);
 Bytes SkippedCommit(std::size_t bytes);  // a record that readers may skip
 
 }  // namespace pawl::inline v0

@@ -147,6 +147,17 @@ LogFiles AheadOfFiles() {
   return files;
 }
 
+LogFiles Sessions() {
+  LogFiles files = Closed();
+  Bytes& segment = *files[kFirstSegment];
+  AppendData(segment, {BulkCommit(1, 1, "maker"), BulkCommit(2, 1, "other")});
+  AppendData(segment, {KeyCommit(1, 1, kCommitBulkLane), FirstReceiptCommit(1, 3, 7)});
+  AppendData(segment, {ClosingCommit(1, 1), BulkCommit(1, 2, "third"), KeyCommit(1, 4, kCommitBulkLane)});
+  AppendData(segment, {ClosingCommit(2, 1), BulkCommit(2, 3, "maker"), KeyCommit(0, 1, 0)});
+  files[kEvidenceFile] = EvidenceFile(EndByLengths(segment), 1, true);
+  return files;
+}
+
 LogFiles Make(MadeLog log) {
   switch (log) {
     case MadeLog::kNothing: return {};
@@ -157,6 +168,7 @@ LogFiles Make(MadeLog log) {
     case MadeLog::kSecondLife: return SecondLife();
     case MadeLog::kNearlyFull: return NearlyFull();
     case MadeLog::kAheadOfFiles: return AheadOfFiles();
+    case MadeLog::kSessions: return Sessions();
   }
   return {};
 }

@@ -19,8 +19,9 @@ enum class MadeLog : std::uint8_t {
   kSecondLife,    // two epochs, a third segment prepared and empty, a draft and a kept tear
   kNearlyFull,    // hardly a frame fits into the tail's rest
   kAheadOfFiles,  // killed when the images had gone on to a segment that has no file yet
+  kSessions,      // as kClosed; sessions on both lanes, closed and opened again; idempotency keys
 };
-inline constexpr std::uint8_t kMadeLogs = 8;
+inline constexpr std::uint8_t kMadeLogs = 9;
 
 const LogFiles& FilesOf(MadeLog log);
 
