@@ -259,7 +259,8 @@ TEST_F(ClosingTest, ManyIdleSessionsTakeSeveralCommits) {
   }
   EXPECT_GT(most, 900U);
   EXPECT_LE(most, 1024U);
-  Reopen();
+  engine_.reset();
+  Open(options);
   EXPECT_EQ(engine_->Stats().sessions, 0U);
 }
 

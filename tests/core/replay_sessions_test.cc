@@ -115,7 +115,7 @@ class ReplaySessionsTest : public BankTest {
       bad(maker);
     });
     EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss) << refused;
-    EXPECT_NE(refused.message().find(what), std::string::npos) << refused;
+    EXPECT_NE(refused.message().find(std::string(what)), std::string::npos) << refused;
     EXPECT_NE(refused.message().find("position " + std::to_string(last_) + ":"), std::string::npos)
         << refused;
   }
