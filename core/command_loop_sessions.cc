@@ -65,10 +65,10 @@ absl::StatusOr<std::uint32_t> CommandLoop::OpenSession(std::string_view name,
   sessions_.Touch(number, clock_.now_ns());
   writer_.BeginCommit();
   const auto opening = OpeningOf(number, name, lane, generation);
-  std::byte* const room = writer_.AppendRecord(
-      {.kind = lane == SessionLane::kControl ? RecordKind::kSessionOpened
-                                             : RecordKind::kLaneOpened},
-      static_cast<std::uint32_t>(opening.size() + name.size()));
+  std::byte* const room =
+      writer_.AppendRecord({.kind = lane == SessionLane::kControl ? RecordKind::kSessionOpened
+                                                                  : RecordKind::kLaneOpened},
+                           static_cast<std::uint32_t>(opening.size() + name.size()));
   PAWL_CHECK(room != nullptr);
   std::memcpy(room, opening.data(), opening.size());
   std::memcpy(room + opening.size(), name.data(), name.size());
@@ -87,10 +87,8 @@ void CommandLoop::EndControl() noexcept {
 }
 
 void CommandLoop::AppendClosing(std::uint32_t number) noexcept {
-  const SessionClosed closed{.session = number,
-                             .generation = sessions_.NewestGeneration(number)};
-  std::byte* const room =
-      writer_.AppendRecord({.kind = RecordKind::kSessionClosed}, sizeof closed);
+  const SessionClosed closed{.session = number, .generation = sessions_.NewestGeneration(number)};
+  std::byte* const room = writer_.AppendRecord({.kind = RecordKind::kSessionClosed}, sizeof closed);
   PAWL_CHECK(room != nullptr);
   std::memcpy(room, &closed, sizeof closed);
   sessions_.Close(number);
@@ -103,10 +101,8 @@ absl::Status CommandLoop::CloseSession(ControlRequest& request) noexcept {
   }
   request.opened_at = writer_.published();
   const ProducerLane* const lane = request.lane;
-  const bool is_known =
-      lane == nullptr || sessions_.IsOf(lane->session(), lane->generation());
-  const std::uint32_t number =
-      lane == nullptr ? sessions_.Find(request.session) : lane->session();
+  const bool is_known = lane == nullptr || sessions_.IsOf(lane->session(), lane->generation());
+  const std::uint32_t number = lane == nullptr ? sessions_.Find(request.session) : lane->session();
   if (number == 0 || !is_known) return absl::NotFoundError("no such session is open");
   if (lane != nullptr &&
       sessions_.At(number, lane->session_lane()).generation() != lane->generation()) {
@@ -149,12 +145,12 @@ absl::Status CommandLoop::CloseIdle(ControlRequest& request) noexcept {
   writer_.SetTime(now_ns);
   writer_.BeginCommit();
   std::uint32_t& number = request.looked_at;
-  const std::uint32_t last = sessions_.numbers() - number > kLookedAtMax ? number + kLookedAtMax
-                                                                         : sessions_.numbers();
+  const std::uint32_t last =
+      sessions_.numbers() - number > kLookedAtMax ? number + kLookedAtMax : sessions_.numbers();
   // What does not fit goes on in the next commit.
   const std::uint32_t most =
-      std::min(kClosedMax, (writer_.commit_bytes_max() - std::uint32_t{sizeof(CommitHeader)}) /
-                               kClosingBytes);
+      std::min(kClosedMax,
+               (writer_.commit_bytes_max() - std::uint32_t{sizeof(CommitHeader)}) / kClosingBytes);
   while (number != last && writer_.commit_records() != most) {
     ++number;
     if (now_ns >= request.idle_ns && sessions_.IsIdle(number, now_ns - request.idle_ns)) {
@@ -175,8 +171,7 @@ absl::Status CommandLoop::CloseIdle(ControlRequest& request) noexcept {
 
 // --- idempotency keys ---
 
-DecidedRun CommandLoop::DecideWithKey(ProducerLane& lane, Session& session,
-                                      const CommandSlot& slot,
+DecidedRun CommandLoop::DecideWithKey(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                       StreamSlot* const* stream) noexcept {
   const ConditionsParcel& parcel = ConditionsParcel::In(slot);
   // Before any condition: what was executed once made some of them false.
@@ -216,8 +211,8 @@ DecidedRun CommandLoop::AnswerByKey(ProducerLane& lane, Session& session, const 
     PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
     const auto flags = static_cast<std::uint8_t>(builder_.commit_flags() | kCommitHasExtensions);
     const Address before = writer_.published();
-    static_cast<void>(writer_.EndCommit(
-        {.session = lane.session(), .sequence = slot.sequence, .flags = flags}));
+    static_cast<void>(
+        writer_.EndCommit({.session = lane.session(), .sequence = slot.sequence, .flags = flags}));
     writer_.ClearExtension();
     if (writer_.published() != before) meter_.CountFrame();
   }

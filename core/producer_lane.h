@@ -126,8 +126,8 @@ class ProducerLane {
   };
   void BeginUse(const Use& use) noexcept;
   // Before each use: makes the lane's token of the queue that it goes through, if it never went
-  // there. A queue takes turns between all tokens that were ever made, so that lanes never used must
-  // have none.
+  // there. A queue takes turns between all tokens that were ever made, so that lanes never used
+  // must have none.
   //   returns   false: no memory
   bool PrepareToSend() noexcept;
   // What the owner chose.

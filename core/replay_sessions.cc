@@ -33,10 +33,10 @@ bool ReadOpening(const RecordView& record, Opening& opening) noexcept {
       sizeof read + read.name_bytes > record.header.payload_bytes()) {
     return false;
   }
-  opening = {.session = read.session,
-             .generation = read.generation,
-             .name = {reinterpret_cast<const char*>(record.payload()) + sizeof read,
-                      read.name_bytes}};
+  opening = {
+      .session = read.session,
+      .generation = read.generation,
+      .name = {reinterpret_cast<const char*>(record.payload()) + sizeof read, read.name_bytes}};
   if (record.header.kind != RecordKind::kLaneOpened) return true;
   opening.lane = SessionLane::kBulk;
   return read.lane == static_cast<std::uint8_t>(SessionLane::kBulk);
@@ -129,10 +129,8 @@ absl::Status Replay::EndCommit(const CommitHeader& commit) {
     std::memcpy(&block, extensions.key, sizeof block);
     const Key key(block.key_high, block.key_low);
     if (key.is_zero()) return Contradiction(commit_last_, "idempotency key 0");
-    keys_.Remember({.key = key,
-                    .body_hash = block.body_hash,
-                    .receipt = receipt,
-                    .time_ns = last_time_ns_});
+    keys_.Remember(
+        {.key = key, .body_hash = block.body_hash, .receipt = receipt, .time_ns = last_time_ns_});
   }
   if (extensions.first != nullptr) {
     FirstReceiptBlock block;

@@ -46,8 +46,8 @@ class SessionTable {
    private:
     friend class SessionTable;
 
-    std::uint32_t generation_ = 0;                 // 0: never opened, or closed
-    std::uint32_t page_ = ReceiptPages::kNone;     // of the newest answer; kNone: to be taken
+    std::uint32_t generation_ = 0;              // 0: never opened, or closed
+    std::uint32_t page_ = ReceiptPages::kNone;  // of the newest answer; kNone: to be taken
     Sequence last_;
     Sequence known_{1};  // answers before are known no more, whatever the window says
   };
@@ -179,11 +179,11 @@ class SessionTable {
   }
   std::size_t BucketOf(std::string_view name) const noexcept;
 
-  const std::uint32_t window_;        // a power of two
-  const std::uint64_t window_pages_;  // wholly within it, at least 1
-  const std::uint64_t name_seed_;     // names are chosen by clients
-  std::vector<Session> sessions_;     // by number and lane
-  std::vector<Row> rows_;             // by number
+  const std::uint32_t window_;           // a power of two
+  const std::uint64_t window_pages_;     // wholly within it, at least 1
+  const std::uint64_t name_seed_;        // names are chosen by clients
+  std::vector<Session> sessions_;        // by number and lane
+  std::vector<Row> rows_;                // by number
   const std::unique_ptr<Name[]> names_;  // by number; touched when a session is opened
   std::vector<std::uint32_t> buckets_;   // first number of each; 0: none
   std::vector<std::uint32_t> free_;      // numbers that were closed; some may be open again

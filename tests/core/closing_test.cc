@@ -157,9 +157,7 @@ TEST_F(ClosingTest, AClosingIsDurableBeforeItIsTold) {
     // And what the old producer gets at kDurable; at kPublished it need not wait.
     EXPECT_EQ(Send(teller, kQuick), absl::StatusCode::kNotFound);
     ASSERT_TRUE(teller.Submit<Account>(Key(1), Deposit{1}));
-    ASSERT_TRUE(Await([&] {
-      return engine_->Stats().outcome(VerdictKind::kSessionUnknown) == 2;
-    }));
+    ASSERT_TRUE(Await([&] { return engine_->Stats().outcome(VerdictKind::kSessionUnknown) == 2; }));
     EXPECT_EQ(teller.Poll([](const Completion&) noexcept {}), 0U);
     EXPECT_EQ(told.load(std::memory_order_relaxed), 0);
     gate_.Open();

@@ -152,18 +152,17 @@ TEST_F(KeysTest, OfAnotherAggregateIsAnotherBody) {
   Producer teller = NewProducer();
   ASSERT_TRUE(teller.Execute<Shelf>(Key(1), Priced{1.5, 7}, With(kOrder)).ok());
   EXPECT_TRUE(teller.Execute<Shelf>(Key(1), Priced{1.5, 7}, With(kOrder)).value().is_duplicate);
-  EXPECT_TRUE(absl::IsAlreadyExists(
-      teller.Execute<Shelf>(Key(1), Priced{1.25, 7}, With(kOrder)).status()));
-  EXPECT_TRUE(absl::IsAlreadyExists(
-      teller.Execute<Account>(Key(1), Deposit{7}, With(kOrder)).status()));
+  EXPECT_TRUE(
+      absl::IsAlreadyExists(teller.Execute<Shelf>(Key(1), Priced{1.25, 7}, With(kOrder)).status()));
+  EXPECT_TRUE(
+      absl::IsAlreadyExists(teller.Execute<Account>(Key(1), Deposit{7}, With(kOrder)).status()));
   // Larger than a slot.
   Long text{};
   text.text[999] = 9;
   const Receipt first = teller.Execute<Shelf>(Key(1), text, With(Key(5))).value();
   ExpectFirst(teller.Execute<Shelf>(Key(1), text, With(Key(5))), first);
   text.text[0] = 1;
-  EXPECT_TRUE(
-      absl::IsAlreadyExists(teller.Execute<Shelf>(Key(1), text, With(Key(5))).status()));
+  EXPECT_TRUE(absl::IsAlreadyExists(teller.Execute<Shelf>(Key(1), text, With(Key(5))).status()));
 }
 
 TEST_F(KeysTest, WhatMayHaveNoKeyIsRefusedAtSubmit) {
@@ -223,9 +222,7 @@ TEST_F(KeysTest, AreRememberedByAnEmptyCommandToo) {
   EXPECT_NE(first.position, Position()) << "it left a record";
   ExpectFirst(nobody.Execute<Account>(Key(1), Look{}, With(kOrder)), first);
   nobody = NewProducer();
-  {
-    const Producer gone = std::move(nobody);
-  }
+  { const Producer gone = std::move(nobody); }
   ReopenWithClock();
   ExpectFirst(NewProducer().Execute<Account>(Key(1), Look{}, With(kOrder)), first);
   EXPECT_EQ(NewProducer().Execute<Account>(Key(1), Look{}).value().position, Position())
@@ -357,9 +354,7 @@ TEST_F(KeysTest, AmongOtherCommandsOfATurn) {
     for (const auto& [key, cents] : Balances()) sum += cents;
     EXPECT_EQ(sum, life == 0 ? 900 : 1500);
     if (life == 1) break;
-    {
-      const Producer gone = *std::move(bulk);
-    }
+    { const Producer gone = *std::move(bulk); }
     engine_.reset();
     Open(options);
     bulk = engine_->NewProducer({.session = "teller", .lane = SessionLane::kBulk});

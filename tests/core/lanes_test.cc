@@ -53,7 +53,9 @@ class LanesTest : public BankTest {
            0) {
     }
   }
-  static void Drop(Producer& producer) { producer.Poll([](const Completion&) noexcept {}); }
+  static void Drop(Producer& producer) {
+    producer.Poll([](const Completion&) noexcept {});
+  }
 
   // The commands of the log in order: true for bulk, by the key of their stream.
   std::vector<bool> OrderOfLanes() {
@@ -284,9 +286,9 @@ TEST_F(LanesTest, TheFairnessBoundHoldsInEachLane) {
       for (Producer& each : all) Drop(each);
     }
   }
-  std::map<bool, std::uint64_t> count;                 // commands of a lane
-  std::map<std::uint32_t, bool> is_bulk;               // by stream
-  std::map<std::uint32_t, std::uint64_t> next;         // by stream: count behind its last event
+  std::map<bool, std::uint64_t> count;          // commands of a lane
+  std::map<std::uint32_t, bool> is_bulk;        // by stream
+  std::map<std::uint32_t, std::uint64_t> next;  // by stream: count behind its last event
   std::map<bool, std::uint64_t> worst;
   for (const SeenRecord& record : ReadLog(*engine_)) {
     if (record.kind == RecordKind::kStreamBound) {

@@ -50,8 +50,7 @@ TEST_F(ManySessionsTest, AMillionAreOpenedUsedRememberedAndClosed) {
 
   engine_.reset();
   // One less than the log needs is refused, naming what is enough.
-  const absl::Status small =
-      Engine::Open(Options(kSessions - 1), Aggregates<Account>{}).status();
+  const absl::Status small = Engine::Open(Options(kSessions - 1), Aggregates<Account>{}).status();
   EXPECT_EQ(small.code(), absl::StatusCode::kResourceExhausted) << small;
   EXPECT_NE(small.message().find(std::to_string(kSessions)), std::string::npos) << small;
   Open(Options(kSessions));

@@ -152,27 +152,42 @@ TEST_F(ReplaySessionsTest, SoundRecordsAreTakenIn) {
 }
 
 TEST_F(ReplaySessionsTest, OpeningsThatNobodyWrites) {
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Opened(0, 2, "zero"); }, "number out of order");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Opened(3, 1, "three"); }, "number out of order");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Opened(1, 2, "two"); }, "another number or name");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Opened(2, 2, "one"); }, "another number or name");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.BulkOpened(2, 1, "one"); }, "another number or name");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Opened(1, 1, "one"); }, "opened twice");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Opened(1, 0, "one"); }, "opened twice");
-  ExpectDamage(kNothing, [](RecordMaker& m) { m.Opened(1, 0, "one"); }, "opened twice");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Opened(0, 2, "zero"); }, "number out of order");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Opened(3, 1, "three"); }, "number out of order");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Opened(1, 2, "two"); }, "another number or name");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Opened(2, 2, "one"); }, "another number or name");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.BulkOpened(2, 1, "one"); }, "another number or name");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Opened(1, 1, "one"); }, "opened twice");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Opened(1, 0, "one"); }, "opened twice");
+  ExpectDamage(
+      kNothing, [](RecordMaker& m) { m.Opened(1, 0, "one"); }, "opened twice");
   const auto bulk = [](RecordMaker& m) { m.BulkOpened(1, 4, "one"); };
-  ExpectDamage(bulk, [](RecordMaker& m) { m.BulkOpened(1, 4, "one"); }, "opened twice");
+  ExpectDamage(
+      bulk, [](RecordMaker& m) { m.BulkOpened(1, 4, "one"); }, "opened twice");
   const auto closed = [](RecordMaker& m) {
     m.Opened(1, 4, "one");
     m.Closed(1, 4);
   };
-  ExpectDamage(closed, [](RecordMaker& m) { m.Opened(1, 4, "one"); }, "opened twice");
-  ExpectDamage(closed, [](RecordMaker& m) { m.BulkOpened(1, 2, "two"); }, "opened twice");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.BulkOpened(1, 1, "one", 0); }, "wrong size, name or lane");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.BulkOpened(1, 1, "one", 2); }, "wrong size, name or lane");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Opened(2, 1, ""); }, "wrong size, name or lane");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Opened(2, 1, std::string(129, 'n')); },
-               "wrong size, name or lane");
+  ExpectDamage(
+      closed, [](RecordMaker& m) { m.Opened(1, 4, "one"); }, "opened twice");
+  ExpectDamage(
+      closed, [](RecordMaker& m) { m.BulkOpened(1, 2, "two"); }, "opened twice");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.BulkOpened(1, 1, "one", 0); }, "wrong size, name or lane");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.BulkOpened(1, 1, "one", 2); }, "wrong size, name or lane");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Opened(2, 1, ""); }, "wrong size, name or lane");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Opened(2, 1, std::string(129, 'n')); },
+      "wrong size, name or lane");
   const auto cut = [](RecordKind kind) {
     return [kind](RecordMaker& m) {
       const SessionOpened opened{.session = 2, .generation = 1, .name_bytes = 3, .reserved = {}};
@@ -181,69 +196,79 @@ TEST_F(ReplaySessionsTest, OpeningsThatNobodyWrites) {
   };
   ExpectDamage(kOne, cut(RecordKind::kSessionOpened), "wrong size, name or lane");
   ExpectDamage(kOne, cut(RecordKind::kLaneOpened), "wrong size, name or lane");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Control(RecordKind::kLaneOpened, "short"); },
-               "wrong size, name or lane");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Control(RecordKind::kLaneOpened, "short"); },
+      "wrong size, name or lane");
 }
 
 TEST_F(ReplaySessionsTest, ClosingsThatNobodyWrites) {
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Closed(0, 1); }, "not open");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Closed(2, 1); }, "not open");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Closed(UINT32_MAX, 1); }, "not open");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Closed(1, 2); }, "another generation");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Closed(0, 1); }, "not open");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Closed(2, 1); }, "not open");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Closed(UINT32_MAX, 1); }, "not open");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Closed(1, 2); }, "another generation");
   const auto closed = [](RecordMaker& m) {
     m.Opened(1, 1, "one");
     m.Closed(1, 1);
   };
-  ExpectDamage(closed, [](RecordMaker& m) { m.Closed(1, 1); }, "not open");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Control(RecordKind::kSessionClosed, "1234567"); },
-               "wrong size");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Control(RecordKind::kSessionClosed, "123456789"); },
-               "wrong size");
+  ExpectDamage(
+      closed, [](RecordMaker& m) { m.Closed(1, 1); }, "not open");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Control(RecordKind::kSessionClosed, "1234567"); }, "wrong size");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Control(RecordKind::kSessionClosed, "123456789"); },
+      "wrong size");
 }
 
 TEST_F(ReplaySessionsTest, CommandsThatNobodyWrites) {
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Command(2, 1); }, "not open");
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Command(1, 1, kCommitBulkLane); }, "never opened");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Command(2, 1); }, "not open");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Command(1, 1, kCommitBulkLane); }, "never opened");
   const auto used = [](RecordMaker& m) {
     m.Opened(1, 1, "one");
     m.Command(1, 5);
   };
-  ExpectDamage(used, [](RecordMaker& m) { m.Command(1, 5); }, "the one before");
+  ExpectDamage(
+      used, [](RecordMaker& m) { m.Command(1, 5); }, "the one before");
   const auto closed = [](RecordMaker& m) {
     m.Opened(1, 1, "one");
     m.Closed(1, 1);
   };
-  ExpectDamage(closed, [](RecordMaker& m) { m.Command(1, 1); }, "not open");
+  ExpectDamage(
+      closed, [](RecordMaker& m) { m.Command(1, 1); }, "not open");
 }
 
 TEST_F(ReplaySessionsTest, ExtensionsThatNobodyWrites) {
   constexpr ExtensionKind kKey = ExtensionKind::kIdempotencyKey;
   constexpr ExtensionKind kFirst = ExtensionKind::kFirstReceipt;
   for (const std::size_t bytes : {0U, 16U, 32U}) {
-    ExpectDamage(kOne, [=](RecordMaker& m) { m.Extended(1, 1, kKey, std::string(bytes, 'k')); },
-                 "wrong size");
+    ExpectDamage(
+        kOne, [=](RecordMaker& m) { m.Extended(1, 1, kKey, std::string(bytes, 'k')); },
+        "wrong size");
   }
   for (const std::size_t bytes : {0U, 8U, 24U}) {
-    ExpectDamage(kOne, [=](RecordMaker& m) { m.Extended(1, 1, kFirst, std::string(bytes, 'f')); },
-                 "wrong size");
+    ExpectDamage(
+        kOne, [=](RecordMaker& m) { m.Extended(1, 1, kFirst, std::string(bytes, 'f')); },
+        "wrong size");
   }
-  ExpectDamage(kOne, [](RecordMaker& m) { m.Extended(1, 1, kKey, std::string(24, '\0')); },
-               "idempotency key 0");
+  ExpectDamage(
+      kOne, [](RecordMaker& m) { m.Extended(1, 1, kKey, std::string(24, '\0')); },
+      "idempotency key 0");
   const auto first = [](std::uint64_t position, std::uint64_t version) {
     return RecordMaker::BytesOf(FirstReceiptBlock{position, version});
   };
-  ExpectDamage(kOne, [&](RecordMaker& m) { m.Extended(1, 1, kFirst, first(0, 1)); },
-               "was not before");
-  ExpectDamage(kOne,
-               [&](RecordMaker& m) {
-                 m.Extended(1, 1, kFirst, first(m.next_position(), 1));
-               },
-               "was not before");
-  ExpectDamage(kOne,
-               [&](RecordMaker& m) {
-                 m.Extended(1, 1, kFirst, first(1, kVersionMax + 1));
-               },
-               "was not before");
+  ExpectDamage(
+      kOne, [&](RecordMaker& m) { m.Extended(1, 1, kFirst, first(0, 1)); }, "was not before");
+  ExpectDamage(
+      kOne, [&](RecordMaker& m) { m.Extended(1, 1, kFirst, first(m.next_position(), 1)); },
+      "was not before");
+  ExpectDamage(
+      kOne, [&](RecordMaker& m) { m.Extended(1, 1, kFirst, first(1, kVersionMax + 1)); },
+      "was not before");
 }
 
 // Not damage: the limit was higher.

@@ -40,7 +40,8 @@ void Accept(SessionTable& table, SessionTable::Session& session, std::uint64_t c
   table.RememberAccepted(session, receipts);
 }
 
-bool Knows(const SessionTable& table, const SessionTable::Session& session, std::uint64_t sequence) {
+bool Knows(const SessionTable& table, const SessionTable::Session& session,
+           std::uint64_t sequence) {
   const SessionTable::Answer answer = table.Recall(session, Sequence(sequence));
   if (answer.verdict.kind() == VerdictKind::kExpired) return false;
   EXPECT_TRUE(answer.verdict.is_accepted());

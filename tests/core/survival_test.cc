@@ -53,8 +53,8 @@ bool Live(Producer& control, Producer& bulk) {
   const auto is_refused = [&control] {
     return RefusalCode(control.Execute<Account>(Key(1), Withdraw{500}).status()) != 0;
   };
-  return deposit(control, 1, {}) && is_refused() && deposit(control, 2, kWithKey) &&
-         is_refused() && deposit(bulk, 3, {});
+  return deposit(control, 1, {}) && is_refused() && deposit(control, 2, kWithKey) && is_refused() &&
+         deposit(bulk, 3, {});
 }
 
 class SurvivalTest : public BankTest, public ::testing::WithParamInterface<What> {
@@ -106,7 +106,8 @@ class SurvivalTest : public BankTest, public ::testing::WithParamInterface<What>
     }
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "the child did not get there";
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        << "the child did not get there";
     OpenEngine();
   }
   void Happen() {
@@ -211,10 +212,10 @@ TEST_P(SurvivalTest, Refusals) {
   } else {
     ASSERT_TRUE(again.has_value());
     EXPECT_TRUE(again->receipt.is_duplicate);
-    const Verdict wanted = GetParam() == What::kWindowPassed
-                               ? Verdict(VerdictKind::kExpired, 0)
-                               : Verdict(VerdictKind::kRefused,
-                                         IsAnotherLife() ? 0 : Account::kInsufficientFunds);
+    const Verdict wanted =
+        GetParam() == What::kWindowPassed
+            ? Verdict(VerdictKind::kExpired, 0)
+            : Verdict(VerdictKind::kRefused, IsAnotherLife() ? 0 : Account::kInsufficientFunds);
     EXPECT_EQ(again->verdict, wanted);
   }
   EXPECT_EQ(Cents(), CentsBefore());
@@ -341,9 +342,7 @@ TEST_F(ClosedSurvivalTest, ClosingsSurviveRestartAndKill) {
     Producer teller = NewProducer("teller");
     EXPECT_EQ(teller.last_sequence(), Sequence());
     EXPECT_EQ(teller.generation(), 2U);
-    {
-      const Producer gone = std::move(teller);
-    }
+    { const Producer gone = std::move(teller); }
     engine_.reset();
   }
 }

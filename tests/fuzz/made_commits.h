@@ -22,7 +22,7 @@ Bytes BindingsCommit();                         // category 1 and type 1
 Bytes SessionCommit(std::uint32_t generation);  // of session 1
 Bytes FirstEventCommit();                       // binds stream 1 and has its first event
 Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t sequence);
-Bytes ExtendedCommit();                  // two extensions before a record without payload
+Bytes ExtendedCommit();  // two extensions before a record without payload
 Bytes BulkCommit(std::uint32_t session, std::uint32_t generation, std::string_view name);
 Bytes ClosingCommit(std::uint32_t session, std::uint32_t generation);
 // Commands that emitted nothing: with an idempotency key, and answered by one.

@@ -50,7 +50,7 @@ struct EngineOptions {
   std::uint32_t segments_ahead = 1;
   // How fast old segments are checked again in the background, once after each Open(); 0: never.
   std::uint64_t scrub_bytes_per_second = std::uint64_t{32} << 20;
-  std::uint32_t streams_max = 65'536;  // of each aggregate type
+  std::uint32_t streams_max = 65'536;    // of each aggregate type
   std::uint32_t sessions_max = 64;       // named sessions open at a time; ≤ 16,777,216
   std::uint32_t session_window = 4'096;  // resends remembered, and commands under way; ≤ 65,536
   // Answers remembered by all sessions together, in pages of 32 that a session takes when it needs
@@ -122,18 +122,19 @@ class Engine {
   //             none
   absl::StatusOr<Producer> NewProducer(const ProducerOptions& options = {});
 
-  // Ends the session `name`, both lanes: by a record in the log, which is durable when this returns.
-  // Its place is free for another one. It is forgotten: what its producers send from then on, and
-  // what they sent that was not decided yet, ends as kSessionUnknown and is never executed, also if
-  // the name is opened again, which makes a new session of higher generations whose sequences begin
-  // at 1. Who wants all that was sent to be executed polls its answers first.
+  // Ends the session `name`, both lanes: by a record in the log, which is durable when this
+  // returns. Its place is free for another one. It is forgotten: what its producers send from then
+  // on, and what they sent that was not decided yet, ends as kSessionUnknown and is never executed,
+  // also if the name is opened again, which makes a new session of higher generations whose
+  // sequences begin at 1. Who wants all that was sent to be executed polls its answers first.
   //   errors    NOT_FOUND no such session is open (which is durable too when this returns);
   //             RESOURCE_EXHAUSTED no room in the log for ten seconds; DEADLINE_EXCEEDED the disk
   //             took longer than that: it may be closed; UNAVAILABLE stopped or failed
   absl::Status CloseSession(std::string_view name);
-  // The same for all sessions that nobody has a producer of and that nobody has used for so long, by
-  // engine time: opened, or sent a command to (after a restart counts what the log knows: openings
-  // and accepted commands). Goes through them in small steps, between which the loop works on.
+  // The same for all sessions that nobody has a producer of and that nobody has used for so long,
+  // by engine time: opened, or sent a command to (after a restart counts what the log knows:
+  // openings and accepted commands). Goes through them in small steps, between which the loop works
+  // on.
   //   returns   how many were closed
   //   errors    INVALID_ARGUMENT idle_for is negative; else as CloseSession(): some may be closed
   absl::StatusOr<std::uint32_t> CloseIdleSessions(std::chrono::nanoseconds idle_for);

@@ -226,8 +226,8 @@ class LogWriter {
   // Loop only. What one function changes together stands apart where the compiler would change it
   // with one wide load and store, which wait for the narrow ones before (measured: half the time of
   // an emit).
-  std::uint32_t cursor_ = sizeof(FrameHeader);  // end of the open commit
-  std::uint32_t staged_ = sizeof(FrameHeader);  // end of the commits that ended
+  std::uint32_t cursor_ = sizeof(FrameHeader);              // end of the open commit
+  std::uint32_t staged_ = sizeof(FrameHeader);              // end of the commits that ended
   std::uint32_t commit_head_bytes_ = sizeof(CommitHeader);  // with the extension staged, if any
   Position next_position_;                                  // of the next record
   std::uint16_t frame_commits_ = 0;

@@ -112,15 +112,16 @@ void CommandTally::Add(const CommandTally& other) {
 }
 
 std::string CommandTally::ToJson() const {
-  return absl::StrCat(
-      "{\"count\": ", commands, ", \"crashes\": ", cuts + kills, ", \"cuts\": ", cuts,
-      ", \"kills\": ", kills, ", \"stops\": ", stops, ", \"accepted\": ", accepted,
-      ", \"refused\": ", refused, ", \"conflicts\": ", conflicts, ", \"over_limit\": ", over_limit,
-      ", \"fenced\": ", fenced, ", \"resends\": ", resends, ", \"expired\": ", expired,
-      ", \"bulk\": ", bulk, ", \"strangers\": ", strangers, ", \"key_duplicates\": ",
-      key_duplicates, ", \"key_reuses\": ", key_reuses, ", \"keys_passed\": ", keys_passed,
-      ", \"closings\": ", closings, ", \"idle_closings\": ", idle_closings,
-      ", \"lost\": ", lost, ", \"differences\": ", differences);
+  return absl::StrCat("{\"count\": ", commands, ", \"crashes\": ", cuts + kills,
+                      ", \"cuts\": ", cuts, ", \"kills\": ", kills, ", \"stops\": ", stops,
+                      ", \"accepted\": ", accepted, ", \"refused\": ", refused,
+                      ", \"conflicts\": ", conflicts, ", \"over_limit\": ", over_limit,
+                      ", \"fenced\": ", fenced, ", \"resends\": ", resends,
+                      ", \"expired\": ", expired, ", \"bulk\": ", bulk,
+                      ", \"strangers\": ", strangers, ", \"key_duplicates\": ", key_duplicates,
+                      ", \"key_reuses\": ", key_reuses, ", \"keys_passed\": ", keys_passed,
+                      ", \"closings\": ", closings, ", \"idle_closings\": ", idle_closings,
+                      ", \"lost\": ", lost, ", \"differences\": ", differences);
 }
 
 std::string CommandTally::Unmet() const {
@@ -207,8 +208,7 @@ void CommandLives::LiveOn() {
     if (random_.OneIn(60) && !CloseIdle()) return;
     // The first of the two that share a session is mostly fenced.
     Sender& sender = senders_[random_.OneIn(20) ? 0 : 1 + random_.Below(kSenders - 1)];
-    Batch batch{.who = sender.who,
-                .ack = random_.OneIn(2) ? Ack::kDurable : Ack::kPublished};
+    Batch batch{.who = sender.who, .ack = random_.OneIn(2) ? Ack::kDurable : Ack::kPublished};
     for (std::uint64_t left = 1 + random_.Below(kBatchMax); left != 0; --left) {
       batch.commands.push_back(Draw(sender));
     }
@@ -321,10 +321,9 @@ bool CommandLives::CloseIdle() {
   for (std::uint64_t ticks = random_.Below(kIdleTicks + 1); ticks != 0; --ticks) Tick();
   // The other one may have lost all its producers to closings, too.
   const std::uint32_t other = 3 - session;
-  const bool is_other_held =
-      std::any_of(senders_.begin(), senders_.end(), [&](const Sender& sender) {
-        return sender.who.session == other && model_.IsOf(sender.who);
-      });
+  const bool is_other_held = std::any_of(
+      senders_.begin(), senders_.end(),
+      [&](const Sender& sender) { return sender.who.session == other && model_.IsOf(sender.who); });
   PAWL_CHECK(is_other_held || !model_.IsIdle(other, 0));
   interrupted_closing_ = model_.IsIdle(session, kIdleTicks) ? session : 0;
   was_cut_ = false;

@@ -85,7 +85,7 @@ class CommandModel {
     std::uint64_t last = 0;
     std::map<std::uint64_t, ModelAnswer> answers;  // by sequence
   };
-  struct Session {  // an open one
+  struct Session {           // an open one
     std::uint32_t base = 0;  // generations before are another session's
     std::map<SessionLane, Lane> lanes;
     std::uint64_t used = 0;         // tick
