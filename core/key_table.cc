@@ -21,7 +21,7 @@ KeyTable::KeyTable(std::uint32_t keys_max, std::uint64_t window_ns)
     : keys_max_(keys_max),
       window_ns_(window_ns),
       seed_(NewSeed()),
-      links_(std::make_unique_for_overwrite<Link[]>(keys_max)),
+      links_(std::make_unique<Link[]>(keys_max)),
       buckets_(std::bit_ceil(std::size_t{keys_max}), kNone) {
   PAWL_CHECK(keys_max >= 1 && keys_max <= kKeysMaxMax);
 }

@@ -16,7 +16,7 @@ inline constexpr std::uint32_t kKeysMaxMax = std::uint32_t{1} << 26;
 // receipt that it got: the newest keys_max ones, and of these only those whose commit is younger
 // than key_window by engine time. Whose window has passed is not sought out: it does not count any
 // more, and its place is the next one's in time. So every function is O(1).
-// All memory is allocated by the constructor.
+// All memory is allocated and touched by the constructor.
 //   threads   loop only
 class KeyTable {
  public:
@@ -55,7 +55,6 @@ class KeyTable {
   const std::uint64_t window_ns_;
   const Key seed_;  // keys are chosen by clients
   // In the order in which they were remembered, from `oldest_` on, over the end to the front.
-  // Touched when it is written.
   const std::unique_ptr<Link[]> links_;
   std::vector<std::uint32_t> buckets_;  // the newest of each
   std::uint32_t oldest_ = 0;

@@ -15,7 +15,7 @@ namespace pawl::inline v0 {
 // needs none. When all pages are taken, the one that was begun first, of whatever session, is given
 // to who needs one. An owner has pages 0, 1, 2… of its answers, the newest few of them, and begins
 // them in order: what it loses first is its oldest.
-// All memory is allocated by the constructor; every function is O(1) but for chains of a hash table
+// All memory is allocated and touched by the constructor; every function is O(1) but for chains of a hash table
 // that is as large as there are pages.
 //   threads   loop only
 class ReceiptPages {
@@ -34,7 +34,7 @@ class ReceiptPages {
   };
 
   explicit ReceiptPages(std::uint32_t pages)
-      : entries_(std::make_unique_for_overwrite<std::array<Entry, kReceipts>[]>(pages)),
+      : entries_(std::make_unique<std::array<Entry, kReceipts>[]>(pages)),
         links_(pages),
         buckets_(std::bit_ceil(std::size_t{pages}), kNone),
         mask_(static_cast<std::uint32_t>(buckets_.size() - 1)) {
@@ -116,7 +116,6 @@ class ReceiptPages {
     *at = link.next;
   }
 
-  // Written, and so touched, when a page is used for the first time.
   const std::unique_ptr<std::array<Entry, kReceipts>[]> entries_;
   std::vector<Link> links_;
   std::vector<std::uint32_t> buckets_;  // first page of each

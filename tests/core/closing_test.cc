@@ -176,11 +176,19 @@ TEST_F(ClosingTest, AfterAFailedSyncAClosingIsNotTold) {
   {
     const GateOpener opener(gate_);
     Producer teller = NewProducer("teller");
+    Producer nobody = NewProducer();
     gate_.Shut();
     std::thread closer([&] { EXPECT_TRUE(absl::IsUnavailable(engine_->CloseSession("teller"))); });
     ASSERT_TRUE(Await([&] { return engine_->Stats().sessions == 0; }));
+    ASSERT_TRUE(teller.Submit<Account>(Key(1), Deposit{1}));
+    ASSERT_TRUE(nobody.Submit<Account>(Key(1), Deposit{1}));
+    ASSERT_TRUE(Await([&] { return engine_->Stats().outcome(VerdictKind::kSessionUnknown) == 1; }));
     gate_.Break();
     closer.join();
+    // What was not executed stays so, whatever becomes of the closing that it rests on.
+    EXPECT_EQ(Collect(teller, 1)[0].verdict.kind(), VerdictKind::kSessionUnknown);
+    const VerdictKind other = Collect(nobody, 1)[0].verdict.kind();
+    EXPECT_TRUE(other == VerdictKind::kUnknown || other == VerdictKind::kUnavailable);
     EXPECT_TRUE(absl::IsUnavailable(engine_->CloseSession("teller")));
     EXPECT_TRUE(absl::IsUnavailable(engine_->CloseIdleSessions(0s).status()));
   }

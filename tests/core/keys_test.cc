@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "bank_fixture.h"
+#include "gate_storage.h"
 #include "log_records.h"
 #include "manual_clock.h"
 
@@ -329,6 +330,36 @@ TEST_F(KeysTest, ADuplicatesReceiptIsConfirmed) {
   EXPECT_EQ(engine_->Confirm(again).value(), there);
   const Receipt look = teller.Execute<Account>(Key(1), Look{}, With(Key(3))).value();
   EXPECT_EQ(engine_->Confirm(look).value(), there);
+}
+
+// A duplicate rests on its first one: at kDurable it waits for it, and shares what becomes of it.
+TEST_F(KeysTest, ADuplicateWaitsForTheFirstToBeDurable) {
+  GateStorage gate;
+  EngineOptions options = directory_.Options();
+  options.storage = &gate;
+  Open(options);
+  for (const bool is_broken : {false, true}) {
+    const GateOpener opener(gate);
+    Producer teller = NewProducer("teller");
+    Producer nobody = NewProducer();
+    const Key key(1, is_broken ? 2 : 1);
+    gate.Shut();
+    ASSERT_TRUE(teller.Execute<Account>(Key(1), Deposit{1}, With(key)).ok());
+    EXPECT_TRUE(nobody.Execute<Account>(Key(1), Deposit{1}, With(key)).value().is_duplicate);
+    ASSERT_TRUE(nobody.Submit<Account>(Key(1), Deposit{1}, With(key, Ack::kDurable)));
+    ASSERT_TRUE(nobody.Submit<Account>(Key(1), Deposit{2}, With(key, Ack::kDurable)));
+    ASSERT_TRUE(Await([&] {
+      const EngineStats stats = engine_->Stats();
+      return stats.outcome(VerdictKind::kKeyReused) == (is_broken ? 2U : 1U);
+    }));
+    EXPECT_EQ(nobody.Poll([](const Completion&) noexcept {}), 0U);
+    is_broken ? gate.Break() : gate.Open();
+    const std::vector<Completion> got = Collect(nobody, 2);
+    EXPECT_EQ(got[0].verdict.kind(), is_broken ? VerdictKind::kUnknown : VerdictKind::kAccepted);
+    EXPECT_EQ(got[0].receipt.is_duplicate, true);
+    EXPECT_EQ(got[1].verdict.kind(), is_broken ? VerdictKind::kUnknown : VerdictKind::kKeyReused);
+  }
+  engine_.reset();  // before its storage
 }
 
 // Many with and without key through one frame after the other, on both lanes, by the turn.
