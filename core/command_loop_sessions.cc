@@ -185,12 +185,10 @@ DecidedRun CommandLoop::DecideWithKey(ProducerLane& lane, Session& session, cons
                                   .body_hash = parcel.body_hash};
   std::memcpy(writer_.StageExtension(ExtensionKind::kIdempotencyKey, sizeof block), &block,
               sizeof block);
-  const std::uint8_t flags = builder_.commit_flags();
-  builder_.BeginRun(builder_.own_store(), lane.session(), flags | kCommitHasExtensions);
+  builder_.BeginExtended(LogWriter::HeadBytesWith(sizeof block));
   const CommandSlot plain = WithoutConditions(slot);
   const DecidedRun done = DecideSome(lane, session, {&plain, 1}, stream);
-  builder_.BeginRun(builder_.own_store(), lane.session(), flags);
-  writer_.ClearExtension();
+  builder_.EndExtended();
   if (done.accepted != 0) {
     keys_.Remember({.key = parcel.idempotency_key,
                     .body_hash = parcel.body_hash,
@@ -207,13 +205,12 @@ DecidedRun CommandLoop::AnswerByKey(ProducerLane& lane, Session& session, const 
     const FirstReceiptBlock block{.position = first.position, .version = first.version().value()};
     std::memcpy(writer_.StageExtension(ExtensionKind::kFirstReceipt, sizeof block), &block,
                 sizeof block);
-    writer_.BeginCommit();
+    writer_.BeginCommit(LogWriter::HeadBytesWith(sizeof block));
     PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
     const auto flags = static_cast<std::uint8_t>(builder_.commit_flags() | kCommitHasExtensions);
     const Address before = writer_.published();
     static_cast<void>(
         writer_.EndCommit({.session = lane.session(), .sequence = slot.sequence, .flags = flags}));
-    writer_.ClearExtension();
     if (writer_.published() != before) meter_.CountFrame();
   }
   sessions_.RememberAccepted(session, {&first, 1});

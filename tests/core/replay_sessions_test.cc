@@ -49,8 +49,9 @@ class RecordMaker {
     writer_.EndCommit({.cause = CommitCause::kControl});
     writer_.Publish();
   }
-  void Command(std::uint32_t session, std::uint64_t sequence, std::uint8_t flags = 0) {
-    writer_.BeginCommit();
+  void Command(std::uint32_t session, std::uint64_t sequence, std::uint8_t flags = 0,
+               std::uint32_t head_bytes = sizeof(CommitHeader)) {
+    writer_.BeginCommit(head_bytes);
     Append(RecordKind::kAccepted, "");
     writer_.EndCommit({.session = session, .sequence = Sequence(sequence), .flags = flags});
     writer_.Publish();
@@ -59,8 +60,8 @@ class RecordMaker {
                 const std::string& bytes) {
     std::memcpy(writer_.StageExtension(kind, static_cast<std::uint32_t>(bytes.size())),
                 bytes.data(), bytes.size());
-    Command(session, sequence, kCommitHasExtensions);
-    writer_.ClearExtension();
+    Command(session, sequence, kCommitHasExtensions,
+            LogWriter::HeadBytesWith(static_cast<std::uint32_t>(bytes.size())));
   }
   template <class T>
   static std::string BytesOf(const T& value) {

@@ -43,12 +43,22 @@ class CommitBuilder {
     own_store_ = &store;
     session_ = session;
     commit_flags_ = flags;
+    head_bytes_ = sizeof(CommitHeader);
   }
   std::uint8_t commit_flags() const noexcept { return commit_flags_; }
-  // A command that emits nothing is known by a record then: its resend, or its key.
-  bool keeps_empty_commits() const noexcept {
-    return session_ != 0 || (commit_flags_ & kCommitHasExtensions) != 0;
+  // The next commit of the run has the extension that was staged; `head_bytes` as of the writer.
+  void BeginExtended(std::uint32_t head_bytes) noexcept {
+    commit_flags_ |= kCommitHasExtensions;
+    head_bytes_ = head_bytes;
   }
+  void EndExtended() noexcept {
+    commit_flags_ = static_cast<std::uint8_t>(commit_flags_ & ~kCommitHasExtensions);
+    head_bytes_ = sizeof(CommitHeader);
+  }
+  std::uint32_t head_bytes() const noexcept { return head_bytes_; }
+  bool is_extended() const noexcept { return head_bytes_ != sizeof(CommitHeader); }
+  // A command that emits nothing is known by a record then: its resend, or its key.
+  bool keeps_empty_commits() const noexcept { return session_ != 0 || is_extended(); }
   StreamStore& own_store() const noexcept { return *own_store_; }
   std::uint32_t session() const noexcept { return session_; }
 
@@ -86,6 +96,7 @@ class CommitBuilder {
   StreamStore* own_store_ = nullptr;
   std::uint32_t session_ = 0;
   std::uint8_t commit_flags_ = 0;
+  std::uint32_t head_bytes_ = sizeof(CommitHeader);
   std::uint64_t now_ns_ = 0;
   std::uint32_t next_stream_;  // number of the next new stream
 
@@ -103,12 +114,15 @@ class CommitBuilder {
 //   threads   loop only
 class OpenCommit {
  public:
-  explicit OpenCommit(CommitBuilder& builder) noexcept
+  //   head_bytes  as of the builder; without an extension a constant, so that it takes no register
+  explicit OpenCommit(CommitBuilder& builder,
+                      std::uint32_t head_bytes = sizeof(CommitHeader)) noexcept
       : builder_(builder),
         writer_(builder.writer()),
         own_types_(builder.own_store().type_numbers.data()),
         session_(builder.session()),
-        commit_flags_(builder.commit_flags()) {}
+        head_bytes_(head_bytes),
+        cause_and_flags_(LogWriter::WordOf(CommitCause::kCommand, builder.commit_flags())) {}
   OpenCommit(const OpenCommit&) = delete;
   OpenCommit& operator=(const OpenCommit&) = delete;
 
@@ -121,7 +135,7 @@ class OpenCommit {
     count_ = 0;
     touches_own_ = false;
     is_over_limit_ = false;
-    writer_.BeginCommit();
+    writer_.BeginCommit(head_bytes_);
   }
 
   // What the engine needs of an event besides its bytes.
@@ -176,8 +190,7 @@ class OpenCommit {
       PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
     }
     builder_.EndCommit();
-    const Position last =
-        writer_.EndCommit({.session = session_, .sequence = sequence, .flags = commit_flags_});
+    const Position last = writer_.EndCommit(cause_and_flags_, session_, sequence);
     return {last.value(), touches_own_ ? own_slot_->version.value() : 0};
   }
   // Leaves no trace in log, states and streams; nothing was evolved.
@@ -232,7 +245,8 @@ class OpenCommit {
   LogWriter& writer_;
   const std::uint16_t* own_types_;  // of the addressed aggregates' events
   std::uint32_t session_;
-  std::uint8_t commit_flags_;
+  const std::uint32_t head_bytes_;
+  const std::uint64_t cause_and_flags_;  // as LogWriter::WordOf()
 
   // Of the commit.
   const Key* key_ = nullptr;
