@@ -107,21 +107,22 @@ void CommandTally::Add(const CommandTally& other) {
   keys_passed += other.keys_passed;
   closings += other.closings;
   idle_closings += other.idle_closings;
+  interrupted_closings += other.interrupted_closings;
   lost += other.lost;
   differences += other.differences;
 }
 
 std::string CommandTally::ToJson() const {
-  return absl::StrCat("{\"count\": ", commands, ", \"crashes\": ", cuts + kills,
-                      ", \"cuts\": ", cuts, ", \"kills\": ", kills, ", \"stops\": ", stops,
-                      ", \"accepted\": ", accepted, ", \"refused\": ", refused,
-                      ", \"conflicts\": ", conflicts, ", \"over_limit\": ", over_limit,
-                      ", \"fenced\": ", fenced, ", \"resends\": ", resends,
-                      ", \"expired\": ", expired, ", \"bulk\": ", bulk,
-                      ", \"strangers\": ", strangers, ", \"key_duplicates\": ", key_duplicates,
-                      ", \"key_reuses\": ", key_reuses, ", \"keys_passed\": ", keys_passed,
-                      ", \"closings\": ", closings, ", \"idle_closings\": ", idle_closings,
-                      ", \"lost\": ", lost, ", \"differences\": ", differences);
+  return absl::StrCat(
+      "{\"count\": ", commands, ", \"crashes\": ", cuts + kills, ", \"cuts\": ", cuts,
+      ", \"kills\": ", kills, ", \"stops\": ", stops, ", \"accepted\": ", accepted,
+      ", \"refused\": ", refused, ", \"conflicts\": ", conflicts, ", \"over_limit\": ", over_limit,
+      ", \"fenced\": ", fenced, ", \"resends\": ", resends, ", \"expired\": ", expired,
+      ", \"bulk\": ", bulk, ", \"strangers\": ", strangers,
+      ", \"key_duplicates\": ", key_duplicates, ", \"key_reuses\": ", key_reuses,
+      ", \"keys_passed\": ", keys_passed, ", \"closings\": ", closings,
+      ", \"idle_closings\": ", idle_closings, ", \"interrupted_closings\": ", interrupted_closings,
+      ", \"lost\": ", lost, ", \"differences\": ", differences);
 }
 
 std::string CommandTally::Unmet() const {
@@ -146,6 +147,7 @@ std::string CommandTally::Unmet() const {
   want(keys_passed, "keys whose window has passed");
   want(closings, "closings");
   want(idle_closings, "closings of idle sessions");
+  want(interrupted_closings, "closings under way in a crash");
   return unmet;
 }
 
@@ -296,6 +298,7 @@ bool CommandLives::Close() {
   was_cut_ = false;
   const absl::Status closed = is_by_name ? engine_->CloseSession(NameOf(who.session))
                                          : senders_[by].producer->CloseSession();
+  tally_.interrupted_closings += IsCrashed();
   if (IsCrashed()) return false;
   interrupted_closing_ = 0;
   absl::StatusCode wanted = absl::StatusCode::kOk;
@@ -328,6 +331,7 @@ bool CommandLives::CloseIdle() {
   interrupted_closing_ = model_.IsIdle(session, kIdleTicks) ? session : 0;
   was_cut_ = false;
   const auto closed = engine_->CloseIdleSessions(BetweenTicks(kIdleTicks));
+  tally_.interrupted_closings += IsCrashed();
   if (IsCrashed()) return false;
   interrupted_closing_ = 0;
   const bool is_idle = model_.IsIdle(session, kIdleTicks);
