@@ -9,9 +9,10 @@ namespace pawl::inline v0 {
 CommandLoop::CommandLoop(const Setup& setup)
     : log_(*setup.log),
       writer_(setup.log->writer()),
-      queue_(*setup.queue),
+      queues_(setup.queues),
       admission_(*setup.admission),
       sessions_(*setup.sessions),
+      keys_(*setup.keys),
       epochs_(*setup.epochs),
       clock_(*setup.clock),
       guard_(*setup.guard),
@@ -62,7 +63,8 @@ bool CommandLoop::HasWork() noexcept {
     UpdateRoom();
     if (HasRoom()) return true;
   }
-  if (waiting_.empty() && !queue_.MayHaveCommands()) return false;
+  const auto may_have = [](const CommandQueue& queue) { return queue.MayHaveCommands(); };
+  if (waiting_.empty() && std::ranges::none_of(queues_, may_have)) return false;
   if (is_failed_ || is_draining_) return true;
   // Commands without room wait for the disk agents, who ring; but the first of them are taken, so
   // that their producers are told why (a loop that fell asleep just before would never tell), and
@@ -124,9 +126,11 @@ SendFault CommandLoop::Obstacle() const noexcept {
 }
 
 void CommandLoop::TakeTickets() noexcept {
-  const std::size_t count = queue_.TryDequeue(tickets_);
-  for (std::size_t i = 0; i < count; ++i) {
-    waiting_.Add(*lanes_[tickets_[i].lane], tickets_[i].count);
+  for (CommandQueue& queue : queues_) {
+    const std::size_t count = queue.TryDequeue(tickets_);
+    for (std::size_t i = 0; i < count; ++i) {
+      waiting_.Add(*lanes_[tickets_[i].lane], tickets_[i].count);
+    }
   }
 }
 
@@ -155,7 +159,8 @@ std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlo
 }
 
 CommandLoop::Session& CommandLoop::SessionOf(const ProducerLane& lane, Sequence next) noexcept {
-  return lane.session() != 0 ? sessions_.At(lane.session()) : sessions_.Nameless(next);
+  if (lane.session() == 0) return sessions_.Nameless(next);
+  return sessions_.At(lane.session(), lane.session_lane());
 }
 
 // Decides commands of a lane that lie side by side, as long as there is room; those sent again,
@@ -168,10 +173,10 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   Session& session = SessionOf(lane, run.front().sequence);
   std::size_t decided = 0;
   if (session.generation() != lane.generation()) [[unlikely]] {
-    for (const CommandSlot& slot : run) {
-      AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kFenced, 0));
-    }
+    RefuseStrangers(lane, run);
     decided = run.size();
+  } else if (lane.session() != 0) {
+    sessions_.Touch(lane.session(), builder_.now_ns());
   }
   while (decided != run.size()) {
     const std::span<const CommandSlot> left = run.subspan(decided);
@@ -191,8 +196,17 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   return static_cast<std::uint32_t>(decided);
 }
 
+// Answers commands of a producer that has the session no more.
+void CommandLoop::RefuseStrangers(ProducerLane& lane, std::span<const CommandSlot> run) noexcept {
+  const VerdictKind kind = sessions_.IsOf(lane.session(), lane.generation())
+                               ? VerdictKind::kFenced
+                               : VerdictKind::kSessionUnknown;
+  for (const CommandSlot& slot : run) AnswerNotAccepted(lane, slot, Verdict(kind, 0));
+}
+
 // Takes the time that one of the commands just decided was waiting, and asks for the next one.
 void CommandLoop::MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcept {
+  if (lane.session_lane() == SessionLane::kBulk) meter_.CountBulk(decided);
   if (const std::uint64_t sent_ns = lane.wait.Take(lane.loop.processed, decided); sent_ns != 0) {
     meter_.Waited(sent_ns);
   }
@@ -206,20 +220,20 @@ void CommandLoop::MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcep
 std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
                                      std::span<const CommandSlot> run) noexcept {
   StreamStore& store = *stores_[run.front().aggregate];
-  builder_.BeginRun(store, lane.session());
+  builder_.BeginRun(store, lane.session(), FlagsOf(lane));
   std::size_t decided = 0;
   while (decided != run.size() && HasRoom()) {
     std::span<const CommandSlot> left = run.subspan(decided);
     StreamSlot* const* const streams = &streams_[decided];
     if (guard_.is_watching()) [[unlikely]] {
-      left = left.first(guard_.CountOthers(lane.session(), left));
+      left = left.first(guard_.CountOthers(lane.guard_session(), left));
       if (left.empty()) {
         DecideWatched(lane, session, run[decided++], streams);
         continue;
       }
     }
     const DecidedRun done = left.front().has_conditions()
-                                ? DecideWithConditions(lane, session, left.front(), streams)
+                                ? DecideParcel(lane, session, left.front(), streams)
                                 : DecideSome(lane, session, left, streams);
     decided += done.accepted;
     if (!done.verdict.is_accepted()) Refuse(lane, session, run[decided++], done.verdict);
@@ -241,40 +255,54 @@ DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
   if (writer_.published() != before) [[unlikely]]
     meter_.CountFrame();
   meter_.Count(VerdictKind::kAccepted, done.accepted);
-  session.RememberAccepted(receipts.first(done.accepted));
+  sessions_.RememberAccepted(session, receipts.first(done.accepted));
   receipts_next_ += done.accepted;
   return done;
 }
 
-DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& session,
-                                             const CommandSlot& slot,
-                                             StreamSlot* const* stream) noexcept {
+// Decides a command with conditions on other streams or an idempotency key.
+DecidedRun CommandLoop::DecideParcel(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                                     StreamSlot* const* stream) noexcept {
   // Only if the memory of commands was taken away: nothing is published then.
   if (slot.parcel() == nullptr) return {0, Verdict(VerdictKind::kLimitExceeded, 0)};
+  if (!ConditionsParcel::In(slot).idempotency_key.is_zero()) {
+    return DecideWithKey(lane, session, slot, stream);
+  }
+  if (const Verdict judged = JudgeOthers(slot); !judged.is_accepted()) return {0, judged};
+  return DecidePlain(lane, session, slot, stream);
+}
+
+// Without what the parcel has beside the command. It stands where it is found if it ends the process.
+DecidedRun CommandLoop::DecidePlain(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                                    StreamSlot* const* stream) noexcept {
+  CommandSlot& plain = guard_.flight().PlainOf(lane.guard_session());
+  plain = WithoutConditions(slot);
+  return DecideSome(lane, session, {&plain, 1}, stream);
+}
+
+Verdict CommandLoop::JudgeOthers(const CommandSlot& slot) noexcept {
   std::uint16_t number = 0;
   for (const ConditionsParcel::OnStream& each : ConditionsParcel::In(slot).on_streams()) {
     ++number;
     const StreamStore& store = *stores_[each.aggregate];
     if (!HoldsOn(each.condition, store, each.key, store.Find(each.key))) {
-      return {0, Verdict(VerdictKind::kConflict, number)};
+      return {VerdictKind::kConflict, number};
     }
   }
-  CommandSlot& plain = guard_.flight().PlainOf(lane.session());
-  plain = WithoutConditions(slot);
-  return DecideSome(lane, session, {&plain, 1}, stream);
+  return Accept();
 }
 
 // Decides a command that ended the process before, as long as it did so once; then says that it did
 // not this time.
 void CommandLoop::DecideWatched(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                 StreamSlot* const* stream) noexcept {
-  if (guard_.IsQuarantined(lane.session(), slot)) {
+  if (guard_.IsQuarantined(lane.guard_session(), slot)) {
     return Refuse(lane, session, slot, Verdict(VerdictKind::kQuarantined, 0));
   }
-  const DecidedRun done = slot.has_conditions() ? DecideWithConditions(lane, session, slot, stream)
+  const DecidedRun done = slot.has_conditions() ? DecideParcel(lane, session, slot, stream)
                                                 : DecideSome(lane, session, {&slot, 1}, stream);
   // A condition that does not hold kept it from being decided.
-  if (done.verdict.kind() != VerdictKind::kConflict) guard_.NoteSurvived(lane.session(), slot);
+  if (done.verdict.kind() != VerdictKind::kConflict) guard_.NoteSurvived(lane.guard_session(), slot);
   if (!done.verdict.is_accepted()) Refuse(lane, session, slot, done.verdict);
 }
 
@@ -295,7 +323,7 @@ PackedReceipt CommandLoop::MetBy(const CommandSlot& slot, std::uint16_t conditio
 
 void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
-  session.RememberNotAccepted(verdict);
+  sessions_.RememberNotAccepted(session, verdict);
   if (verdict.kind() != VerdictKind::kConflict) return AnswerNotAccepted(lane, slot, verdict);
   const PackedReceipt met = MetBy(slot, verdict.code());
   meter_.Count(verdict.kind(), 1);
@@ -338,7 +366,7 @@ std::uint32_t CommandLoop::DecideTurn() noexcept {
   while (left != 0 && !waiting_.empty()) {
     ProducerLane& lane = waiting_.front();
     const std::span<const CommandSlot> run =
-        lane.commands.From(lane.loop.processed, std::min(left, lane.loop.waiting));
+        lane.commands.From(lane.loop.processed, waiting_.Room(left));
     const std::uint32_t decided = DecideRun(lane, run);
     waiting_.Take(decided);
     left -= decided;
@@ -356,16 +384,24 @@ void CommandLoop::RingReaders() noexcept {
 void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {
   // A lane's sequences are dense and in order, unless the memory of commands was taken away: then
   // nothing is published any more.
-  if (lane.session() == 0 || slot.sequence > sessions_.last(lane.session())) [[unlikely]] {
+  const Session* const session =
+      lane.session() == 0 ? nullptr : &sessions_.At(lane.session(), lane.session_lane());
+  if (session == nullptr || slot.sequence > session->last()) [[unlikely]] {
     const Mapping* const memory = guard_.flight().mapping();
     PAWL_CHECK(memory != nullptr && memory->is_damaged());
     return AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kUnknown, 0));
   }
-  const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
+  const SessionTable::Answer first = sessions_.Recall(*session, slot.sequence);
   meter_.CountDuplicate();
-  AnswerAlone(lane, slot,
-              {.epoch = EpochOf(first.position), .verdict = first.verdict, .is_duplicate = true},
-              {first.position.value(), first.version.value()});
+  AnswerAgain(lane, slot, first.verdict, {first.position.value(), first.version.value()});
+}
+
+void CommandLoop::AnswerAgain(ProducerLane& lane, const CommandSlot& slot, Verdict verdict,
+                              const PackedReceipt& first) noexcept {
+  AnswerAlone(
+      lane, slot,
+      {.epoch = EpochOf(Position(first.position)), .verdict = verdict, .is_duplicate = true},
+      first);
 }
 
 // --- answers ---

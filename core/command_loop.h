@@ -17,6 +17,8 @@
 #include "engine_clock.h"
 #include "epoch_starts.h"
 #include "input_guard.h"
+#include "key_table.h"
+#include "lane_turns.h"
 #include "loop_meter.h"
 #include "pawl/agent.h"
 #include "pawl/commit_builder.h"
@@ -25,19 +27,32 @@
 #include "producer_lane.h"
 #include "session_table.h"
 #include "turn_pace.h"
-#include "waiting_lanes.h"
 
 namespace pawl::inline v0 {
 
 // What a cold call asks of the loop. One at a time; lives on the caller's stack.
 struct ControlRequest {
-  enum class Kind : std::uint8_t { kOpenLane, kCloseLane, kAddBell, kRemoveBell, kVisit, kDrain };
+  enum class Kind : std::uint8_t {
+    kOpenLane,
+    kCloseLane,
+    kCloseSession,
+    kCloseIdle,
+    kAddBell,
+    kRemoveBell,
+    kVisit,
+    kDrain
+  };
 
   Kind kind;
-  ProducerLane* lane = nullptr;                  // kCloseLane; answer of kOpenLane
-  Address opened_at{};                           // answer of kOpenLane: end of the session's record
-  std::string_view session{};                    // kOpenLane
-  bool lacks_room = false;                       // answer of kOpenLane: later there may be some
+  ProducerLane* lane = nullptr;                  // kCloseLane, kCloseSession; answer of kOpenLane
+  Address opened_at{};                           // answer: end of what it rests on, with sessions
+  std::string_view session{};                    // kOpenLane; kCloseSession without a lane
+  SessionLane session_lane{};                    // kOpenLane
+  std::uint64_t idle_ns = 0;                     // kCloseIdle
+  std::uint32_t looked_at = 0;                   // kCloseIdle, and answer: numbers
+  std::uint32_t closed = 0;                      // answer of kCloseIdle, added
+  bool is_done = false;                          // answer of kCloseIdle: all were looked at
+  bool lacks_room = false;                       // answer, with sessions: later there may be some
   Doorbell* bell = nullptr;                      // kAddBell, kRemoveBell
   const std::function<void()>* visit = nullptr;  // kVisit
   absl::Status status{};                         // the answer
@@ -64,9 +79,10 @@ class CommandLoop final : public Agent {
 
   struct Setup {
     Log* log;
-    CommandQueue* queue;
+    std::span<CommandQueue, kSessionLanes> queues;
     Admission* admission;
     SessionTable* sessions;
+    KeyTable* keys;
     const EpochStarts* epochs;
     EngineClock* clock;
     StatsBlock* stats;
@@ -127,9 +143,14 @@ class CommandLoop final : public Agent {
   int Round(const Deadline* deadline) noexcept;
   int ServeControl() noexcept;
   absl::Status Serve(ControlRequest& request) noexcept;
-  absl::StatusOr<ProducerLane*> OpenLane(std::string_view session) noexcept;
-  absl::StatusOr<std::uint32_t> OpenSession(std::string_view name) noexcept;
+  absl::StatusOr<ProducerLane*> OpenLane(const ControlRequest& request) noexcept;
   void CloseLanes() noexcept;
+  absl::StatusOr<std::uint32_t> OpenSession(std::string_view name, SessionLane lane) noexcept;
+  absl::Status CloseSession(ControlRequest& request) noexcept;
+  absl::Status CloseIdle(ControlRequest& request) noexcept;
+  void SetHeldSessions(bool are_held) noexcept;
+  void AppendClosing(std::uint32_t number) noexcept;
+  void EndControl() noexcept;
 
   int TakeTurn(const Deadline* deadline) noexcept;
   void BeginTime() noexcept;
@@ -143,15 +164,31 @@ class CommandLoop final : public Agent {
   void TakeTickets() noexcept;
   std::uint32_t DecideRun(ProducerLane& lane, std::span<const CommandSlot> run) noexcept;
   Session& SessionOf(const ProducerLane& lane, Sequence next) noexcept;
+  // Of the commits of its commands.
+  static std::uint8_t FlagsOf(const ProducerLane& lane) noexcept {
+    const bool is_bulk = lane.session_lane() == SessionLane::kBulk && lane.session() != 0;
+    return is_bulk ? kCommitBulkLane : std::uint8_t{0};
+  }
+  [[gnu::noinline]] void RefuseStrangers(ProducerLane& lane,
+                                         std::span<const CommandSlot> run) noexcept;
   std::size_t DecideAlike(ProducerLane& lane, Session& session,
                           std::span<const CommandSlot> run) noexcept;
   std::span<const CommandSlot> FindStreams(std::span<const CommandSlot> run,
                                            Sequence first) noexcept;
   DecidedRun DecideSome(ProducerLane& lane, Session& session, std::span<const CommandSlot> run,
                         StreamSlot* const* streams) noexcept;
-  [[gnu::noinline]] DecidedRun DecideWithConditions(ProducerLane& lane, Session& session,
-                                                    const CommandSlot& slot,
-                                                    StreamSlot* const* stream) noexcept;
+  [[gnu::noinline]] DecidedRun DecideParcel(ProducerLane& lane, Session& session,
+                                            const CommandSlot& slot,
+                                            StreamSlot* const* stream) noexcept;
+  DecidedRun DecidePlain(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                         StreamSlot* const* stream) noexcept;
+  DecidedRun DecideWithKey(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                           StreamSlot* const* stream) noexcept;
+  Verdict JudgeOthers(const CommandSlot& slot) noexcept;
+  DecidedRun AnswerByKey(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                         const PackedReceipt& first) noexcept;
+  void AnswerAgain(ProducerLane& lane, const CommandSlot& slot, Verdict verdict,
+                   const PackedReceipt& first) noexcept;
   [[gnu::noinline]] void DecideWatched(ProducerLane& lane, Session& session,
                                        const CommandSlot& slot, StreamSlot* const* stream) noexcept;
   PackedReceipt MetBy(const CommandSlot& slot, std::uint16_t condition) noexcept;
@@ -204,9 +241,10 @@ class CommandLoop final : public Agent {
   // Constant after construction.
   Log& log_;
   LogWriter& writer_;
-  CommandQueue& queue_;
+  const std::span<CommandQueue, kSessionLanes> queues_;
   Admission& admission_;
   SessionTable& sessions_;
+  KeyTable& keys_;
   const EpochStarts& epochs_;
   EngineClock& clock_;
   InputGuard& guard_;
@@ -223,7 +261,7 @@ class CommandLoop final : public Agent {
   PendingAnswers pending_;
   std::vector<ProducerLane*> touched_;
   std::vector<Doorbell*> reader_bells_;
-  WaitingLanes waiting_;
+  LaneTurns waiting_;
   std::array<CommandQueue::Ticket, kTurnCommandsMax> tickets_;
   std::array<StreamSlot*, kTurnCommandsMax> streams_;  // guesses for the run being decided
   // Answers of the run that are not given yet: from range_.first on, one for each receipt written.

@@ -15,23 +15,18 @@ namespace pawl::inline v0 {
 
 namespace {
 
-// How long opening a session waits for room in the log: a disk that is slower is low or broken.
-constexpr std::chrono::seconds kRoomWait{10};
 constexpr std::size_t kThreadNameCharsMax = 15;  // of the kernel
 constexpr std::size_t kOwnAgents = 3;            // loop, sync, preparer
 
 absl::Status CheckOptions(const EngineOptions& options) {
-  if (options.streams_max == 0 || options.producers_max == 0 || options.sessions_max == 0) {
-    return absl::InvalidArgumentError("streams_max, sessions_max and producers_max must be ≥ 1");
+  if (options.streams_max == 0 || options.producers_max == 0) {
+    return absl::InvalidArgumentError("streams_max and producers_max must be ≥ 1");
   }
   if (options.timers_max == 0 || options.timers_max > std::uint32_t{1} << 30) {
     return absl::InvalidArgumentError("timers_max must be 1 to 2^30");
   }
   if (options.producers_max > 4096) {
     return absl::InvalidArgumentError("producers_max is at most 4,096");
-  }
-  if (!std::has_single_bit(options.session_window) || options.session_window > 65'536) {
-    return absl::InvalidArgumentError("session_window must be a power of two, at most 65,536");
   }
   if (options.command_bytes_max < kSlotCommandBytes) {
     return absl::InvalidArgumentError("command_bytes_max must be at least " +
@@ -50,7 +45,7 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (options.stall_after.count() < 0) {
     return absl::InvalidArgumentError("stall_after must be ≥ 0; 0: nothing counts as stalled");
   }
-  return absl::OkStatus();
+  return CheckSessionOptions(options);
 }
 
 LogOptions LogOptionsOf(const EngineOptions& options) {
@@ -74,8 +69,10 @@ LogOptions LogOptionsOf(const EngineOptions& options) {
 EngineParts::EngineParts(const EngineOptions& engine_options)
     : options(engine_options),
       clock(engine_options.clock == nullptr ? system_clock : *engine_options.clock),
-      sessions(options.sessions_max, options.session_window),
-      queue(options.session_window, options.producers_max),
+      sessions(options.sessions_max, options.session_window, options.receipts_max),
+      keys(options.keys_max, static_cast<std::uint64_t>(options.key_window.count())),
+      queues{CommandQueue(options.session_window, options.producers_max),
+             CommandQueue(options.session_window, options.producers_max)},
       host(clock, options.decide_budget_ns) {}
 
 absl::Status EngineParts::Ask(ControlRequest& request) {
@@ -95,10 +92,11 @@ void EngineParts::PauseOrRun() {
   }
 }
 
-absl::Status EngineParts::OpenLane(ControlRequest& request,
-                                   std::chrono::steady_clock::time_point deadline) {
+absl::Status EngineParts::AskWithRoom(ControlRequest& request,
+                                      std::chrono::steady_clock::time_point deadline) {
   const std::lock_guard lock(cold);
   for (;;) {
+    request.lacks_room = false;
     absl::Status opened = Ask(request);
     // Between a full segment and the next one, or behind a busy disk, a session waits for its turn.
     const bool may_pass = absl::IsResourceExhausted(opened) && request.lacks_room &&
@@ -117,7 +115,7 @@ absl::Status EngineParts::AwaitDurable(Address end,
     }
     if (std::chrono::steady_clock::now() >= deadline) {
       return absl::DeadlineExceededError(
-          "the disk did not make the session's record durable in time: open the session again");
+          "the disk did not make the session's record durable in time: try again");
     }
     PauseOrRun();
   }
@@ -250,7 +248,8 @@ absl::Status EngineParts::StopAll() {
 }
 
 std::size_t EngineParts::memory_bytes() const noexcept {
-  std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes() + stats->bytes();
+  std::size_t bytes = queues[0].memory_bytes() + queues[1].memory_bytes() +
+                      sessions.memory_bytes() + keys.memory_bytes() + stats->bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
   if (timer_table != nullptr) bytes += timer_table->memory_bytes();
   const std::size_t lane_bytes =
@@ -274,7 +273,11 @@ absl::Status Rebuild(EngineParts& parts, std::uint32_t& next_stream) {
     parts.stores.push_back(std::make_unique<StreamStore>(*aggregate, parts.options.streams_max));
     parts.store_list.push_back(parts.stores.back().get());
   }
-  Replay replay(parts.store_list, parts.sessions, parts.epochs, parts.catalog);
+  Replay replay({.stores = parts.store_list,
+                 .sessions = parts.sessions,
+                 .keys = parts.keys,
+                 .epochs = parts.epochs,
+                 .catalog = parts.catalog});
   replay.UseNote(parts.guard->flight().replaying());
   if (absl::Status replayed = replay.Run(*parts.log); !replayed.ok()) return replayed;
   parts.guard->EndReplay(parts.sessions);
@@ -292,9 +295,10 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
   const EngineOptions& options = parts.options;
   parts.loop = std::make_unique<CommandLoop>(
       CommandLoop::Setup{.log = parts.log.get(),
-                         .queue = &parts.queue,
+                         .queues = parts.queues,
                          .admission = &parts.admission,
                          .sessions = &parts.sessions,
+                         .keys = &parts.keys,
                          .epochs = &parts.epochs,
                          .clock = parts.engine_clock.get(),
                          .stats = &parts.stats->block(),
@@ -313,7 +317,7 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
   for (std::uint32_t i = 0; i < options.producers_max; ++i) {
     parts.lanes.push_back(std::make_unique<ProducerLane>(
         ProducerLane::Setup{.engine = &parts,
-                            .queue = &parts.queue,
+                            .queues = parts.queues,
                             .admission = &parts.admission,
                             .loop_bell = &parts.loop->bell(),
                             .clock = &parts.clock,
@@ -362,29 +366,11 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(
         "not enough memory for the limits asked for: lower streams_max, sessions_max, "
-        "producers_max or session_window");
+        "producers_max, session_window, receipts_max or keys_max");
   }
 }
 
 // --- cold calls ---
-
-absl::StatusOr<Producer> Engine::NewProducer(const ProducerOptions& options) {
-  if (options.session.size() > kSessionNameBytesMax) {
-    return absl::InvalidArgumentError("a session's name has at most 128 bytes");
-  }
-  const auto deadline = std::chrono::steady_clock::now() + kRoomWait;
-  ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
-  if (absl::Status opened = parts_->OpenLane(request, deadline); !opened.ok()) return opened;
-  Producer producer(request.lane);
-  if (!request.lane->PrepareToSend()) {
-    return absl::ResourceExhaustedError("not enough memory for a producer's part of the queue");
-  }
-  request.lane->SetWhenFull(options.when_full, options.full_timeout.count());
-  if (options.session.empty()) return producer;
-  // A generation that a power cut takes back would be given to another producer after it.
-  if (absl::Status s = parts_->AwaitDurable(request.opened_at, deadline); !s.ok()) return s;
-  return producer;
-}
 
 int Engine::Poll(std::chrono::nanoseconds budget) noexcept {
   return parts_->host.Poll(static_cast<std::uint64_t>(std::max(budget.count(), std::int64_t{0})));

@@ -52,6 +52,15 @@ class LoopMeter {
   void CountDuplicate() noexcept {
     if (is_on_) AddTo(block_.loop.duplicates, 1);
   }
+  // A command was answered with the receipt of another one, which had its idempotency key.
+  void CountKeyDuplicate() noexcept {
+    if (is_on_) AddTo(block_.loop.key_duplicates, 1);
+  }
+  void CountClosedSession() noexcept {
+    if (is_on_) AddTo(block_.loop.sessions_closed, 1);
+  }
+  // Commands of a bulk lane were decided. Only if is_on().
+  void CountBulk(std::uint64_t commands) noexcept { AddTo(block_.loop.bulk_commands, commands); }
   void CountFrame() noexcept {
     if (is_on_) AddTo(block_.loop.frames, 1);
   }

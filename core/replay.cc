@@ -46,7 +46,9 @@ absl::Status Replay::Take(const RecordView& record) {
     case RecordKind::kStreamClosed: return TakeClosing(record);
     case RecordKind::kTypeBound:
     case RecordKind::kCategoryBound: return catalog_.Read(record);
-    case RecordKind::kSessionOpened: return TakeSession(record);
+    case RecordKind::kSessionOpened:
+    case RecordKind::kLaneOpened: return TakeOpening(record);
+    case RecordKind::kSessionClosed: return TakeSessionClosing(record);
     case RecordKind::kEpochBegan: {
       EpochBegan began;
       if (record.header.payload_bytes() != sizeof began) {
@@ -157,40 +159,6 @@ absl::Status Replay::TakeClock(const RecordView& record) {
   if (adopted.adopted_ns <= adopted.held_ns || record.frame.time_ns < adopted.adopted_ns) {
     return Contradiction(record, "engine time that was adopted and does not hold");
   }
-  return absl::OkStatus();
-}
-
-absl::Status Replay::TakeSession(const RecordView& record) {
-  SessionOpened opened;
-  if (record.header.payload_bytes() < sizeof opened) {
-    return Contradiction(record, "session record too short");
-  }
-  std::memcpy(&opened, record.payload(), sizeof opened);
-  if (opened.session == 0 || opened.session > sessions_.count() + 1 ||
-      opened.name_bytes > kSessionNameBytesMax ||
-      sizeof opened + opened.name_bytes > record.header.payload_bytes()) {
-    return Contradiction(record, "session record out of order or range");
-  }
-  const std::string_view name(reinterpret_cast<const char*>(record.payload()) + sizeof opened,
-                              opened.name_bytes);
-  if (!sessions_.Open(opened.session, name, opened.generation)) {
-    return absl::ResourceExhaustedError(
-        "the log holds more sessions than sessions_max; raise the limit");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Replay::EndCommit(const CommitHeader& commit) {
-  if (commit.cause != CommitCause::kCommand || commit.session == 0) return absl::OkStatus();
-  if (commit.session > sessions_.count()) {
-    return absl::DataLossError("position " + std::to_string(commit_last_.value()) +
-                               ": command of a session that was never opened");
-  }
-  if (commit.sequence == static_cast<std::uint32_t>(sessions_.last(commit.session).value())) {
-    return absl::DataLossError("position " + std::to_string(commit_last_.value()) +
-                               ": command with the sequence of the one before");
-  }
-  sessions_.Restore(commit.session, commit.sequence, commit_last_, commit_version_);
   return absl::OkStatus();
 }
 

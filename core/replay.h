@@ -10,6 +10,7 @@
 
 #include "epoch_starts.h"
 #include "event_resolver.h"
+#include "key_table.h"
 #include "pawl/log.h"
 #include "pawl/stream_store.h"
 #include "replay_timers.h"
@@ -18,16 +19,28 @@
 
 namespace pawl::inline v0 {
 
-// Rebuilds what the loop knows from the log, record by record: aggregates, timers, sessions, types,
-// epochs.
+// Rebuilds what the loop knows from the log, record by record: aggregates, timers, sessions,
+// idempotency keys, types, epochs.
 // Runs Evolve only: nothing is decided again.
 //   threads   one, before the loop runs
 class Replay {
  public:
-  Replay(std::span<StreamStore* const> stores, SessionTable& sessions, EpochStarts& epochs,
-         TypeCatalog& catalog)
-      : sessions_(sessions), epochs_(epochs), catalog_(catalog) {
-    for (StreamStore* store : stores) stores_.push_back({*store, EventResolver(store->traits())});
+  struct Into {
+    std::span<StreamStore* const> stores;
+    SessionTable& sessions;
+    KeyTable& keys;
+    EpochStarts& epochs;
+    TypeCatalog& catalog;
+  };
+
+  explicit Replay(const Into& into)
+      : sessions_(into.sessions),
+        keys_(into.keys),
+        epochs_(into.epochs),
+        catalog_(into.catalog) {
+    for (StreamStore* store : into.stores) {
+      stores_.push_back({*store, EventResolver(store->traits())});
+    }
   }
 
   // Where it is noted which event is evolved; borrowed.
@@ -59,14 +72,19 @@ class Replay {
   absl::Status Take(const RecordView& record);
   absl::Status TakeStream(const RecordView& record);
   absl::Status TakeEvent(const RecordView& record);
-  absl::Status TakeClosing(const RecordView& record);
+  absl::Status TakeClosing(const RecordView& record);  // replay_closes.cc
   absl::Status TakeTimer(const RecordView& record);
   static absl::Status TakeClock(const RecordView& record);
-  absl::Status TakeSession(const RecordView& record);
+
+  // replay_sessions.cc
+  absl::Status TakeOpening(const RecordView& record);
+  absl::Status TakeSessionClosing(const RecordView& record);
   absl::Status EndCommit(const CommitHeader& commit);
+  absl::Status RestoreCommand(const CommitHeader& commit, const PackedReceipt& receipt);
 
   std::vector<Store> stores_;
   SessionTable& sessions_;
+  KeyTable& keys_;
   EpochStarts& epochs_;
   TypeCatalog& catalog_;
   // Writer: this. Reader: who opens the log after this process ended. Guards nothing.

@@ -100,6 +100,9 @@ EngineHealth HealthOf(std::uint64_t word) noexcept {
 void ReadLoop(const LoopWords& loop, EngineStats& stats) {
   for (std::size_t i = 0; i < kOutcomesMax; ++i) stats.outcomes[i] = ValueOf(loop.outcomes[i]);
   stats.duplicates = ValueOf(loop.duplicates);
+  stats.key_duplicates = ValueOf(loop.key_duplicates);
+  stats.bulk_commands = ValueOf(loop.bulk_commands);
+  stats.sessions_closed = ValueOf(loop.sessions_closed);
   stats.turns = ValueOf(loop.turns);
   stats.frames = ValueOf(loop.frames);
   stats.position = Position(ValueOf(loop.position));

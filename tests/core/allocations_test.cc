@@ -97,6 +97,40 @@ TEST_F(AllocationsTest, ProducerLoopAndSyncThreadAllocateNothing) {
   EXPECT_GT(engine_->log().published().value(), options.segment_bytes * 4) << "no segment changed";
 }
 
+// Both lanes of a session, keys that are new and keys that are not, more of them than are kept.
+TEST_F(AllocationsTest, LanesAndKeysAllocateNothing) {
+  if (!CanCountAllocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
+  constexpr std::uint64_t kWarmUp = 20'000;
+  constexpr std::uint64_t kCommands = 300'000;
+  Open();
+  auto bulk = engine_->NewProducer({.session = "teller", .lane = SessionLane::kBulk});
+  ASSERT_TRUE(bulk.ok()) << bulk.status();
+  Producer control = NewProducer("teller");
+  std::thread([&] {
+    RegisterProducerThread();
+    std::uint64_t sent = 0;
+    std::uint64_t duplicates = 0;
+    const auto run_until = [&](std::uint64_t wanted) {
+      while (sent < wanted) {
+        for (Producer* producer : {&control, &*bulk}) {
+          const SubmitOptions options{.ack = Ack::kPublished, .idempotency_key = Key(1 + sent / 3)};
+          if (producer->Submit<Account>(Key(1), Deposit{1}, options)) ++sent;
+          producer->Poll(
+              [&](const Completion& c) noexcept { duplicates += c.receipt.is_duplicate; });
+        }
+      }
+    };
+    run_until(kWarmUp);
+    StartCounting();
+    run_until(kCommands);
+    StopCounting();
+    EXPECT_GT(duplicates, kCommands / 2);
+  }).join();
+  EXPECT_EQ(AllocationsOf(CountedThread::kProducer), 0U);
+  EXPECT_EQ(AllocationsOf(CountedThread::kLoop), 0U);
+  EXPECT_EQ(AllocationsOf(CountedThread::kSync), 0U);
+}
+
 Coroutine SendUntil(AwaitingProducer& teller, std::uint64_t key, std::uint64_t wanted,
                     std::uint64_t& done) {
   while (done < wanted) {

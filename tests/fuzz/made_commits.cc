@@ -24,9 +24,19 @@ class CommitMaker {
                 .sequence = sequence} {}
 
   CommitMaker& Extension(std::uint16_t kind, bool more) {
-    header_.flags = kCommitHasExtensions;
-    Put(bytes_, ExtensionHeader{.kind = kind, .bytes = 16, .more = more ? 1U : 0U});
-    Put(bytes_, std::uint64_t{0xC0FFEE});
+    return Extension(kind, more, std::uint64_t{0xC0FFEE});
+  }
+  template <class Block>
+  CommitMaker& Extension(std::uint16_t kind, bool more, const Block& block) {
+    header_.flags |= kCommitHasExtensions;
+    Put(bytes_, ExtensionHeader{.kind = kind,
+                                .bytes = static_cast<std::uint16_t>(8 + sizeof block),
+                                .more = more ? 1U : 0U});
+    Put(bytes_, block);
+    return *this;
+  }
+  CommitMaker& Flags(std::uint8_t flags) {
+    header_.flags |= flags;
     return *this;
   }
   // length and padding of `header` are filled in
@@ -195,6 +205,44 @@ Bytes ExtendedCommit() {
   return CommitMaker(CommitCause::kCommand, 1, 3)
       .Extension(1, true)
       .Extension(2, false)
+      .Record(Header(RecordKind::kAccepted), {})
+      .Done();
+}
+
+Bytes BulkCommit(std::uint32_t session, std::uint32_t generation, std::string_view name) {
+  Bytes payload;
+  Put(payload, LaneOpened{.session = session,
+                          .generation = generation,
+                          .name_bytes = static_cast<std::uint16_t>(name.size()),
+                          .lane = 1,
+                          .reserved = {}});
+  PutText(payload, name);
+  return CommitMaker(CommitCause::kControl, 0, 0)
+      .Record(Header(RecordKind::kLaneOpened), payload)
+      .Done();
+}
+
+Bytes SessionClosingCommit(std::uint32_t session, std::uint32_t generation) {
+  Bytes payload;
+  Put(payload, SessionClosed{.session = session, .generation = generation});
+  return CommitMaker(CommitCause::kControl, 0, 0)
+      .Record(Header(RecordKind::kSessionClosed), payload)
+      .Done();
+}
+
+Bytes KeyCommit(std::uint32_t session, std::uint32_t sequence, std::uint8_t flags) {
+  const IdempotencyKeyBlock block{.key_high = session, .key_low = 7, .body_hash = sequence};
+  return CommitMaker(CommitCause::kCommand, session, sequence)
+      .Flags(flags)
+      .Extension(static_cast<std::uint16_t>(ExtensionKind::kIdempotencyKey), false, block)
+      .Record(Header(RecordKind::kAccepted), {})
+      .Done();
+}
+
+Bytes FirstReceiptCommit(std::uint32_t session, std::uint32_t sequence, std::uint64_t position) {
+  const FirstReceiptBlock block{.position = position, .version = 1};
+  return CommitMaker(CommitCause::kCommand, session, sequence)
+      .Extension(static_cast<std::uint16_t>(ExtensionKind::kFirstReceipt), false, block)
       .Record(Header(RecordKind::kAccepted), {})
       .Done();
 }

@@ -168,6 +168,18 @@ LogFiles WithTimers() {
   return files;
 }
 
+LogFiles Sessions() {
+  LogFiles files = Closed();
+  Bytes& segment = *files[kFirstSegment];
+  AppendData(segment, {BulkCommit(1, 1, "maker"), BulkCommit(2, 1, "other")});
+  AppendData(segment, {KeyCommit(1, 1, kCommitBulkLane), FirstReceiptCommit(1, 3, 7)});
+  AppendData(segment,
+             {SessionClosingCommit(1, 1), BulkCommit(1, 2, "third"), KeyCommit(1, 4, kCommitBulkLane)});
+  AppendData(segment, {SessionClosingCommit(2, 1), BulkCommit(2, 3, "maker"), KeyCommit(0, 1, 0)});
+  files[kEvidenceFile] = EvidenceFile(EndByLengths(segment), 1, true);
+  return files;
+}
+
 LogFiles Make(MadeLog log) {
   switch (log) {
     case MadeLog::kNothing: return {};
@@ -180,6 +192,7 @@ LogFiles Make(MadeLog log) {
     case MadeLog::kAheadOfFiles: return AheadOfFiles();
     case MadeLog::kStreamClosed: return StreamClosed();
     case MadeLog::kWithTimers: return WithTimers();
+    case MadeLog::kSessions: return Sessions();
   }
   return {};
 }

@@ -20,6 +20,8 @@ constexpr std::uint32_t kStreamsMax = 4;
 constexpr std::uint32_t kSessionsMax = 4;
 constexpr std::uint32_t kTimersMax = 4;
 constexpr std::uint32_t kWindow = 4;
+constexpr std::uint32_t kReceiptsMax = 2 * ReceiptPages::kReceipts;  // fewer than lanes have
+constexpr std::uint32_t kKeysMax = 2;
 
 // The aggregate that the made logs speak of, without the engine's templates.
 struct Slot : StreamSlot {
@@ -75,7 +77,8 @@ struct World {
   explicit World(const AggregateTraits& traits = kTraits) : store(traits, kStreamsMax) {}
 
   StreamStore store;
-  SessionTable sessions{kSessionsMax, kWindow};
+  SessionTable sessions{kSessionsMax, kWindow, kReceiptsMax};
+  KeyTable keys{kKeysMax, UINT64_MAX};
   EpochStarts epochs;
   TypeCatalog catalog;
   TimerTable timers{
@@ -95,7 +98,11 @@ struct Totals {
 // Nothing if the replay was refused.
 std::optional<Totals> ReplayOf(Log& log, World& world) {
   StreamStore* const stores[] = {&world.store};
-  Replay replay(stores, world.sessions, world.epochs, world.catalog);
+  Replay replay({.stores = stores,
+                 .sessions = world.sessions,
+                 .keys = world.keys,
+                 .epochs = world.epochs,
+                 .catalog = world.catalog});
   absl::Status status = replay.Run(log);
   if (status.ok()) status = replay.timers().Restore(world.catalog, &world.timers);
   if (!status.ok()) {
@@ -127,11 +134,16 @@ std::optional<Totals> ReplayOf(Log& log, World& world) {
     totals.sum += slot.sum;
   });
   PAWL_CHECK(totals.sessions <= kSessionsMax);
-  for (std::uint32_t session = 1; session <= totals.sessions; ++session) {
-    const SessionTable::Answer answer =
-        world.sessions.Recall(session, world.sessions.last(session));
-    PAWL_CHECK(answer.position < last);
+  for (std::uint32_t number = 1; number <= world.sessions.numbers(); ++number) {
+    if (!world.sessions.IsOpen(number)) continue;
+    PAWL_CHECK(world.sessions.Find(world.sessions.NameOf(number)) == number);
+    for (const SessionLane lane : {SessionLane::kControl, SessionLane::kBulk}) {
+      const SessionTable::Session& session = world.sessions.At(number, lane);
+      if (session.last() == Sequence()) continue;
+      PAWL_CHECK(world.sessions.Recall(session, session.last()).position < last);
+    }
   }
+  PAWL_CHECK(world.keys.count() <= kKeysMax);
   return totals;
 }
 

@@ -346,6 +346,8 @@ const char* NameOf(RecordKind kind) {
     case RecordKind::kStreamBound: return "stream-bound";
     case RecordKind::kSessionOpened: return "session-opened";
     case RecordKind::kAccepted: return "accepted";
+    case RecordKind::kSessionClosed: return "session-closed";
+    case RecordKind::kLaneOpened: return "lane-opened";
     case RecordKind::kStreamClosed: return "stream-closed";
     case RecordKind::kTimerSet: return "timer-set";
     case RecordKind::kTimerFired: return "timer-fired";

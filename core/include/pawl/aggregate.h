@@ -353,11 +353,11 @@ template <class A, class C>
 }
 
 // Decides a command whose aggregate was not found when its run was looked up, or whose guess was
-// wrong: out of the way of the others.
+// wrong, or whose commit has an extension: out of the way of the others.
 template <class A, class C>
 [[gnu::noinline]] DecidedRun DecideLookedUp(CommitBuilder& builder, const CommandSlot& slot,
                                             PackedReceipt& receipt) noexcept {
-  OpenCommit commit(builder);
+  OpenCommit commit(builder, builder.head_bytes());
   // A command in between may have made it.
   StreamSlot* const stream = builder.own_store().Find(slot.key);
   const Verdict verdict = DecideOne<A, C>(commit, slot, stream, receipt);
@@ -368,6 +368,8 @@ template <class A, class C>
 DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
                      StreamSlot* const* streams, PackedReceipt* receipts) noexcept {
   constexpr std::uint32_t kType = A::Commands::template IndexOf<C>();
+  if (builder.is_extended()) [[unlikely]]
+    return DecideLookedUp<A, C>(builder, run.front(), *receipts);
   const LogWriter& writer = builder.writer();
   const Address frame = writer.published();
   OpenCommit commit(builder);

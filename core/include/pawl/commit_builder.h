@@ -56,10 +56,27 @@ class CommitBuilder {
 
   // Commits from now on are of commands of session number `session` (0: none) to aggregates of
   // `store`.
-  void BeginRun(StreamStore& store, std::uint32_t session) noexcept {
+  //   flags     of their commits
+  void BeginRun(StreamStore& store, std::uint32_t session, std::uint8_t flags = 0) noexcept {
     own_store_ = &store;
     session_ = session;
+    commit_flags_ = flags;
+    head_bytes_ = sizeof(CommitHeader);
   }
+  std::uint8_t commit_flags() const noexcept { return commit_flags_; }
+  // The next commit of the run has the extension that was staged; `head_bytes` as of the writer.
+  void BeginExtended(std::uint32_t head_bytes) noexcept {
+    commit_flags_ |= kCommitHasExtensions;
+    head_bytes_ = head_bytes;
+  }
+  void EndExtended() noexcept {
+    commit_flags_ = static_cast<std::uint8_t>(commit_flags_ & ~kCommitHasExtensions);
+    head_bytes_ = sizeof(CommitHeader);
+  }
+  std::uint32_t head_bytes() const noexcept { return head_bytes_; }
+  bool is_extended() const noexcept { return head_bytes_ != sizeof(CommitHeader); }
+  // A command that emits nothing is known by a record then: its resend, or its key.
+  bool keeps_empty_commits() const noexcept { return session_ != 0 || is_extended(); }
   StreamStore& own_store() const noexcept { return *own_store_; }
   std::uint32_t session() const noexcept { return session_; }
 
@@ -129,6 +146,8 @@ class CommitBuilder {
 
   StreamStore* own_store_ = nullptr;
   std::uint32_t session_ = 0;
+  std::uint8_t commit_flags_ = 0;
+  std::uint32_t head_bytes_ = sizeof(CommitHeader);
   std::uint64_t now_ns_ = 0;
   // Writer: loop. Reader: who opens the log after this process ended. Guards nothing.
   std::atomic<std::uint64_t> no_note_{0};
@@ -153,11 +172,15 @@ class CommitBuilder {
 //   threads   loop only
 class OpenCommit {
  public:
-  explicit OpenCommit(CommitBuilder& builder) noexcept
+  //   head_bytes  as of the builder; without an extension a constant, so that it takes no register
+  explicit OpenCommit(CommitBuilder& builder,
+                      std::uint32_t head_bytes = sizeof(CommitHeader)) noexcept
       : builder_(builder),
         writer_(builder.writer()),
         own_types_(builder.own_store().type_numbers.data()),
-        session_(builder.session()) {}
+        session_(builder.session()),
+        head_bytes_(head_bytes),
+        cause_and_flags_(LogWriter::WordOf(CommitCause::kCommand, builder.commit_flags())) {}
   OpenCommit(const OpenCommit&) = delete;
   OpenCommit& operator=(const OpenCommit&) = delete;
 
@@ -172,7 +195,7 @@ class OpenCommit {
     needs_care_ = false;
     has_timers_ = false;
     is_over_limit_ = false;
-    writer_.BeginCommit();
+    writer_.BeginCommit(head_bytes_);
   }
 
   // What the engine needs of an event besides its bytes.
@@ -244,14 +267,14 @@ class OpenCommit {
     return Accept();
   }
 
-  // Ends the commit, whose events are evolved. A session's command that appended nothing leaves a
-  // kAccepted record, so that its resend is known.
+  // Ends the commit, whose events are evolved. A command that appended nothing leaves a kAccepted
+  // record if it has a session or a key, so that its resend is known.
   //   returns   position of the commit's last record, version of the addressed stream, also if the
   //             commit closed it: 0 what was not appended, not touched
   PackedReceipt End(Sequence sequence) noexcept {
     if (count_ == 0) [[unlikely]] {
       // A timer may have been set, or cancelled.
-      if (writer_.commit_records() == 0 && session_ == 0) {
+      if (writer_.commit_records() == 0 && !builder_.keeps_empty_commits()) {
         writer_.AbandonCommit();
         return {};
       }
@@ -265,7 +288,7 @@ class OpenCommit {
     if (needs_care_) [[unlikely]]
       builder_.CloseStreams(first_, count_);
     builder_.EndCommit();
-    const Position last = writer_.EndCommit({.session = session_, .sequence = sequence});
+    const Position last = writer_.EndCommit(cause_and_flags_, session_, sequence);
     return {last.value(), version};
   }
   // The same of a commit that a timer caused.
@@ -358,6 +381,8 @@ class OpenCommit {
   LogWriter& writer_;
   const std::uint16_t* own_types_;  // of the addressed aggregates' events
   std::uint32_t session_;
+  const std::uint32_t head_bytes_;
+  const std::uint64_t cause_and_flags_;  // as LogWriter::WordOf()
 
   // Of the commit.
   const Key* key_ = nullptr;

@@ -51,10 +51,18 @@ struct EngineOptions {
   std::uint32_t segments_ahead = 1;
   // How fast old segments are checked again in the background, once after each Open(); 0: never.
   std::uint64_t scrub_bytes_per_second = std::uint64_t{32} << 20;
-  std::uint32_t streams_max = 65'536;  // of each aggregate type
-  std::uint32_t timers_max = 65'536;   // set at a time, of all aggregates that list Timers together
-  std::uint32_t sessions_max = 64;
+  std::uint32_t streams_max = 65'536;    // of each aggregate type
+  std::uint32_t timers_max = 65'536;     // set at a time, of all aggregates with Timers together
+  std::uint32_t sessions_max = 64;       // named sessions open at a time; ≤ 16,777,216
   std::uint32_t session_window = 4'096;  // resends remembered, and commands under way; ≤ 65,536
+  // Answers remembered by all sessions together, in pages of 32 that a session takes when it needs
+  // them. When all are taken, the session whose page is the oldest loses that one: its window gets
+  // shorter, and a resend from there answers "receipt expired". 0: what the windows of all sessions
+  // hold, at most 4,194,304 (64 MiB).
+  std::uint64_t receipts_max = 0;
+  // Idempotency keys remembered: the newest so many, and none longer than so, by engine time.
+  std::uint32_t keys_max = 65'536;  // ≤ 67,108,864
+  std::chrono::nanoseconds key_window = std::chrono::hours(1);
   std::uint32_t producers_max = 16;
   std::uint32_t command_bytes_max = 4'096;  // larger commands are refused at Submit
   // Of each producer's ring for commands larger than a slot (kSlotCommandBytes), and for those with
@@ -120,8 +128,26 @@ class Engine {
   // durable when this returns, so that no generation is ever given twice.
   //   errors    RESOURCE_EXHAUSTED producers_max or sessions_max reached, or no room in the log for
   //             ten seconds; DEADLINE_EXCEEDED the disk took longer than that; UNAVAILABLE stopped
-  //             or failed; INVALID_ARGUMENT session name longer than 128 bytes
+  //             or failed; INVALID_ARGUMENT session name longer than 128 bytes, or a lane that is
+  //             none
   absl::StatusOr<Producer> NewProducer(const ProducerOptions& options = {});
+
+  // Ends the session `name`, both lanes: by a record in the log, which is durable when this
+  // returns. Its place is free for another one. It is forgotten: what its producers send from then
+  // on, and what they sent that was not decided yet, ends as kSessionUnknown and is never executed,
+  // also if the name is opened again, which makes a new session of higher generations whose
+  // sequences begin at 1. Who wants all that was sent to be executed polls its answers first.
+  //   errors    NOT_FOUND no such session is open (which is durable too when this returns);
+  //             RESOURCE_EXHAUSTED no room in the log for ten seconds; DEADLINE_EXCEEDED the disk
+  //             took longer than that: it may be closed; UNAVAILABLE stopped or failed
+  absl::Status CloseSession(std::string_view name);
+  // The same for all sessions that nobody has a producer of and that nobody has used for so long,
+  // by engine time: opened, or sent a command to (after a restart counts what the log knows:
+  // openings and accepted commands). Goes through them in small steps, between which the loop works
+  // on.
+  //   returns   how many were closed
+  //   errors    INVALID_ARGUMENT idle_for is negative; else as CloseSession(): some may be closed
+  absl::StatusOr<std::uint32_t> CloseIdleSessions(std::chrono::nanoseconds idle_for);
 
   // Host-driven: runs the loop, the attached agents and (kHostAll) the disk agents until nothing
   // is left to do or `budget` is over. Returns the work done: 0 only if there was none.

@@ -134,18 +134,23 @@ struct EngineStats {
   // was answered instead. A verdict that a failed sync turned into kUnknown counts twice.
   std::array<std::uint64_t, kOutcomesMax> outcomes{};
   std::uint64_t duplicates = 0;  // commands sent again and answered from the window: in no outcome
+  // Commands answered with the receipt of another one that had their idempotency key: in no
+  // outcome. (Where the key was another command's, the outcome is kKeyReused.)
+  std::uint64_t key_duplicates = 0;
+  std::uint64_t bulk_commands = 0;  // of all that were decided or answered, those of bulk lanes
   // Attempts to send that were refused, counted by SendFault; who waits for room (WhenFull) makes
-  // several. Not counted are kNotInEngine, and a batch's kBadSequence and kBadConditions.
+  // several. Not counted are kNotInEngine, kBadKey, and a batch's kBadSequence and kBadConditions.
   std::array<std::uint64_t, kOutcomesMax> refusals{};
   static_assert(static_cast<std::size_t>(VerdictKind::kNotSent) < kOutcomesMax &&
-                static_cast<std::size_t>(SendFault::kBadConditions) < kOutcomesMax);
+                static_cast<std::size_t>(SendFault::kBadKey) < kOutcomesMax);
 
   std::uint64_t turns = 0;   // of the loop, with commands
   std::uint64_t frames = 0;  // published
   Position position;         // of the newest record, events and the engine's own
   Address published;         // bytes published: how far it moved
   Address durable;
-  std::uint32_t sessions = 0;   // that the log knows
+  std::uint32_t sessions = 0;  // open
+  std::uint64_t sessions_closed = 0;
   std::uint32_t producers = 0;  // open
 
   // What Engine::FindSlowDecides() and poll_overruns() say, but for the names.

@@ -62,16 +62,20 @@ struct LoopWords {
   StatsWord frames;            // published
   StatsWord position;          // of the newest record
   StatsWord duplicates;        // commands sent again, answered from the window
-  StatsWord sessions;          // known to the log
+  StatsWord sessions;          // open
   StatsWord producers;         // open
   StatsWord engine_offset_ns;  // engine time less boot time
   StatsWord slow_turns;        // that took longer than decide_budget_ns
   StatsWord slow_decides;      // commands found that did
   StatsWord slowest_decide_ns;
-  std::array<StatsWord, 6> zeros;
+  std::array<StatsWord, 3> zeros;
+  StatsWord key_duplicates;   // commands answered by their idempotency key
+  StatsWord sessions_closed;  // since the engine was opened
+  StatsWord bulk_commands;    // decided, of bulk lanes
   std::array<StatsWord, kOutcomesMax> outcomes;
 };
 static_assert(sizeof(LoopWords) == 256 && offsetof(LoopWords, outcomes) == 128);
+static_assert(offsetof(LoopWords, key_duplicates) == 104);
 
 // Writer: the health watch, or the host's thread in Poll().
 struct HealthWords {

@@ -33,6 +33,7 @@ struct CommitOrigin {
   CommitCause cause = CommitCause::kCommand;
   std::uint32_t session = 0;
   Sequence sequence{};
+  std::uint8_t flags = 0;  // kCommitHasExtensions if and only if the commit has one
 };
 
 // Builds commits in a private frame buffer and publishes them frame by frame.
@@ -83,9 +84,29 @@ class LogWriter {
     time_ns_ = time_ns;
   }
 
-  void BeginCommit() noexcept {
+  //   head_bytes  before the records: the commit's header, or HeadBytesWith() what was staged
+  void BeginCommit(std::uint32_t head_bytes = sizeof(CommitHeader)) noexcept {
     PAWL_DCHECK(commit_records() == 0);
-    cursor_ = staged_ + static_cast<std::uint32_t>(sizeof(CommitHeader));
+    cursor_ = staged_ + head_bytes;
+  }
+
+  // The head of a commit with an extension of so many bytes behind the extension's header.
+  static constexpr std::uint32_t HeadBytesWith(std::uint32_t payload_bytes) noexcept {
+    return static_cast<std::uint32_t>(sizeof(CommitHeader) + sizeof(ExtensionHeader)) +
+           payload_bytes;
+  }
+  // Writes the header of an extension of the next commit, which is to begin with HeadBytesWith().
+  //   returns   8-aligned room for `payload_bytes`, a multiple of 8, to be filled before the commit
+  //             ends
+  std::byte* StageExtension(ExtensionKind kind, std::uint32_t payload_bytes) noexcept {
+    PAWL_DCHECK(commit_records() == 0 && payload_bytes % kRecordAlignBytes == 0);
+    const ExtensionHeader header{
+        .kind = static_cast<std::uint16_t>(kind),
+        .bytes = static_cast<std::uint16_t>(sizeof(ExtensionHeader) + payload_bytes),
+        .more = 0};
+    std::byte* const at = frame_ + staged_ + sizeof(CommitHeader);
+    std::memcpy(at, &header, sizeof header);
+    return at + sizeof header;
   }
 
   // Adds a record to the open commit.
@@ -129,12 +150,20 @@ class LogWriter {
   // was published, by this call (full frame: the ones before) or by Publish().
   //   returns   position of the commit's last record
   Position EndCommit(const CommitOrigin& origin) noexcept {
+    return EndCommit(WordOf(origin.cause, origin.flags), origin.session, origin.sequence);
+  }
+  // The same with cause and flags as they stand in the commit header's first word, for who knows
+  // them for many commits.
+  static constexpr std::uint64_t WordOf(CommitCause cause, std::uint8_t flags) noexcept {
+    return (static_cast<std::uint64_t>(cause) | std::uint64_t{flags} << 8) << 48;
+  }
+  Position EndCommit(std::uint64_t cause_and_flags, std::uint32_t session,
+                     Sequence sequence) noexcept {
     PAWL_DCHECK(commit_records() > 0);
     // Two words, as in AppendRecord().
     const std::uint64_t words[2] = {
-        (cursor_ - staged_) | std::uint64_t{commit_records()} << 32 |
-            std::uint64_t{static_cast<std::uint8_t>(origin.cause)} << 48,
-        origin.session | (origin.sequence.value() & 0xFFFF'FFFFU) << 32};
+        (cursor_ - staged_) | std::uint64_t{commit_records()} << 32 | cause_and_flags,
+        session | (sequence.value() & 0xFFFF'FFFFU) << 32};
     std::byte* const header = frame_ + staged_;
     std::memcpy(header, &words[0], 8);
     std::memcpy(header + 8, &words[1], 8);

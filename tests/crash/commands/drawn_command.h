@@ -44,7 +44,8 @@ struct DrawnCommand {
   std::uint64_t key = 1;
   DrawnCondition condition;
   std::vector<DrawnOther> others;
-  std::uint64_t resend = 0;  // sequence; 0: a new command
+  std::uint64_t resend = 0;           // sequence; 0: a new command
+  std::uint64_t idempotency_key = 0;  // 0: none
 
   StreamName stream() const noexcept {
     const bool is_tally = std::holds_alternative<CountUp>(command);
@@ -53,5 +54,7 @@ struct DrawnCommand {
 };
 
 std::string Describe(const DrawnCommand& command);
+// What of a command must be the same for one key: stream, type and bytes.
+std::string BodyOf(const DrawnCommand& command);
 
 }  // namespace pawl::inline v0
