@@ -31,6 +31,7 @@ CommandLoop::CommandLoop(const Setup& setup)
       waiting_(setup.producers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
   builder_.UseNote(guard_.flight().deciding());
+  if (timers_ != nullptr) timers_->UseNote(guard_.flight().firing());
   writer_.DependOn(guard_.flight().mapping());
   touched_.reserve(setup.producers_max);
   reader_bells_.reserve(setup.bells_max);
@@ -275,7 +276,7 @@ DecidedRun CommandLoop::DecideParcel(ProducerLane& lane, Session& session, const
 // Without what the parcel has beside the command. It stands where it is found if it ends the process.
 DecidedRun CommandLoop::DecidePlain(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                     StreamSlot* const* stream) noexcept {
-  CommandSlot& plain = guard_.flight().PlainOf(lane.guard_session());
+  CommandSlot& plain = guard_.flight().PlainOf(lane.flight_sender());
   plain = WithoutConditions(slot);
   return DecideSome(lane, session, {&plain, 1}, stream);
 }

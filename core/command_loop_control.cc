@@ -66,7 +66,7 @@ absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(const ControlRequest& reques
   ProducerLane& lane = **free;
   lane.BeginUse(use);
   lane.loop = {.is_open = true};
-  guard_.flight().SetSession(lane.index(), number);
+  guard_.flight().SetSender(lane.index(), lane.flight_sender());
   if (meter_.is_on()) lane.wait.Ask();
   meter_.CountProducer(1);
   return &lane;

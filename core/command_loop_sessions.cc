@@ -92,6 +92,7 @@ void CommandLoop::AppendClosing(std::uint32_t number) noexcept {
   PAWL_CHECK(room != nullptr);
   std::memcpy(room, &closed, sizeof closed);
   sessions_.Close(number);
+  if (guard_.is_watching()) guard_.ForgetSession(number);
   meter_.CountClosedSession();
 }
 
@@ -186,8 +187,7 @@ DecidedRun CommandLoop::DecideWithKey(ProducerLane& lane, Session& session, cons
   std::memcpy(writer_.StageExtension(ExtensionKind::kIdempotencyKey, sizeof block), &block,
               sizeof block);
   builder_.BeginExtended(LogWriter::HeadBytesWith(sizeof block));
-  const CommandSlot plain = WithoutConditions(slot);
-  const DecidedRun done = DecideSome(lane, session, {&plain, 1}, stream);
+  const DecidedRun done = DecidePlain(lane, session, slot, stream);
   builder_.EndExtended();
   if (done.accepted != 0) {
     keys_.Remember({.key = parcel.idempotency_key,

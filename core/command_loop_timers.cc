@@ -84,7 +84,10 @@ std::uint64_t CommandLoop::FireTimer(std::uint32_t timer, std::uint64_t began_ns
   const TimerName name = timers_->table().At(timer).name;
   const std::uint64_t due_ns = timers_->table().At(timer).due_ns;
   const Address before = writer_.published();
+  const Position set(timers_->table().At(timer).order);
   static_cast<void>(timers_->Fire(timer, builder_));
+  if (guard_.is_watching_timers()) [[unlikely]]
+    guard_.NoteFired(set);
   // At most one, as behind a run of commands.
   if (writer_.published() != before) [[unlikely]]
     meter_.CountFrame();

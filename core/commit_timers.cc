@@ -73,6 +73,14 @@ void CommitTimers::DropStream(std::uint32_t stream) noexcept {
   counts_.cancelled += live - table_.live();
 }
 
+// As in CommitBuilder::BeginDecision() and EndDecisions().
+void CommitTimers::NoteFiring(std::uint64_t position) const noexcept {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  // Relaxed: read when this process is no more.
+  note_->store(position, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
 Verdict CommitTimers::Fire(std::uint32_t timer, CommitBuilder& builder) noexcept {
   const TimerName name = table_.At(timer).name;
   firing_ = timer;
@@ -80,8 +88,10 @@ Verdict CommitTimers::Fire(std::uint32_t timer, CommitBuilder& builder) noexcept
   table_.Disarm(timer);
   table_.Hide(timer);
   builder.BeginRun(*name.store, 0);
+  NoteFiring(table_.At(timer).order);
   const Verdict verdict =
       name.store->traits().timers[name.type].fire(builder, *name.stream, table_.payload(timer));
+  NoteFiring(0);
   if (!verdict.is_accepted()) {
     writer_.BeginCommit();
     RecordFired(verdict);

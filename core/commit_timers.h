@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -33,6 +34,10 @@ class CommitTimers {
   CommitTimers(const CommitTimers&) = delete;
   CommitTimers& operator=(const CommitTimers&) = delete;
 
+  // Where it is noted which timer is being fired, by the position of the record that set it;
+  // borrowed.
+  void UseNote(std::atomic<std::uint64_t>& note) noexcept { note_ = &note; }
+
   TimerTable& table() noexcept { return table_; }
   const TimerTable& table() const noexcept { return table_; }
   const Counts& counts() const noexcept { return counts_; }
@@ -63,6 +68,7 @@ class CommitTimers {
     std::uint32_t old;   // that lost its name by it; kNoTimer: none
   };
 
+  void NoteFiring(std::uint64_t position) const noexcept;
   std::byte* Append(RecordKind kind, const TimerName& name, std::size_t bytes) noexcept;
 
   TimerTable& table_;
@@ -71,6 +77,9 @@ class CommitTimers {
   std::uint32_t change_count_ = 0;
   std::uint32_t firing_ = kNoTimer;
   Counts counts_;
+  // Writer: loop. Reader: who opens the log after this process ended. Guards nothing.
+  std::atomic<std::uint64_t> no_note_{0};
+  std::atomic<std::uint64_t>* note_ = &no_note_;
 };
 
 }  // namespace pawl::inline v0

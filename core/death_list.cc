@@ -23,9 +23,13 @@ void SetText(std::array<char, kSize>& field, std::string_view text) noexcept {
 
 bool IsSame(const DeathEntry& a, const DeathEntry& b) noexcept {
   if (a.kind != b.kind || a.session != b.session) return false;
-  if (a.kind == DeathEntry::Kind::kEvent) return a.position == b.position;
-  // What a session sent under a sequence is what it sends again under it.
-  if (a.session != 0) return a.sequence == b.sequence;
+  if (a.kind != DeathEntry::Kind::kCommand) return a.position == b.position;
+  // What a session sent under a sequence is what it sends again under it. (Its number may be another
+  // session's by now, which sends something else.)
+  if (a.session != 0) {
+    return a.sequence == b.sequence && a.key_high == b.key_high && a.key_low == b.key_low &&
+           a.category == b.category && a.name == b.name;
+  }
   return a.hash_high == b.hash_high && a.hash_low == b.hash_low;
 }
 
@@ -107,12 +111,16 @@ const DeathEntry* DeathList::Count(const FlightNote& note,
     named.kind = DeathEntry::Kind::kCommand;
     named.session = note.session;
     named.sequence = note.session == 0 ? 0 : note.slot.sequence.value();
+    named.position = note.generation;
     named.key_high = note.slot.key.high;
     named.key_low = note.slot.key.low;
     named.hash_high = hash.high;
     named.hash_low = hash.low;
     SetText(named.category, aggregate.category);
     SetText(named.name, aggregate.commands[note.slot.type]);
+  } else if (note.firing != Position()) {
+    named.kind = DeathEntry::Kind::kTimer;
+    named.position = note.firing.value();
   } else if (note.replaying != Position()) {
     named.kind = DeathEntry::Kind::kEvent;
     named.position = note.replaying.value();
@@ -168,9 +176,18 @@ void DeathList::DropEvents() {
 void DeathList::DropPassed(const SessionTable& sessions) {
   Drop([&sessions](const DeathEntry& entry) {
     if (entry.session == 0) return false;
-    // A session that the log does not know: a power cut took it.
-    return entry.session > sessions.count() ||
-           sessions.last(entry.session).value() >= entry.sequence;
+    const std::uint32_t number = entry.session & ~kFlightBulkLane;
+    const SessionLane lane =
+        number == entry.session ? SessionLane::kControl : SessionLane::kBulk;
+    // Also one that the log does not know: a power cut took it.
+    return !sessions.IsOf(number, static_cast<std::uint32_t>(entry.position)) ||
+           sessions.At(number, lane).last().value() >= entry.sequence;
+  });
+}
+
+void DeathList::DropTimers(const std::function<bool(Position)>& is_set) {
+  Drop([&is_set](const DeathEntry& entry) {
+    return entry.kind == DeathEntry::Kind::kTimer && !is_set(Position(entry.position));
   });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,8 +50,12 @@ class DeathList {
   void DropSurvivors(std::uint64_t survived);
   // Events that were evolved since.
   void DropEvents();
-  // Commands that their sessions have gone past: they can be sent again no more.
+  // Commands that their sessions have gone past, or whose session was closed: they can be sent
+  // again no more.
   void DropPassed(const SessionTable& sessions);
+  // Timers that are set no more.
+  //   is_set    bool(Position of the record that set it)
+  void DropTimers(const std::function<bool(Position)>& is_set);
   void Clear();
 
   std::span<const DeathEntry> entries() const noexcept { return entries_; }

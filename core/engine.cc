@@ -288,7 +288,9 @@ absl::Status Rebuild(EngineParts& parts, std::uint32_t& next_stream) {
   if (absl::Status bound = parts.catalog.Bind(parts.store_list, writer); !bound.ok()) return bound;
   static_cast<void>(writer.Publish());
   parts.MakeTimers();
-  return replay.timers().Restore(parts.catalog, parts.timer_table.get());
+  absl::Status restored = replay.timers().Restore(parts.catalog, parts.timer_table.get());
+  if (restored.ok()) parts.guard->EndTimers(parts.sessions, parts.timer_table.get());
+  return restored;
 }
 
 void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {

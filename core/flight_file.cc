@@ -66,6 +66,7 @@ class FoundFlight {
     note.epoch = header_.Half(offsetof(FlightHeader, epoch));
     note.survived = header_.At(offsetof(FlightHeader, survived));
     note.replaying = Position(header_.At(offsetof(FlightHeader, replaying)));
+    note.firing = Position(header_.At(offsetof(FlightHeader, firing)));
     note.has_command = ReadCommand(note);
     return note;
   }
@@ -111,17 +112,18 @@ class FoundFlight {
   }
 
   bool ReadSession(std::uint64_t slot_at, FlightNote& note) {
-    std::uint64_t session = header_.At(offsetof(FlightHeader, plain_session));
+    std::uint64_t sender = header_.At(offsetof(FlightHeader, plain_session));
     if (slot_at != offsetof(FlightHeader, plain)) {
       if (slot_at < parts_.slots_at()) return false;
       const std::uint64_t index = (slot_at - parts_.slots_at()) / sizeof(CommandSlot);
       const bool is_slot = (slot_at - parts_.slots_at()) % sizeof(CommandSlot) == 0;
       if (!is_slot || index >= parts_.lanes * parts_.window) return false;
       const std::uint64_t lane = index / parts_.window;
-      if (!ReadInto(file_, parts_.sessions_at() + lane * sizeof(FlightWord), session)) return false;
+      if (!ReadInto(file_, parts_.sessions_at() + lane * sizeof(FlightWord), sender)) return false;
     }
-    note.session = static_cast<std::uint32_t>(session);
-    return session <= UINT32_MAX;
+    note.session = static_cast<std::uint32_t>(sender);
+    note.generation = static_cast<std::uint32_t>(sender >> 32);
+    return (note.session & ~kFlightBulkLane) != 0 ? note.generation != 0 : sender == 0;
   }
 
   bool ReadBody(std::uint32_t bytes, FlightNote& note) {
@@ -201,11 +203,11 @@ FlightFile::FlightFile(const Setup& setup)
 
 FlightFile::~FlightFile() { Remove(); }
 
-void FlightFile::SetSession(std::uint32_t lane, std::uint32_t session) noexcept {
+void FlightFile::SetSender(std::uint32_t lane, std::uint64_t sender) noexcept {
   if (mapping_ == nullptr) return;
   auto* const words = reinterpret_cast<FlightWord*>(mapping_->data() + parts_.sessions_at());
   // Relaxed: guards nothing.
-  words[lane].store(session, std::memory_order_relaxed);
+  words[lane].store(sender, std::memory_order_relaxed);
 }
 
 CommandSlot* FlightFile::SlotsOf(std::uint32_t lane) const noexcept {

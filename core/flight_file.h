@@ -23,8 +23,10 @@ struct FlightNote {
   std::uint32_t epoch = 0;
   std::uint64_t survived = 0;  // bit n: entry n of the list that it had
   Position replaying;          // 0: it evolved no event of the log
+  Position firing;             // of the record that set the timer that it fired; 0: none
   bool has_command = false;    // it decided this one:
-  std::uint32_t session = 0;
+  std::uint32_t session = 0;  // lower half of FlightSender()
+  std::uint32_t generation = 0;
   CommandSlot slot{};
   std::vector<std::byte> body{};  // the command's bytes
 };
@@ -64,6 +66,7 @@ class FlightFile {
 
   FlightWord& deciding() noexcept { return header_->deciding; }
   FlightWord& replaying() noexcept { return header_->replaying; }
+  FlightWord& firing() noexcept { return header_->firing; }
   // Entry `index` of the list was decided, and the process lives.
   void NoteSurvived(std::size_t index) noexcept {
     // Relaxed, both: one writer, guards nothing.
@@ -71,12 +74,12 @@ class FlightFile {
         header_->survived.load(std::memory_order_relaxed) | std::uint64_t{1} << index,
         std::memory_order_relaxed);
   }
-  // The lane is used by that session.
-  void SetSession(std::uint32_t lane, std::uint32_t session) noexcept;
-  // Room for a command of that session that stands in no lane.
-  CommandSlot& PlainOf(std::uint32_t session) noexcept {
+  // The lane is used by that sender, as FlightSender().
+  void SetSender(std::uint32_t lane, std::uint64_t sender) noexcept;
+  // Room for a command of that sender that stands in no lane.
+  CommandSlot& PlainOf(std::uint64_t sender) noexcept {
     // Relaxed: guards nothing.
-    header_->plain_session.store(session, std::memory_order_relaxed);
+    header_->plain_session.store(sender, std::memory_order_relaxed);
     return header_->plain;
   }
 

@@ -7,6 +7,7 @@
 
 #include "pawl/cache_line.h"
 #include "pawl/command_slot.h"
+#include "pawl/receipt.h"
 #include "pawl/format.h"
 
 // The bytes of the files `flight` and `quarantine`; core/QUARANTINE.md has them as tables.
@@ -18,6 +19,17 @@ inline constexpr std::uint32_t kFlightVersion = 1;
 inline constexpr std::uint32_t kQuarantineVersion = 1;
 
 using FlightWord = std::atomic<std::uint64_t>;
+
+// Who sends, as a flight file has it: bits 0…30 number of the session (0: none), 31 on its bulk
+// lane, whose sequences are others; 32…63 generation. What is known of an input is known by the
+// lower half.
+inline constexpr std::uint32_t kFlightBulkLane = std::uint32_t{1} << 31;
+constexpr std::uint64_t FlightSender(std::uint32_t session, SessionLane lane,
+                                     std::uint32_t generation) noexcept {
+  if (session == 0) return 0;
+  const std::uint32_t lane_bit = lane == SessionLane::kBulk ? kFlightBulkLane : 0;
+  return std::uint64_t{generation} << 32 | lane_bit | session;
+}
 static_assert(FlightWord::is_always_lock_free && sizeof(FlightWord) == 8);
 
 // What an engine is at, for who opens the log after its process ended. Constant, but for the words
@@ -40,8 +52,10 @@ struct FlightHeader {
   alignas(kCacheLineBytes) FlightWord deciding;  // address of the command's slot; 0: none is
   FlightWord replaying;                          // position of the event; 0: none is evolved
   FlightWord survived;       // bit n: entry n of the list was decided, and the process lives
-  FlightWord plain_session;  // of `plain`
-  alignas(kCacheLineBytes) CommandSlot plain;  // a command that had conditions, without them
+  FlightWord plain_session;  // of `plain`, as FlightSender()
+  FlightWord firing;         // position of the record that set the timer; 0: none is fired
+  // A command that had conditions or an idempotency key, without them.
+  alignas(kCacheLineBytes) CommandSlot plain;
 };
 static_assert(offsetof(FlightHeader, epoch) == 12 && offsetof(FlightHeader, log_id) == 16);
 static_assert(offsetof(FlightHeader, boot_id) == 32 && offsetof(FlightHeader, program) == 48);
@@ -49,6 +63,7 @@ static_assert(offsetof(FlightHeader, base) == 56 && offsetof(FlightHeader, bytes
 static_assert(offsetof(FlightHeader, lanes) == 72 && offsetof(FlightHeader, window) == 76);
 static_assert(offsetof(FlightHeader, parcel_bytes) == 80);
 static_assert(offsetof(FlightHeader, deciding) == 128 && offsetof(FlightHeader, survived) == 144);
+static_assert(offsetof(FlightHeader, firing) == 160);
 static_assert(offsetof(FlightHeader, plain) == 192 && sizeof(FlightHeader) == 320);
 
 // Where the parts of a flight file stand, one behind the other: header, the lanes' sessions, their
@@ -75,14 +90,15 @@ struct FlightParts {
 
 // An input that ended the process.
 struct DeathEntry {
-  enum class Kind : std::uint32_t { kCommand = 1, kEvent = 2 };
+  enum class Kind : std::uint32_t { kCommand = 1, kEvent = 2, kTimer = 3 };
 
   Kind kind;
   std::uint32_t deaths;
   std::uint32_t epoch;    // of the incarnation that it ended last
-  std::uint32_t session;  // of a command; 0: none
+  std::uint32_t session;  // of a command, lower half of FlightSender()
   std::uint64_t sequence;
-  std::uint64_t position;  // of an event
+  // Of an event, or of the record that set the timer. Of a command: generation of its session.
+  std::uint64_t position;
   std::uint64_t key_high;
   std::uint64_t key_low;
   std::uint64_t hash_high;  // of a command: of its types, key and bytes

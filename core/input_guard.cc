@@ -22,7 +22,7 @@ std::string NameOf(const DeathEntry& entry) {
                      ":" + std::to_string(entry.key_low);
   if (entry.session != 0) {
     name += ", sequence " + std::to_string(entry.sequence) + " of session number " +
-            std::to_string(entry.session);
+            std::to_string(entry.session & ~kFlightBulkLane);
   }
   return name;
 }
@@ -96,15 +96,21 @@ absl::Status InputGuard::EventThatKills(const DeathEntry& entry) const {
 }
 
 void InputGuard::TellDeath(const DeathEntry& entry) const {
-  const bool is_event = entry.kind == DeathEntry::Kind::kEvent;
-  const std::string what =
-      is_event ? "the event at position " + std::to_string(entry.position) : NameOf(entry);
-  std::string text = what + " ended the process when it was " +
-                     (is_event ? "evolved" : "decided, for the time number ") +
-                     (is_event ? ", for the time number " : "") + std::to_string(entry.deaths);
-  if (!is_event && entry.deaths >= DeathList::kDeathsMax) {
-    text += ": it is answered as quarantined from now on";
+  const char* done = "evolved";
+  std::string text = "the event at position " + std::to_string(entry.position);
+  std::string then;
+  if (entry.kind == DeathEntry::Kind::kTimer) {
+    done = "fired";
+    text = "the timer that was set at position " + std::to_string(entry.position);
+    then = ": it stays set and does not fire from now on";
+  } else if (entry.kind == DeathEntry::Kind::kCommand) {
+    done = "decided";
+    text = NameOf(entry);
+    then = ": it is answered as quarantined from now on";
   }
+  text += " ended the process when it was " + std::string(done) + ", for the time number " +
+          std::to_string(entry.deaths);
+  if (entry.deaths >= DeathList::kDeathsMax) text += then;
   Tell(text);
 }
 
@@ -122,7 +128,38 @@ void InputGuard::EndReplay(const SessionTable& sessions) {
   deaths_.DropEvents();
   deaths_.DropPassed(sessions);
   Save();
-  for (std::size_t index = 0; index < deaths_.entries().size(); ++index) Watch(index, sessions);
+}
+
+void InputGuard::EndTimers(const SessionTable& sessions, TimerTable* table) {
+  if (!setup_.is_on) return;
+  std::map<Position, std::uint32_t> set;
+  if (table != nullptr) {
+    table->ForEach([&](std::uint32_t timer) { set[Position(table->At(timer).order)] = timer; });
+  }
+  deaths_.DropTimers([&set](Position position) { return set.contains(position); });
+  Save();
+  for (std::size_t index = 0; index < deaths_.entries().size(); ++index) {
+    const DeathEntry& entry = deaths_.entries()[index];
+    if (entry.kind != DeathEntry::Kind::kTimer) {
+      Watch(index, sessions);
+    } else if (entry.deaths < DeathList::kDeathsMax) {
+      watched_timers_.push_back({index, Position(entry.position)});
+    } else {
+      const std::uint32_t timer = set.at(Position(entry.position));
+      table->Hold(timer);
+      Quarantine(table->At(timer), entry.deaths);
+    }
+  }
+}
+
+void InputGuard::Quarantine(const TimerTable::Timer& timer, std::uint32_t deaths) {
+  const AggregateTraits& aggregate = timer.name.store->traits();
+  quarantined_.push_back({.category = std::string(aggregate.category),
+                          .command = std::string(aggregate.timers[timer.name.type].name),
+                          .key = timer.name.stream->key,
+                          .sequence = {},
+                          .timer_set = Position(timer.order),
+                          .deaths = deaths});
 }
 
 // Of a type that the engine was opened without nothing can be sent.
@@ -136,7 +173,9 @@ void InputGuard::Watch(std::size_t index, const SessionTable& sessions) {
         {.category = std::string(category),
          .command = std::string(name),
          .key = Key(entry.key_high, entry.key_low),
-         .session = entry.session == 0 ? std::string() : std::string(sessions.name(entry.session)),
+         .session = entry.session == 0
+                        ? std::string()
+                        : std::string(sessions.NameOf(entry.session & ~kFlightBulkLane)),
          .sequence = Sequence(entry.sequence),
          .deaths = entry.deaths});
   }
@@ -168,11 +207,11 @@ void InputGuard::Stop() {
 bool InputGuard::Is(const Watched& watched, std::uint32_t session,
                     const CommandSlot& slot) noexcept {
   if (watched.session != session) return false;
-  if (session != 0) return watched.sequence == slot.sequence;
   if (watched.aggregate != slot.aggregate || watched.command != slot.command_index() ||
       watched.key != slot.key) {
     return false;
   }
+  if (session != 0) return watched.sequence == slot.sequence;
   const AggregateTraits& aggregate = *setup_.aggregates[slot.aggregate];
   const std::byte* const body = BodyOf(slot, aggregate.command_bytes[watched.command]);
   return HashOfInput(hasher_, aggregate, watched.command, slot.key, body) == watched.hash;
@@ -199,10 +238,30 @@ bool InputGuard::IsQuarantined(std::uint32_t session, const CommandSlot& slot) n
 void InputGuard::NoteSurvived(std::uint32_t session, const CommandSlot& slot) noexcept {
   Watched* const watched = Find(session, slot);
   if (watched == nullptr || watched->is_quarantined) return;
-  survived_ |= std::uint64_t{1} << watched->entry;
-  flight_->NoteSurvived(watched->entry);
+  NoteSurvived(watched->entry);
   *watched = watched_.back();
   watched_.pop_back();
+}
+
+void InputGuard::NoteSurvived(std::size_t entry) noexcept {
+  survived_ |= std::uint64_t{1} << entry;
+  flight_->NoteSurvived(entry);
+}
+
+void InputGuard::ForgetSession(std::uint32_t number) noexcept {
+  std::erase_if(watched_, [&](const Watched& each) {
+    if ((each.session & ~kFlightBulkLane) != number) return false;
+    NoteSurvived(each.entry);
+    return true;
+  });
+}
+
+void InputGuard::NoteFired(Position set) noexcept {
+  std::erase_if(watched_timers_, [&](const WatchedTimer& each) {
+    if (each.set != set) return false;
+    NoteSurvived(each.entry);
+    return true;
+  });
 }
 
 }  // namespace pawl::inline v0

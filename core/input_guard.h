@@ -17,6 +17,7 @@
 #include "pawl/quarantine.h"
 #include "pawl/stream_store.h"
 #include "session_table.h"
+#include "timer_table.h"
 
 namespace pawl::inline v0 {
 
@@ -24,8 +25,8 @@ class Log;
 
 // Keeps an input that ends the process from doing so for ever: finds out at Open what ended it, and
 // knows in the loop what is not to be decided again.
-//   threads   FindDeaths(), EndReplay(), Stop(): one at a time, while the loop does not run; the
-//             rest the loop's, but for quarantined(), constant after EndReplay()
+//   threads   FindDeaths(), EndReplay(), EndTimers(), Stop(): one at a time, while the loop does not run; the
+//             rest the loop's, but for quarantined(), constant after EndTimers()
 class InputGuard {
  public:
   struct Setup {
@@ -49,6 +50,9 @@ class InputGuard {
   absl::Status FindDeaths();
   // Everything in the log was evolved.
   void EndReplay(const SessionTable& sessions);
+  // And these timers are set: those that are quarantined are held back.
+  //   table     nullptr: no aggregate has any
+  void EndTimers(const SessionTable& sessions, TimerTable* table);
   // The engine stopped.
   void Stop();
 
@@ -65,6 +69,12 @@ class InputGuard {
   bool IsQuarantined(std::uint32_t session, const CommandSlot& slot) noexcept;
   // One that may was decided, and the process lives: it is looked for no more.
   void NoteSurvived(std::uint32_t session, const CommandSlot& slot) noexcept;
+  // The session was closed: nothing of it is sent again.
+  void ForgetSession(std::uint32_t number) noexcept;
+  // Whether any timer that ended the process before is set.
+  bool is_watching_timers() const noexcept { return !watched_timers_.empty(); }
+  // The timer that was set there has fired, and the process lives.
+  void NoteFired(Position set) noexcept;
 
  private:
   struct Watched {
@@ -78,9 +88,16 @@ class InputGuard {
     bool is_quarantined;
   };
 
+  struct WatchedTimer {
+    std::size_t entry;
+    Position set;
+  };
+
   Watched* Find(std::uint32_t session, const CommandSlot& slot) noexcept;
   bool Is(const Watched& watched, std::uint32_t session, const CommandSlot& slot) noexcept;
   void Watch(std::size_t index, const SessionTable& sessions);
+  void Quarantine(const TimerTable::Timer& timer, std::uint32_t deaths);
+  void NoteSurvived(std::size_t entry) noexcept;
   absl::Status EventThatKills(const DeathEntry& entry) const;
   void TellDeath(const DeathEntry& entry) const;
   void Save();
@@ -93,6 +110,7 @@ class InputGuard {
   std::unique_ptr<FlightFile> flight_;
   std::vector<QuarantinedInput> quarantined_;
   std::vector<Watched> watched_;
+  std::vector<WatchedTimer> watched_timers_;
   std::uint64_t survived_ = 0;  // bit n: entry n
   StateHasher hasher_;
 };

@@ -8,6 +8,7 @@
 #include "admission.h"
 #include "command_queue.h"
 #include "completion_ring.h"
+#include "flight_layout.h"
 #include "parcel_ring.h"
 #include "pawl/cache_line.h"
 #include "pawl/clock.h"
@@ -112,6 +113,13 @@ class ProducerLane {
   std::uint32_t session() const noexcept { return session_; }
   SessionLane session_lane() const noexcept { return session_lane_; }
   std::uint32_t generation() const noexcept { return generation_; }
+  // Who sends, as the guard knows inputs and as the flight file has it.
+  std::uint64_t flight_sender() const noexcept {
+    return FlightSender(session_, session_lane_, generation_);
+  }
+  std::uint32_t guard_session() const noexcept {
+    return static_cast<std::uint32_t>(flight_sender());
+  }
   WhenFull when_full() const noexcept { return when_full_; }
   std::int64_t full_timeout_ns() const noexcept { return full_timeout_ns_; }
   std::uint16_t index() const noexcept { return index_; }

@@ -50,7 +50,7 @@ std::uint32_t TimerTable::Make(const TimerName& name, std::uint64_t due_ns, std:
                     .owner = kNoTimer,
                     .next = kNoTimer,
                     .previous = kNoTimer,
-                    .payload_bytes = static_cast<std::uint32_t>(payload.size())};
+                    .payload_bytes = static_cast<std::uint16_t>(payload.size())};
   // A timer without fields has no bytes, and memcpy takes no null.
   if (!payload.empty()) {
     std::memcpy(payloads_.get() + timer * payload_bytes_max_, payload.data(), payload.size());

@@ -46,7 +46,8 @@ class TimerTable {
     std::uint32_t owner;
     std::uint32_t next;  // of the stream, or free
     std::uint32_t previous;
-    std::uint32_t payload_bytes;
+    std::uint16_t payload_bytes;
+    bool is_held = false;  // named, and never armed
   };
 
   explicit TimerTable(const Setup& setup);
@@ -65,7 +66,15 @@ class TimerTable {
   void Arm(std::uint32_t timer) noexcept {
     queue_.Add(timer, timers_[timer].due_ns, timers_[timer].order);
   }
-  void Disarm(std::uint32_t timer) noexcept { queue_.Remove(timer); }
+  // One that is held is not armed.
+  void Disarm(std::uint32_t timer) noexcept {
+    if (!timers_[timer].is_held) queue_.Remove(timer);
+  }
+  // An armed timer stays set and is never due.
+  void Hold(std::uint32_t timer) noexcept {
+    Disarm(timer);
+    timers_[timer].is_held = true;
+  }
   // A timer without name that is not armed.
   void Free(std::uint32_t timer) noexcept;
 
