@@ -2,6 +2,7 @@
 
 #include "pawl/codec.h"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -143,14 +144,14 @@ TEST_F(CodecTest, AnEventOverTheLimitIsRefusedWhole) {
   ASSERT_TRUE(Do(kOne, Write{1, 'a'}).ok());
   const HashSum before = Hash();
   const std::size_t records = ReadLog(*engine_).size();
-  for (const std::uint32_t size : {kTextMax + 1, std::uint32_t{kTextBytesMax}}) {
+  for (const Write write : {Write{kTextMax + 1, 'a'}, Write{kTextBytesMax, 'a'}, Write{0, 'h'}}) {
     Producer producer = *engine_->NewProducer();
-    ASSERT_TRUE(producer.Submit<LetterV3>(kTwo, Write{size, 'a'}, kQuick));
+    ASSERT_TRUE(producer.Submit<LetterV3>(kTwo, write, kQuick));
     Verdict verdict(VerdictKind::kUnknown, 0);
     while (producer.Poll([&](const Completion& c) noexcept { verdict = c.verdict; }) == 0) {
       producer.Wait(std::chrono::milliseconds(1));
     }
-    EXPECT_EQ(verdict.kind(), VerdictKind::kLimitExceeded) << size;
+    EXPECT_EQ(verdict.kind(), VerdictKind::kLimitExceeded) << write.letter;
   }
   EXPECT_EQ(Hash(), before);
   EXPECT_EQ(ReadLog(*engine_).size(), records);
