@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -117,6 +118,9 @@ TEST_F(ClosingTest, ItsPlaceIsFreeForAnotherName) {
   }
   EXPECT_EQ(engine_->Stats().sessions, 8U);
   EXPECT_EQ(engine_->Stats().sessions_closed, 20U);
+  {
+    const Producer gone = std::move(old);
+  }
   Reopen();
   EXPECT_EQ(engine_->Stats().sessions, 8U);
   EXPECT_EQ(NewProducer("teller-27").last_sequence(), Sequence(1));
@@ -272,9 +276,12 @@ TEST_F(ClosingTest, ManyIdleSessionsTakeSeveralCommits) {
 
 TEST_F(ClosingTest, AReceiptOfAClosedSessionIsConfirmed) {
   Open();
-  Producer teller = NewProducer("teller");
-  const Receipt receipt = teller.Execute<Account>(Key(1), Deposit{1}).value();
-  ASSERT_TRUE(teller.CloseSession().ok());
+  Receipt receipt;
+  {
+    Producer teller = NewProducer("teller");
+    receipt = teller.Execute<Account>(Key(1), Deposit{1}).value();
+    ASSERT_TRUE(teller.CloseSession().ok());
+  }
   const Confirmation there{.presence = Presence::kPresent, .is_durable = true};
   EXPECT_EQ(engine_->Confirm(receipt).value(), there);
   Reopen();
