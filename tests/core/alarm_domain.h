@@ -54,6 +54,13 @@ struct RingAndSet {  // an event, and behind it a timer
 struct AskOf {  // sets a timer, then says whether Others finds `key`
   Key key;
 };
+struct End {  // closes the aggregate, or another one
+  Key other{};
+  bool is_refused = false;
+};
+struct SetAndEnd {  // sets and cancels timers, closes, and cancels again
+  bool sets_behind;  // a timer, which is too late
+};
 
 struct Rang {
   static constexpr EventType kType{"alarm.rang", 1};
@@ -74,6 +81,7 @@ struct Due {
   static constexpr std::int64_t kCascades = -5;  // sets one that is due at once
   static constexpr std::int64_t kIsSlow = -6;    // takes longer than it may
   static constexpr std::int64_t kForEver = -7;   // sets itself again, at once
+  static constexpr std::int64_t kEnds = -8;      // sets another one and closes the aggregate
 };
 struct Knock {  // without fields, and with Others
   static constexpr EventType kType{"alarm.knock", 1};
@@ -81,7 +89,7 @@ struct Knock {  // without fields, and with Others
 
 struct Alarm {
   using Commands = pawl::Commands<SetAlarm, SetAlarmAt, SetMany, CancelAlarm, CancelMany, Juggle,
-                                  SetKnock, Ring, RingAndSet, AskOf>;
+                                  SetKnock, Ring, RingAndSet, AskOf, End, SetAndEnd>;
   using Events = pawl::Events<Rang>;
   using Timers = pawl::Timers<Due, Knock>;
   static constexpr std::string_view kCategory = "alarm";
@@ -146,6 +154,26 @@ struct Alarm {
     return Accept();
   }
 
+  static Verdict Decide(const State&, const End& c, Emit<Alarm>& emit) noexcept {
+    if (c.other.is_zero()) {
+      emit.Close();
+    } else {
+      emit.CloseOn<Alarm>(c.other);
+    }
+    return c.is_refused ? Refuse(kRefusal) : Accept();
+  }
+  static Verdict Decide(const State&, const SetAndEnd& c, Emit<Alarm>& emit) noexcept {
+    using std::chrono::seconds;
+    emit(Rang{1, 0});
+    emit.After(seconds(1), Due{21}, 1);
+    emit.Cancel<Due>(2);
+    emit.After(seconds(1), Due{22}, 3);
+    emit.Close();
+    emit.Cancel<Due>(1);
+    if (c.sets_behind) emit.After(seconds(1), Due{23}, 4);
+    return Accept();
+  }
+
   static Verdict Decide(const State& s, const Due& t, Emit<Alarm>& emit) noexcept;
   static Verdict Decide(const State&, const Knock&, const Others& others,
                         Emit<Alarm>& emit) noexcept {
@@ -180,6 +208,10 @@ inline Verdict Alarm::Decide(const State& s, const Due& t, Emit<Alarm>& emit) no
       emit.After(seconds(-1), Due{static_cast<std::int64_t>(s.rings)}, 1000);
       break;
     case Due::kForEver: emit.After(seconds(0), t, 0); break;
+    case Due::kEnds:
+      emit.After(seconds(1), Due{6}, 600);
+      emit.Close();
+      return Accept();
     case Due::kIsSlow: slow_clock->Advance(FakeClock::kMillisecond); break;
     default: break;
   }

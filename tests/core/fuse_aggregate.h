@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -33,6 +34,9 @@ struct BlowLarge {  // does not fit a slot
 struct Smoulder {  // what it emits ends the process
   std::uint64_t tag;
 };
+struct SetFuse {  // sets a timer that is due at once
+  std::uint64_t tag;
+};
 struct Lit {
   static constexpr EventType kType{"fuse.lit", 1};
   std::int64_t value;
@@ -42,9 +46,16 @@ struct Smouldered {
   std::uint64_t tag;
 };
 
+// Timer.
+struct BurntDown {
+  static constexpr EventType kType{"fuse.burnt-down", 1};
+  std::uint64_t tag;
+};
+
 struct Fuse {
-  using Commands = pawl::Commands<Light, Blow, BlowLarge, Smoulder>;
+  using Commands = pawl::Commands<Light, Blow, BlowLarge, Smoulder, SetFuse>;
   using Events = pawl::Events<Lit, Smouldered>;
+  using Timers = pawl::Timers<BurntDown>;
   static constexpr std::string_view kCategory = "fuse";
   struct State {
     std::int64_t sum = 0;
@@ -73,6 +84,16 @@ struct Fuse {
   }
   static Verdict Decide(const State&, const Smoulder& c, Emit<Fuse>& emit) noexcept {
     emit(Smouldered{c.tag});
+    return Accept();
+  }
+  static Verdict Decide(const State&, const SetFuse& c, Emit<Fuse>& emit) noexcept {
+    emit.After(std::chrono::nanoseconds(0), BurntDown{c.tag}, c.tag);
+    return Accept();
+  }
+  static Verdict Decide(const State&, const BurntDown& t, Emit<Fuse>& emit) noexcept {
+    // Only the first one of them, as a command of its own would.
+    if (t.tag == 1) EndOrHang();
+    emit(Lit{static_cast<std::int64_t>(t.tag)});
     return Accept();
   }
   static void Evolve(State& s, const Lit& e) noexcept { s.sum += e.value; }

@@ -299,6 +299,103 @@ TEST_F(QuarantineTest, AKillFromOutsideInTheMiddleOfADecideCountsToo) {
   EXPECT_EQ(engine_->Quarantined().size(), 1U);
 }
 
+// A key is beside the command, not part of it.
+TEST_F(QuarantineTest, CommandsWithAnIdempotencyKey) {
+  const SubmitOptions with_key{.ack = Ack::kPublished, .idempotency_key = Key(77)};
+  for (int i = 0; i < 2; ++i) {
+    DieOf("", 1, Blow{1}, with_key);
+    DieOf("teller", 2, Blow{2}, with_key);
+  }
+  Open();
+  EXPECT_EQ(engine_->Quarantined().size(), 2U) << notices_;
+  EXPECT_EQ(VerdictOf("", 1, Blow{1}, with_key).kind(), VerdictKind::kQuarantined);
+  EXPECT_EQ(VerdictOf("", 1, Blow{1}).kind(), VerdictKind::kQuarantined);
+  EXPECT_EQ(VerdictOf("teller", 2, Blow{2}, with_key).kind(), VerdictKind::kQuarantined);
+}
+
+// Each lane has its own sequences, and a closed session's number goes to another one.
+TEST_F(QuarantineTest, OtherLanesAndLaterSessionsAreOthers) {
+  DieOf("teller", 5, Blow{1});
+  DieOf("teller", 5, Blow{1});
+  Open();
+  ASSERT_EQ(engine_->Quarantined().size(), 1U);
+  {
+    auto bulk = engine_->NewProducer({.session = "teller", .lane = SessionLane::kBulk});
+    ASSERT_TRUE(bulk.ok()) << bulk.status();
+    EXPECT_TRUE(bulk->Execute<Fuse>(Key(5), Blow{1}, kQuick).ok());
+  }
+  EXPECT_EQ(VerdictOf("teller", 5, Blow{1}).kind(), VerdictKind::kQuarantined);
+  ASSERT_TRUE(engine_->CloseSession("teller").ok());
+  EXPECT_TRUE(VerdictOf("another", 5, Blow{1}).is_accepted());
+  Open();
+  EXPECT_TRUE(engine_->Quarantined().empty());
+  EXPECT_FALSE(std::filesystem::exists(ListPath()));
+}
+
+TEST_F(QuarantineTest, ATimerThatEndedTheProcessTwiceFiresNoMore) {
+  const Life burn = [](Engine& engine) {
+    static_cast<void>(Run(engine, "", 5, SetFuse{1}).ok());
+    static_cast<void>(Run(engine, "", 5, SetFuse{2}).ok());
+    while (engine.Poll(kWholeTurns) != 0) {
+    }
+  };
+  const Life wait = [](Engine& engine) {
+    while (engine.Poll(kWholeTurns) != 0) {
+    }
+  };
+  fuse_switches.decide_kills = true;
+  ASSERT_EQ(LiveAndDie(burn), SIGABRT);
+  // Once: it is tried again.
+  ASSERT_EQ(LiveAndDie(wait), SIGABRT);
+  // Twice: it is held back, and others fire.
+  Open();
+  ASSERT_EQ(engine_->Quarantined().size(), 1U) << notices_;
+  const QuarantinedInput& input = engine_->Quarantined()[0];
+  EXPECT_EQ(input.category, "fuse");
+  EXPECT_NE(input.command.find("BurntDown"), std::string::npos) << input.command;
+  EXPECT_EQ(input.key, Key(5));
+  EXPECT_NE(input.timer_set, Position());
+  EXPECT_EQ(input.deaths, 2U);
+  EXPECT_NE(notices_.find("the timer that was set at position"), std::string::npos) << notices_;
+  ASSERT_TRUE(Run(*engine_, "", 5, SetFuse{3}).ok());
+  wait(*engine_);
+  EXPECT_EQ(engine_->Stats().timers.live, 1U);
+  // It stays so until the handler is mended.
+  Open();
+  wait(*engine_);
+  EXPECT_EQ(engine_->Stats().timers.live, 1U);
+  fuse_switches = {};
+  options_.forget_deaths = true;
+  Open();
+  EXPECT_TRUE(engine_->Quarantined().empty());
+  wait(*engine_);
+  EXPECT_EQ(engine_->Stats().timers.live, 0U);
+  options_.forget_deaths = false;
+}
+
+TEST_F(QuarantineTest, AQuarantinedTimerCanBeSetAgain) {
+  const Life burn = [](Engine& engine) {
+    static_cast<void>(Run(engine, "", 5, SetFuse{1}).ok());
+    while (engine.Poll(kWholeTurns) != 0) {
+    }
+  };
+  fuse_switches.decide_kills = true;
+  ASSERT_EQ(LiveAndDie(burn), SIGABRT);
+  ASSERT_EQ(LiveAndDie([](Engine& engine) {
+              while (engine.Poll(kWholeTurns) != 0) {
+              }
+            }),
+            SIGABRT);
+  fuse_switches = {};
+  Open();
+  ASSERT_EQ(engine_->Quarantined().size(), 1U) << notices_;
+  burn(*engine_);
+  EXPECT_EQ(engine_->Stats().timers.live, 0U);
+  Open();
+  EXPECT_TRUE(engine_->Quarantined().empty());
+  EXPECT_FALSE(std::filesystem::exists(ListPath()));
+}
+
 TEST_F(QuarantineTest, AnEventThatEndsTheProcessTwiceIsNamedByOpen) {
   Open();
   ASSERT_TRUE(Run(*engine_, "", 1, Light{1}).ok());

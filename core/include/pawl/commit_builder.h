@@ -168,7 +168,7 @@ class CommitBuilder {
 //
 // It lives on the stack of the function that decides a run of commands, and no function that is
 // not inlined sees its address: where Decide is inlined too, all of it stays in registers
-// (measured: core/README.md, "A run of commands is decided by one function").
+// (measured: core/DECISIONS.md, "A run of commands is decided by one function").
 //   threads   loop only
 class OpenCommit {
  public:
