@@ -103,9 +103,7 @@ class SessionTable {
   std::uint32_t generation(std::uint32_t number) const noexcept {
     return sessions_[number - 1].generation();
   }
-  std::string_view name(std::uint32_t number) const noexcept {
-    return sessions_[number - 1].name_;
-  }
+  std::string_view name(std::uint32_t number) const noexcept { return sessions_[number - 1].name_; }
   Sequence last(std::uint32_t number) const noexcept { return sessions_[number - 1].last(); }
   std::uint32_t count() const noexcept { return count_; }
   std::uint32_t window() const noexcept { return window_; }
