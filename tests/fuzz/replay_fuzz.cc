@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::uint32_t kStreamsMax = 4;
 constexpr std::uint32_t kSessionsMax = 4;
-constexpr std::uint32_t kTimersMax = 4;
 constexpr std::uint32_t kWindow = 4;
 
 // The aggregate that the made logs speak of, without the engine's templates.
@@ -47,14 +46,16 @@ constexpr AggregateTraits kTraits{
     .decides = {},
     .timers = kTimers};
 
+constexpr TimerTable::Setup kTimerSetup{
+    .timers_max = 4, .spare = 1, .payload_bytes_max = kMadeEventBytes, .now_ns = 0};
+
 // What replay takes in.
 struct World {
   StreamStore store{kTraits, kStreamsMax};
   SessionTable sessions{kSessionsMax, kWindow};
   EpochStarts epochs;
   TypeCatalog catalog;
-  TimerTable timers{
-      {.timers_max = kTimersMax, .spare = 1, .payload_bytes_max = kMadeEventBytes, .now_ns = 0}};
+  TimerTable timers{kTimerSetup};
 };
 
 struct Totals {
