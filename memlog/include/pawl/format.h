@@ -120,10 +120,10 @@ enum class RecordKind : std::uint8_t {
   kCategoryBound = 4,  // category number ↔ name
   kStreamBound = 5,    // stream number ↔ category and 128-bit key
   kSessionOpened = 6,
-  kAccepted = 7,  // a session's command that was accepted and emitted nothing
-  kTimerSet = 32,        // takes the place of the stream's timer of this type and id, if there is one
-  kTimerFired = 33,      // first of its commit: what that did, the timer caused
-  kClockAdopted = 34,    // engine time was set forward to the wall clock
+  kAccepted = 7,       // a session's command that was accepted and emitted nothing
+  kTimerSet = 32,      // takes the place of the stream's timer of this type and id, if there is one
+  kTimerFired = 33,    // first of its commit: what that did, the timer caused
+  kClockAdopted = 34,  // engine time was set forward to the wall clock
   kTimerCancelled = 35,  // it was set, and will not fire
   // Reserved codes, so that older readers can name what they skip.
   kSessionClosed = 16,
@@ -210,8 +210,8 @@ struct SessionOpened {
 };
 static_assert(sizeof(SessionOpened) == 16);
 
-// Payload of kTimerSet; the timer's bytes follow. Of the records of timers RecordHeader::type carries
-// the number of the timer's type, ::stream that of its stream; version and back-link are 0.
+// Payload of kTimerSet; the timer's bytes follow. Of the records of timers RecordHeader::type
+// carries the number of the timer's type, ::stream that of its stream; version and back-link are 0.
 struct TimerSetPayload {
   std::uint64_t id;      // one stream has one timer of each type and id
   std::uint64_t due_ns;  // engine time
@@ -227,7 +227,8 @@ struct TimerFiredPayload {
   std::uint32_t reserved;
 };
 static_assert(sizeof(TimerFiredPayload) == 24 && offsetof(TimerFiredPayload, set_position) == 8);
-static_assert(offsetof(TimerFiredPayload, outcome) == 16 && offsetof(TimerFiredPayload, code) == 18);
+static_assert(offsetof(TimerFiredPayload, outcome) == 16 &&
+              offsetof(TimerFiredPayload, code) == 18);
 
 // Payload of kTimerCancelled.
 struct TimerCancelledPayload {
