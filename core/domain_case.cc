@@ -15,8 +15,8 @@ namespace {
 // New streams that a stage has room for at first: few, since room for all that one command may make
 // costs more than most cases.
 constexpr std::uint32_t kStreamsMore = 8;
-constexpr std::size_t kEventsShown = 20;     // of a list; what is more is counted
-constexpr std::uint64_t kFiresMax = 1'000;   // of timers while time passes once
+constexpr std::size_t kEventsShown = 20;    // of a list; what is more is counted
+constexpr std::uint64_t kFiresMax = 1'000;  // of timers while time passes once
 
 constexpr const char* kNotDeterministic =
     "Decide is not deterministic: decided twice on the same state, it said two things; it may use "

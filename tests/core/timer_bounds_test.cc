@@ -212,6 +212,22 @@ TEST_F(TimerBoundsTest, CommandsThatUseUpTheRoomKeepNoTimerBack) {
   }));
 }
 
+// Each of them takes a millisecond.
+TEST_F(TimerBoundsTest, APollFiresNoMoreTimersThanItsBudgetHasTimeFor) {
+  Alarm::slow_clock = &clock_;
+  Open();
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    ASSERT_TRUE(Do(1, SetAlarm{kSecond, Due::kIsSlow, i}).ok());
+  }
+  Run();
+  clock_.Advance(2 * FakeClock::kSecond);
+  std::uint64_t fires = Alarm::fires;
+  ASSERT_NE(engine_->Poll(0ns), 0);
+  EXPECT_EQ(Alarm::fires - fires, 1U);
+  Run();
+  EXPECT_EQ(Alarm::fires - fires, 10U);
+}
+
 // A budget that is over at once lets commands and timers take turns.
 TEST_F(TimerBoundsTest, NoBudgetStarvesTimersOrCommands) {
   Open();

@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::uint32_t kStreamsMax = 4;
 constexpr std::uint32_t kSessionsMax = 4;
-constexpr std::uint32_t kTimersMax = 4;
 constexpr std::uint32_t kWindow = 4;
 constexpr std::uint32_t kReceiptsMax = 2 * ReceiptPages::kReceipts;  // fewer than lanes have
 constexpr std::uint32_t kKeysMax = 2;
@@ -72,6 +71,9 @@ constexpr AggregateTraits Traits(std::span<const EventTraits> events) {
 constexpr AggregateTraits kTraits = Traits(kEvents);
 constexpr AggregateTraits kCodedTraits = Traits(kCodedEvents);
 
+constexpr TimerTable::Setup kTimerSetup{
+    .timers_max = 4, .spare = 1, .payload_bytes_max = kMadeEventBytes, .now_ns = 0};
+
 // What replay takes in.
 struct World {
   explicit World(const AggregateTraits& traits = kTraits) : store(traits, kStreamsMax) {}
@@ -81,8 +83,7 @@ struct World {
   KeyTable keys{kKeysMax, UINT64_MAX};
   EpochStarts epochs;
   TypeCatalog catalog;
-  TimerTable timers{
-      {.timers_max = kTimersMax, .spare = 1, .payload_bytes_max = kMadeEventBytes, .now_ns = 0}};
+  TimerTable timers{kTimerSetup};
 };
 
 struct Totals {

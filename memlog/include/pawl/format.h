@@ -136,8 +136,8 @@ enum class RecordKind : std::uint8_t {
   kCategoryBound = 4,  // category number ↔ name
   kStreamBound = 5,    // stream number ↔ category and 128-bit key
   kSessionOpened = 6,
-  kAccepted = 7,  // a session's command, or one with a key, that was accepted and emitted nothing
-  kSessionClosed = 16,
+  kAccepted = 7,         // a session's command, or one with a key, that was accepted and emitted nothing
+  kSessionClosed = 16,   // its number may be another one's afterwards
   kLaneOpened = 17,      // the bulk lane of a session
   kStreamClosed = 19,    // its aggregate has ended, and its timers
   kTimerSet = 32,        // takes the place of the stream's timer of this type and id, if there is one
@@ -227,8 +227,8 @@ struct SessionOpened {
 };
 static_assert(sizeof(SessionOpened) == 16);
 
-// Payload of kTimerSet; the timer's bytes follow. Of the records of timers RecordHeader::type carries
-// the number of the timer's type, ::stream that of its stream; version and back-link are 0.
+// Payload of kTimerSet; the timer's bytes follow. Of the records of timers RecordHeader::type
+// carries the number of the timer's type, ::stream that of its stream; version and back-link are 0.
 struct TimerSetPayload {
   std::uint64_t id;      // one stream has one timer of each type and id
   std::uint64_t due_ns;  // engine time
@@ -244,7 +244,8 @@ struct TimerFiredPayload {
   std::uint32_t reserved;
 };
 static_assert(sizeof(TimerFiredPayload) == 24 && offsetof(TimerFiredPayload, set_position) == 8);
-static_assert(offsetof(TimerFiredPayload, outcome) == 16 && offsetof(TimerFiredPayload, code) == 18);
+static_assert(offsetof(TimerFiredPayload, outcome) == 16 &&
+              offsetof(TimerFiredPayload, code) == 18);
 
 // Payload of kTimerCancelled.
 struct TimerCancelledPayload {
