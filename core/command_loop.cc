@@ -56,7 +56,7 @@ bool CommandLoop::HasWork() noexcept {
   const bool is_log_failed = log_.health() == LogHealth::kFailed;
   if (is_log_failed != is_failed_) return true;
   const auto may_have = [](const CommandQueue& queue) { return queue.MayHaveCommands(); };
-  if (waiting_.empty() && std::ranges::none_of(queues_, may_have)) return false;
+  if (waiting_.empty() && std::ranges::none_of(queues_.first(queues_used_), may_have)) return false;
   if (is_failed_ || is_draining_) return true;
   // Commands without room wait for the disk agents, who ring; but the first of them are taken, so
   // that their producers are told why (a loop that fell asleep just before would never tell), and
@@ -118,7 +118,7 @@ SendFault CommandLoop::Obstacle() const noexcept {
 }
 
 void CommandLoop::TakeTickets() noexcept {
-  for (CommandQueue& queue : queues_) {
+  for (CommandQueue& queue : queues_.first(queues_used_)) {
     const std::size_t count = queue.TryDequeue(tickets_);
     for (std::size_t i = 0; i < count; ++i) {
       waiting_.Add(*lanes_[tickets_[i].lane], tickets_[i].count);
