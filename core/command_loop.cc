@@ -65,7 +65,7 @@ bool CommandLoop::HasWork() noexcept {
     if (HasRoom()) return true;
   }
   const auto may_have = [](const CommandQueue& queue) { return queue.MayHaveCommands(); };
-  if (waiting_.empty() && std::ranges::none_of(queues_, may_have)) return false;
+  if (waiting_.empty() && std::ranges::none_of(queues_.first(queues_used_), may_have)) return false;
   if (is_failed_ || is_draining_) return true;
   // Commands without room wait for the disk agents, who ring; but the first of them are taken, so
   // that their producers are told why (a loop that fell asleep just before would never tell), and
@@ -127,7 +127,7 @@ SendFault CommandLoop::Obstacle() const noexcept {
 }
 
 void CommandLoop::TakeTickets() noexcept {
-  for (CommandQueue& queue : queues_) {
+  for (CommandQueue& queue : queues_.first(queues_used_)) {
     const std::size_t count = queue.TryDequeue(tickets_);
     for (std::size_t i = 0; i < count; ++i) {
       waiting_.Add(*lanes_[tickets_[i].lane], tickets_[i].count);
@@ -259,38 +259,6 @@ DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
   sessions_.RememberAccepted(session, receipts.first(done.accepted));
   receipts_next_ += done.accepted;
   return done;
-}
-
-// Decides a command with conditions on other streams or an idempotency key.
-DecidedRun CommandLoop::DecideParcel(ProducerLane& lane, Session& session, const CommandSlot& slot,
-                                     StreamSlot* const* stream) noexcept {
-  // Only if the memory of commands was taken away: nothing is published then.
-  if (slot.parcel() == nullptr) return {0, Verdict(VerdictKind::kLimitExceeded, 0)};
-  if (!ConditionsParcel::In(slot).idempotency_key.is_zero()) {
-    return DecideWithKey(lane, session, slot, stream);
-  }
-  if (const Verdict judged = JudgeOthers(slot); !judged.is_accepted()) return {0, judged};
-  return DecidePlain(lane, session, slot, stream);
-}
-
-// Without what the parcel has beside the command. It stands where it is found if it ends the process.
-DecidedRun CommandLoop::DecidePlain(ProducerLane& lane, Session& session, const CommandSlot& slot,
-                                    StreamSlot* const* stream) noexcept {
-  CommandSlot& plain = guard_.flight().PlainOf(lane.flight_sender());
-  plain = WithoutConditions(slot);
-  return DecideSome(lane, session, {&plain, 1}, stream);
-}
-
-Verdict CommandLoop::JudgeOthers(const CommandSlot& slot) noexcept {
-  std::uint16_t number = 0;
-  for (const ConditionsParcel::OnStream& each : ConditionsParcel::In(slot).on_streams()) {
-    ++number;
-    const StreamStore& store = *stores_[each.aggregate];
-    if (!HoldsOn(each.condition, store, each.key, store.Find(each.key))) {
-      return {VerdictKind::kConflict, number};
-    }
-  }
-  return Accept();
 }
 
 // Decides a command that ended the process before, as long as it did so once; then says that it did

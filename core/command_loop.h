@@ -262,6 +262,7 @@ class CommandLoop final : public Agent {
   std::vector<ProducerLane*> touched_;
   std::vector<Doorbell*> reader_bells_;
   LaneTurns waiting_;
+  std::size_t queues_used_ = 1;  // the bulk one, once a producer went there
   std::array<CommandQueue::Ticket, kTurnCommandsMax> tickets_;
   std::array<StreamSlot*, kTurnCommandsMax> streams_;  // guesses for the run being decided
   // Answers of the run that are not given yet: from range_.first on, one for each receipt written.

@@ -63,6 +63,7 @@ absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(const ControlRequest& reques
     use.generation = session.generation();
     use.last = session.last();
   }
+  if (use.session_lane == SessionLane::kBulk) queues_used_ = queues_.size();
   ProducerLane& lane = **free;
   lane.BeginUse(use);
   lane.loop = {.is_open = true};

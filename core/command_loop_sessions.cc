@@ -6,7 +6,8 @@
 #include "command_loop.h"
 #include "pawl/check.h"
 
-// Sessions opened and closed, between two turns; commands that have an idempotency key.
+// Sessions opened and closed, between two turns; commands that have conditions on other streams or
+// an idempotency key.
 namespace pawl::inline v0 {
 
 namespace {
@@ -170,7 +171,39 @@ absl::Status CommandLoop::CloseIdle(ControlRequest& request) noexcept {
   return absl::OkStatus();
 }
 
-// --- idempotency keys ---
+// --- conditions on other streams, idempotency keys ---
+
+// Decides a command with conditions on other streams or an idempotency key.
+DecidedRun CommandLoop::DecideParcel(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                                     StreamSlot* const* stream) noexcept {
+  // Only if the memory of commands was taken away: nothing is published then.
+  if (slot.parcel() == nullptr) return {0, Verdict(VerdictKind::kLimitExceeded, 0)};
+  if (!ConditionsParcel::In(slot).idempotency_key.is_zero()) {
+    return DecideWithKey(lane, session, slot, stream);
+  }
+  if (const Verdict judged = JudgeOthers(slot); !judged.is_accepted()) return {0, judged};
+  return DecidePlain(lane, session, slot, stream);
+}
+
+// Without what the parcel has beside the command. It stands where it is found if it ends the process.
+DecidedRun CommandLoop::DecidePlain(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                                    StreamSlot* const* stream) noexcept {
+  CommandSlot& plain = guard_.flight().PlainOf(lane.flight_sender());
+  plain = WithoutConditions(slot);
+  return DecideSome(lane, session, {&plain, 1}, stream);
+}
+
+Verdict CommandLoop::JudgeOthers(const CommandSlot& slot) noexcept {
+  std::uint16_t number = 0;
+  for (const ConditionsParcel::OnStream& each : ConditionsParcel::In(slot).on_streams()) {
+    ++number;
+    const StreamStore& store = *stores_[each.aggregate];
+    if (!HoldsOn(each.condition, store, each.key, store.Find(each.key))) {
+      return {VerdictKind::kConflict, number};
+    }
+  }
+  return Accept();
+}
 
 DecidedRun CommandLoop::DecideWithKey(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                       StreamSlot* const* stream) noexcept {
