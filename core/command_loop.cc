@@ -271,7 +271,8 @@ void CommandLoop::DecideWatched(ProducerLane& lane, Session& session, const Comm
   const DecidedRun done = slot.has_conditions() ? DecideParcel(lane, session, slot, stream)
                                                 : DecideSome(lane, session, {&slot, 1}, stream);
   // A condition that does not hold kept it from being decided.
-  if (done.verdict.kind() != VerdictKind::kConflict) guard_.NoteSurvived(lane.guard_session(), slot);
+  if (done.verdict.kind() != VerdictKind::kConflict)
+    guard_.NoteSurvived(lane.guard_session(), slot);
   if (!done.verdict.is_accepted()) Refuse(lane, session, slot, done.verdict);
 }
 

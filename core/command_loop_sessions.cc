@@ -185,7 +185,8 @@ DecidedRun CommandLoop::DecideParcel(ProducerLane& lane, Session& session, const
   return DecidePlain(lane, session, slot, stream);
 }
 
-// Without what the parcel has beside the command. It stands where it is found if it ends the process.
+// Without what the parcel has beside the command. It stands where it is found if it ends the
+// process.
 DecidedRun CommandLoop::DecidePlain(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                     StreamSlot* const* stream) noexcept {
   CommandSlot& plain = guard_.flight().PlainOf(lane.flight_sender());

@@ -21,7 +21,7 @@ class CommitTimers {
  public:
   // Since the engine was opened.
   struct Counts {
-    std::uint64_t set = 0;  // again included
+    std::uint64_t set = 0;        // again included
     std::uint64_t cancelled = 0;  // or ended because their aggregate was closed
     std::uint64_t fired = 0;
     std::uint64_t refused = 0;  // of those: by Decide, or over a limit

@@ -24,8 +24,8 @@ void SetText(std::array<char, kSize>& field, std::string_view text) noexcept {
 bool IsSame(const DeathEntry& a, const DeathEntry& b) noexcept {
   if (a.kind != b.kind || a.session != b.session) return false;
   if (a.kind != DeathEntry::Kind::kCommand) return a.position == b.position;
-  // What a session sent under a sequence is what it sends again under it. (Its number may be another
-  // session's by now, which sends something else.)
+  // What a session sent under a sequence is what it sends again under it. (Its number may be
+  // another session's by now, which sends something else.)
   if (a.session != 0) {
     return a.sequence == b.sequence && a.key_high == b.key_high && a.key_low == b.key_low &&
            a.category == b.category && a.name == b.name;
@@ -177,8 +177,7 @@ void DeathList::DropPassed(const SessionTable& sessions) {
   Drop([&sessions](const DeathEntry& entry) {
     if (entry.session == 0) return false;
     const std::uint32_t number = entry.session & ~kFlightBulkLane;
-    const SessionLane lane =
-        number == entry.session ? SessionLane::kControl : SessionLane::kBulk;
+    const SessionLane lane = number == entry.session ? SessionLane::kControl : SessionLane::kBulk;
     // Also one that the log does not know: a power cut took it.
     return !sessions.IsOf(number, static_cast<std::uint32_t>(entry.position)) ||
            sessions.At(number, lane).last().value() >= entry.sequence;

@@ -25,7 +25,7 @@ struct FlightNote {
   Position replaying;          // 0: it evolved no event of the log
   Position firing;             // of the record that set the timer that it fired; 0: none
   bool has_command = false;    // it decided this one:
-  std::uint32_t session = 0;  // lower half of FlightSender()
+  std::uint32_t session = 0;   // lower half of FlightSender()
   std::uint32_t generation = 0;
   CommandSlot slot{};
   std::vector<std::byte> body{};  // the command's bytes

@@ -7,8 +7,8 @@
 
 #include "pawl/cache_line.h"
 #include "pawl/command_slot.h"
-#include "pawl/receipt.h"
 #include "pawl/format.h"
+#include "pawl/receipt.h"
 
 // The bytes of the files `flight` and `quarantine`; core/QUARANTINE.md has them as tables.
 namespace pawl::inline v0 {

@@ -169,15 +169,14 @@ void InputGuard::Watch(std::size_t index, const SessionTable& sessions) {
   const std::string_view name = TextOf(entry.name);
   const bool is_quarantined = entry.deaths >= DeathList::kDeathsMax;
   if (is_quarantined) {
-    quarantined_.push_back(
-        {.category = std::string(category),
-         .command = std::string(name),
-         .key = Key(entry.key_high, entry.key_low),
-         .session = entry.session == 0
-                        ? std::string()
-                        : std::string(sessions.NameOf(entry.session & ~kFlightBulkLane)),
-         .sequence = Sequence(entry.sequence),
-         .deaths = entry.deaths});
+    quarantined_.push_back({.category = std::string(category),
+                            .command = std::string(name),
+                            .key = Key(entry.key_high, entry.key_low),
+                            .session = entry.session == 0 ? std::string()
+                                                          : std::string(sessions.NameOf(
+                                                                entry.session & ~kFlightBulkLane)),
+                            .sequence = Sequence(entry.sequence),
+                            .deaths = entry.deaths});
   }
   for (std::size_t i = 0; i < setup_.aggregates.size(); ++i) {
     const AggregateTraits& aggregate = *setup_.aggregates[i];

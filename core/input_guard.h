@@ -25,7 +25,8 @@ class Log;
 
 // Keeps an input that ends the process from doing so for ever: finds out at Open what ended it, and
 // knows in the loop what is not to be decided again.
-//   threads   FindDeaths(), EndReplay(), EndTimers(), Stop(): one at a time, while the loop does not run; the
+//   threads   FindDeaths(), EndReplay(), EndTimers(), Stop(): one at a time, while the loop does
+//   not run; the
 //             rest the loop's, but for quarantined(), constant after EndTimers()
 class InputGuard {
  public:

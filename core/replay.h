@@ -34,10 +34,7 @@ class Replay {
   };
 
   explicit Replay(const Into& into)
-      : sessions_(into.sessions),
-        keys_(into.keys),
-        epochs_(into.epochs),
-        catalog_(into.catalog) {
+      : sessions_(into.sessions), keys_(into.keys), epochs_(into.epochs), catalog_(into.catalog) {
     for (StreamStore* store : into.stores) {
       stores_.push_back({*store, EventResolver(store->traits())});
     }

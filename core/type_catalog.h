@@ -41,8 +41,8 @@ class TypeCatalog {
   const Type* TypeOf(std::uint16_t number) const noexcept;
 
   // Gives every type of an event or timer and every category of `stores` its number, appending
-  // records to `writer` for the new ones as one commit, and stores the numbers there. Older versions
-  // have a number only if the log knows them. Publishes nothing.
+  // records to `writer` for the new ones as one commit, and stores the numbers there. Older
+  // versions have a number only if the log knows them. Publishes nothing.
   absl::Status Bind(std::span<StreamStore* const> stores, LogWriter& writer);
 
  private:

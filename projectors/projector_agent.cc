@@ -47,10 +47,10 @@ void ProjectorAgent::StopAt(const RecordView& record, std::uint16_t event, const
         " version " + std::to_string(type.version) + "; nothing from there on was applied"));
   }
   const char* const what = type.version == 0 ? ", closing of " : ", event ";
-  Stop(absl::FailedPreconditionError(
-      "the projection failed at " + PositionText(record) + what + std::string(type.name) + ": " +
-      std::string(outcome.text()) + " (code " + std::to_string(outcome.code()) +
-      "); nothing after it was applied"));
+  Stop(absl::FailedPreconditionError("the projection failed at " + PositionText(record) + what +
+                                     std::string(type.name) + ": " + std::string(outcome.text()) +
+                                     " (code " + std::to_string(outcome.code()) +
+                                     "); nothing after it was applied"));
 }
 
 absl::Status ProjectorAgent::NotListed(const RecordView& record) const {

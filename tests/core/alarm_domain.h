@@ -58,7 +58,7 @@ struct End {  // closes the aggregate, or another one
   Key other{};
   bool is_refused = false;
 };
-struct SetAndEnd {  // sets and cancels timers, closes, and cancels again
+struct SetAndEnd {   // sets and cancels timers, closes, and cancels again
   bool sets_behind;  // a timer, which is too late
 };
 

@@ -339,11 +339,10 @@ class KitEngineTest : public ::testing::Test {
     ASSERT_TRUE(reader->status().ok()) << reader->status();
   }
   void CollectClosings(std::vector<std::pair<Position, Told>>& all) {
-    const std::array formats{&testing::AggregateFormatOf<Account>(),
-                             &testing::AggregateFormatOf<Probe>(),
-                             &testing::AggregateFormatOf<Clerk>(),
-                             &testing::AggregateFormatOf<Watch>()};  // as in Known
-    std::vector<Key> keys(1);                                        // by stream number
+    const std::array formats{
+        &testing::AggregateFormatOf<Account>(), &testing::AggregateFormatOf<Probe>(),
+        &testing::AggregateFormatOf<Clerk>(), &testing::AggregateFormatOf<Watch>()};  // as in Known
+    std::vector<Key> keys(1);  // by stream number
     for (const SeenRecord& record : ReadLog(*engine_)) {
       if (record.kind == RecordKind::kStreamBound) {
         const auto bound = record.As<StreamBound>();

@@ -173,8 +173,8 @@ LogFiles Sessions() {
   Bytes& segment = *files[kFirstSegment];
   AppendData(segment, {BulkCommit(1, 1, "maker"), BulkCommit(2, 1, "other")});
   AppendData(segment, {KeyCommit(1, 1, kCommitBulkLane), FirstReceiptCommit(1, 3, 7)});
-  AppendData(segment,
-             {SessionClosingCommit(1, 1), BulkCommit(1, 2, "third"), KeyCommit(1, 4, kCommitBulkLane)});
+  AppendData(segment, {SessionClosingCommit(1, 1), BulkCommit(1, 2, "third"),
+                       KeyCommit(1, 4, kCommitBulkLane)});
   AppendData(segment, {SessionClosingCommit(2, 1), BulkCommit(2, 3, "maker"), KeyCommit(0, 1, 0)});
   files[kEvidenceFile] = EvidenceFile(EndByLengths(segment), 1, true);
   return files;

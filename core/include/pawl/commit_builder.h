@@ -106,7 +106,8 @@ class CommitBuilder {
   // Binds a new stream in the open commit. nullptr: over a limit.
   [[gnu::noinline]] StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
   // Appends the closing of a stream that is there and not closing, to which nothing can be emitted
-  // any more. Its place is free and its timers have ended once the commit ended: see CloseStreams().
+  // any more. Its place is free and its timers have ended once the commit ended: see
+  // CloseStreams().
   //   flags     of the record
   //   returns   to be noted; without a slot: over a limit
   [[gnu::noinline]] Emitted BeginClosing(const StreamStore& store, StreamSlot& slot,

@@ -242,8 +242,8 @@ class DecisionStage {
   DecisionStage& operator=(const DecisionStage&) = delete;
   ~DecisionStage();
 
-  // Evolves a fact of one of the types, which its codec decodes if it has one; or closes, or does to
-  // timers what it says.
+  // Evolves a fact of one of the types, which its codec decodes if it has one; or closes, or does
+  // to timers what it says.
   //   returns   false: streams_max or timers_max reached
   [[nodiscard]] bool Evolve(const Fact& fact);
 

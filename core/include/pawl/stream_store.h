@@ -239,7 +239,8 @@ class StreamStore {
 };
 
 // Whether the stream `key` of a store is as a condition wants it.
-//   slot      its own; nullptr: there is none. Without a version it has had a timer, and nothing more
+//   slot      its own; nullptr: there is none. Without a version it has had a timer, and nothing
+//   more
 inline bool HoldsOn(Condition condition, const StreamStore& store, const Key& key,
                     const StreamSlot* slot) noexcept {
   return slot == nullptr || slot->version == Version()

@@ -136,13 +136,13 @@ enum class RecordKind : std::uint8_t {
   kCategoryBound = 4,  // category number ↔ name
   kStreamBound = 5,    // stream number ↔ category and 128-bit key
   kSessionOpened = 6,
-  kAccepted = 7,         // a session's command, or one with a key, that was accepted and emitted nothing
-  kSessionClosed = 16,   // its number may be another one's afterwards
-  kLaneOpened = 17,      // the bulk lane of a session
-  kStreamClosed = 19,    // its aggregate has ended, and its timers
-  kTimerSet = 32,        // takes the place of the stream's timer of this type and id, if there is one
-  kTimerFired = 33,      // first of its commit: what that did, the timer caused
-  kClockAdopted = 34,    // engine time was set forward to the wall clock
+  kAccepted = 7,  // a session's command, or one with a key, that was accepted and emitted nothing
+  kSessionClosed = 16,  // its number may be another one's afterwards
+  kLaneOpened = 17,     // the bulk lane of a session
+  kStreamClosed = 19,   // its aggregate has ended, and its timers
+  kTimerSet = 32,      // takes the place of the stream's timer of this type and id, if there is one
+  kTimerFired = 33,    // first of its commit: what that did, the timer caused
+  kClockAdopted = 34,  // engine time was set forward to the wall clock
   kTimerCancelled = 35,  // it was set, and will not fire
   // Reserved codes, so that older readers can name what they skip.
   kKeyRemembered = 18,

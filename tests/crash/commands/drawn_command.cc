@@ -19,9 +19,9 @@ Condition DrawnCondition::ForEngine() const noexcept {
 
 namespace {
 
-constexpr const char* kKinds[] = {"put in",   "take out", "move",   "look",     "engrave",
-                                  "count up", "shut",     "shut and put", "hand over",
-                                  "pledge",   "unpledge", "shuffle"};
+constexpr const char* kKinds[] = {"put in",    "take out", "move",     "look",
+                                  "engrave",   "count up", "shut",     "shut and put",
+                                  "hand over", "pledge",   "unpledge", "shuffle"};
 constexpr const char* kConditions[] = {"any", "no stream", "exists", "exact", "unchanged since"};
 
 std::string Describe(const StreamName& stream) {
