@@ -12,6 +12,7 @@ namespace pawl::inline v0 {
 
 void CommandLoop::BeginTime() noexcept {
   clock_.Tick();
+  unpublished_ = writer_.next_position();
   if (clock_.is_step_due() && HasRoom()) [[unlikely]]
     AdoptClockStep();
   writer_.SetTime(clock_.now_ns());
@@ -70,6 +71,8 @@ int CommandLoop::FireTimers(const Deadline* deadline) noexcept {
       timers_go_first_ = timers_wait_for_room_ = true;
       break;
     }
+    // By the record that set it a timer is known if it ends the process: first that is in the log.
+    if (Position(table.At(timer).order) >= unpublished_) PublishInTurn();
     if (looked_ns == 0) looked_ns = clock_.source().BootNs();
     looked_ns = FireTimer(timer, looked_ns);
     ++work;
@@ -77,6 +80,12 @@ int CommandLoop::FireTimers(const Deadline* deadline) noexcept {
   }
   if (clears != 0 && table.ClearDropped(clears) != 0) ++work;
   return work;
+}
+
+void CommandLoop::PublishInTurn() noexcept {
+  const Address before = writer_.published();
+  if (writer_.Publish() != before) meter_.CountFrame();
+  unpublished_ = writer_.next_position();
 }
 
 //   returns   what the boot clock says behind it
