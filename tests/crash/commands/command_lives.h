@@ -37,7 +37,7 @@ struct CommandTally {
   std::uint64_t closings = 0;
   std::uint64_t idle_closings = 0;
   std::uint64_t interrupted_closings = 0;  // by a crash
-  std::uint64_t lost = 0;  // under way when the power went: not there afterwards
+  std::uint64_t lost = 0;                  // under way when the power went: not there afterwards
   std::uint64_t differences = 0;
 
   void Add(const CommandTally& other);
