@@ -15,8 +15,8 @@ namespace pawl::inline v0 {
 // needs none. When all pages are taken, the one that was begun first, of whatever session, is given
 // to who needs one. An owner has pages 0, 1, 2… of its answers, the newest few of them, and begins
 // them in order: what it loses first is its oldest.
-// All memory is allocated and touched by the constructor; every function is O(1) but for chains of a hash table
-// that is as large as there are pages.
+// All memory is allocated and touched by the constructor; every function is O(1) but for chains of
+// a hash table that is as large as there are pages.
 //   threads   loop only
 class ReceiptPages {
  public:

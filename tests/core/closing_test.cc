@@ -118,9 +118,7 @@ TEST_F(ClosingTest, ItsPlaceIsFreeForAnotherName) {
   }
   EXPECT_EQ(engine_->Stats().sessions, 8U);
   EXPECT_EQ(engine_->Stats().sessions_closed, 20U);
-  {
-    const Producer gone = std::move(old);
-  }
+  { const Producer gone = std::move(old); }
   Reopen();
   EXPECT_EQ(engine_->Stats().sessions, 8U);
   EXPECT_EQ(NewProducer("teller-27").last_sequence(), Sequence(1));

@@ -338,6 +338,7 @@ bool CommandLives::Close() {
   const bool is_by_name = random_.OneIn(2);
   interrupted_closing_ = who.session;
   was_cut_ = false;
+  if (end_ != End::kStop && random_.OneIn(4)) ArmCrash(1 + random_.Below(4));
   const absl::Status closed = is_by_name ? engine_->CloseSession(NameOf(who.session))
                                          : senders_[by].producer->CloseSession();
   tally_.interrupted_closings += IsCrashed();
@@ -372,6 +373,7 @@ bool CommandLives::CloseIdle() {
   PAWL_CHECK(is_other_held || !model_.IsIdle(other, 0));
   interrupted_closing_ = model_.IsIdle(session, kIdleTicks) ? session : 0;
   was_cut_ = false;
+  if (end_ != End::kStop && random_.OneIn(4)) ArmCrash(1 + random_.Below(4));
   const auto closed = engine_->CloseIdleSessions(BetweenTicks(kIdleTicks));
   tally_.interrupted_closings += IsCrashed();
   if (IsCrashed()) return false;
