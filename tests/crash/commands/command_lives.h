@@ -35,7 +35,6 @@ struct CommandTally {
   std::uint64_t timers_fired = 0;
   std::uint64_t timers_refused = 0;
   std::uint64_t timers_overdue = 0;  // lives that began with some
-  std::uint64_t lost = 0;            // under way when the power went: not there afterwards
   std::uint64_t bulk = 0;            // of bulk lanes
   std::uint64_t strangers = 0;       // of sessions that were closed
   std::uint64_t key_duplicates = 0;  // answered by their key
