@@ -282,6 +282,7 @@ Fact DecisionStage::FactOf(const RecordHeader& header) const {
     fact.event = header.type - stores_[stream.store]->type_numbers.front();
   } else if (header.kind == RecordKind::kStreamClosed) {
     fact.kind = FactKind::kClosing;
+    fact.event = 0;
   } else if (header.kind == RecordKind::kTimerSet) {
     const auto& set = *reinterpret_cast<const TimerSetPayload*>(payload);
     fact.kind = FactKind::kTimerSet;

@@ -54,7 +54,7 @@ struct RingAndSet {  // an event, and behind it a timer
 struct AskOf {  // sets a timer, then says whether Others finds `key`
   Key key;
 };
-struct End {  // closes the aggregate, or another one
+struct EndAlarm {  // closes the aggregate, or another one
   Key other{};
   bool is_refused = false;
 };
@@ -89,7 +89,7 @@ struct Knock {  // without fields, and with Others
 
 struct Alarm {
   using Commands = pawl::Commands<SetAlarm, SetAlarmAt, SetMany, CancelAlarm, CancelMany, Juggle,
-                                  SetKnock, Ring, RingAndSet, AskOf, End, SetAndEnd>;
+                                  SetKnock, Ring, RingAndSet, AskOf, EndAlarm, SetAndEnd>;
   using Events = pawl::Events<Rang>;
   using Timers = pawl::Timers<Due, Knock>;
   static constexpr std::string_view kCategory = "alarm";
@@ -154,7 +154,7 @@ struct Alarm {
     return Accept();
   }
 
-  static Verdict Decide(const State&, const End& c, Emit<Alarm>& emit) noexcept {
+  static Verdict Decide(const State&, const EndAlarm& c, Emit<Alarm>& emit) noexcept {
     if (c.other.is_zero()) {
       emit.Close();
     } else {

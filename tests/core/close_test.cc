@@ -96,7 +96,7 @@ class CloseTest : public ::testing::Test {
     EXPECT_TRUE(history.ok()) << history.status();
     if (!history.ok()) return {};
     struct {
-      void operator()(const Written& e, const Meta&) noexcept { values.push_back(e.value); }
+      void operator()(const Scribbled& e, const Meta&) noexcept { values.push_back(e.value); }
       void operator()(const Observed&, const Meta&) noexcept {}
       std::vector<std::int64_t> values{};
     } visitor;
@@ -112,8 +112,8 @@ class CloseTest : public ::testing::Test {
 
 TEST_F(CloseTest, AClosedAggregateDoesNotExistAndItsKeyBeginsAnew) {
   Open();
-  Ok(1, Write{5});
-  Ok(1, Write{6});
+  Ok(1, Scribble{5});
+  Ok(1, Scribble{6});
   const Receipt closed = Ok(1, End{});
   EXPECT_EQ(closed.version, Version(2)) << "of its newest event";
   EXPECT_TRUE(Sheets().empty());
@@ -131,7 +131,7 @@ TEST_F(CloseTest, AClosedAggregateDoesNotExistAndItsKeyBeginsAnew) {
   EXPECT_EQ(EventsOf(Records()).back().As<Observed>().version, 0U);
   EXPECT_EQ(EventsOf(Records()).back().As<Observed>().sum, -1);
 
-  EXPECT_EQ(Ok(1, Write{7}).version, Version(1));
+  EXPECT_EQ(Ok(1, Scribble{7}).version, Version(1));
   EXPECT_EQ(Sheets().at(1), (Seen{1, 7, 1}));
   EXPECT_EQ(EventsOf(Records()).back().stream, 3U) << "numbers are not given again";
   EXPECT_EQ(EventsOf(Records()).back().back_link, 0U);
@@ -139,7 +139,7 @@ TEST_F(CloseTest, AClosedAggregateDoesNotExistAndItsKeyBeginsAnew) {
 
 TEST_F(CloseTest, DecideSeesTheAggregateUntilTheCommandEnds) {
   Open();
-  Ok(1, Write{5});
+  Ok(1, Scribble{5});
   Ok(1, Observe{Key(2), 1});
   const auto seen = EventsOf(Records()).back().As<Observed>();
   EXPECT_EQ(seen.version, 1U);
@@ -150,22 +150,22 @@ TEST_F(CloseTest, DecideSeesTheAggregateUntilTheCommandEnds) {
 
 TEST_F(CloseTest, EventsBeforeItBelongToTheAggregateAndOnesBehindItAreRefused) {
   Open();
-  Ok(1, Write{5});
+  Ok(1, Scribble{5});
   EXPECT_EQ(Ok(1, WriteAndEnd{6}).version, Version(2));
   EXPECT_TRUE(Sheets().empty());
   // One that the same command made.
   EXPECT_EQ(Ok(2, WriteAndEnd{1}).version, Version(1));
   EXPECT_TRUE(Sheets().empty());
 
-  Ok(1, Write{7});
-  Ok(2, Write{8});
+  Ok(1, Scribble{7});
+  Ok(2, Scribble{8});
   const std::vector<SeenRecord> before = Records();
   OverLimit(1, EndAndWrite{});
   OverLimit(1, EndOtherAndWriteThere{Key(2)});
   EXPECT_EQ(Records(), before);
   EXPECT_EQ(Sheets(), (std::map<std::uint64_t, Seen>{{1, {1, 7, 1}}, {2, {1, 8, 1}}}));
   // They live on as if nothing had been asked.
-  EXPECT_EQ(Ok(1, Write{1}).version, Version(2));
+  EXPECT_EQ(Ok(1, Scribble{1}).version, Version(2));
   EXPECT_EQ(Ok(2, End{}).version, Version(1));
 }
 
@@ -175,7 +175,7 @@ TEST_F(CloseTest, WhatIsNotThereIsLeftSoAndClosingTwiceIsClosingOnce) {
   const Receipt nothing = Ok(1, End{});
   EXPECT_EQ(nothing, (Receipt{.epoch = nothing.epoch})) << "nothing was appended";
   EXPECT_EQ(Records().size(), before);
-  Ok(1, Write{5});
+  Ok(1, Scribble{5});
   Ok(1, EndTwice{});
   const auto records = Records();
   EXPECT_EQ(
@@ -193,8 +193,8 @@ TEST_F(CloseTest, WhatIsNotThereIsLeftSoAndClosingTwiceIsClosingOnce) {
 
 TEST_F(CloseTest, OthersAreClosedInTheSameCommit) {
   Open();
-  Ok(1, Write{1});
-  Ok(2, Write{2});
+  Ok(1, Scribble{1});
+  Ok(2, Scribble{2});
   ASSERT_TRUE(Run<Heap>(2, Pile{3}).ok());
   const Receipt both = Ok(1, EndOther{Key(2), 1});
   EXPECT_EQ(both.version, Version(2));
@@ -221,8 +221,8 @@ TEST_F(CloseTest, OthersAreClosedInTheSameCommit) {
 
 TEST_F(CloseTest, ARefusedCommandThatClosedLeavesNothing) {
   Open(3);
-  Ok(1, Write{1});
-  Ok(2, Write{2});
+  Ok(1, Scribble{1});
+  Ok(2, Scribble{2});
   const std::vector<SeenRecord> before = Records();
   const auto sheets = Sheets();
   const auto hash = engine_->StateHash();
@@ -235,41 +235,41 @@ TEST_F(CloseTest, ARefusedCommandThatClosedLeavesNothing) {
   EXPECT_EQ(Records(), before);
   EXPECT_EQ(Sheets(), sheets);
   EXPECT_EQ(engine_->StateHash().value(), *hash);
-  EXPECT_TRUE(Run(1, Write{1}, If(Exact(Version(1)))).ok());
-  EXPECT_TRUE(Run(2, Write{1}, If(Exact(Version(1)))).ok());
-  EXPECT_TRUE(Run(3, Write{1}, If(NoStream())).ok()) << "the third place is free";
+  EXPECT_TRUE(Run(1, Scribble{1}, If(Exact(Version(1)))).ok());
+  EXPECT_TRUE(Run(2, Scribble{1}, If(Exact(Version(1)))).ok());
+  EXPECT_TRUE(Run(3, Scribble{1}, If(NoStream())).ok()) << "the third place is free";
   EXPECT_TRUE(Run(3, End{}, If(UnchangedSince(Newest()))).ok());
 }
 
 TEST_F(CloseTest, ConditionsBehindAClosing) {
   Open();
-  const Position first = Ok(1, Write{1}).position;
-  const Position second = Ok(1, Write{2}).position;
+  const Position first = Ok(1, Scribble{1}).position;
+  const Position second = Ok(1, Scribble{2}).position;
   const Position closing = Ok(1, End{}).position;
   const Conflict gone{.condition = 0, .version = Version(), .position = closing};
-  EXPECT_EQ(ConflictIn(Run(1, Write{9}, If(Exists()))), gone);
-  EXPECT_EQ(ConflictIn(Run(1, Write{9}, If(Exact(Version(2))))), gone);
-  EXPECT_EQ(ConflictIn(Run(1, Write{9}, If(UnchangedSince(first)))), gone);
-  EXPECT_EQ(ConflictIn(Run(1, Write{9}, If(UnchangedSince(second)))), gone)
+  EXPECT_EQ(ConflictIn(Run(1, Scribble{9}, If(Exists()))), gone);
+  EXPECT_EQ(ConflictIn(Run(1, Scribble{9}, If(Exact(Version(2))))), gone);
+  EXPECT_EQ(ConflictIn(Run(1, Scribble{9}, If(UnchangedSince(first)))), gone);
+  EXPECT_EQ(ConflictIn(Run(1, Scribble{9}, If(UnchangedSince(second)))), gone)
       << "who saw it alive must not take it for one that never was";
   EXPECT_TRUE(Run(1, End{}, If(NoStream())).ok());
   EXPECT_TRUE(Run(1, End{}, If(UnchangedSince(closing))).ok());
   EXPECT_TRUE(Run(2, End{}, If(UnchangedSince(Position()))).ok()) << "a key that never was";
   // As a condition on another stream.
   const std::array on_gone{ConditionOn<Sheet>(Key(1), UnchangedSince(second))};
-  EXPECT_EQ(ConflictIn(Run(2, Write{9}, {.ack = Ack::kPublished, .others = on_gone})),
+  EXPECT_EQ(ConflictIn(Run(2, Scribble{9}, {.ack = Ack::kPublished, .others = on_gone})),
             (Conflict{.condition = 1, .version = Version(), .position = closing}));
 
   // The next life.
-  const Receipt again = Ok(1, Write{3});
+  const Receipt again = Ok(1, Scribble{3});
   EXPECT_TRUE(Run(1, End{}, If(Exists())).ok());
   const Position closed_again = Newest();
-  EXPECT_EQ(ConflictIn(Run(1, Write{9}, If(UnchangedSince(again.position)))).position,
+  EXPECT_EQ(ConflictIn(Run(1, Scribble{9}, If(UnchangedSince(again.position)))).position,
             closed_again);
 
   // The same after the log is opened again.
   Open();
-  EXPECT_EQ(ConflictIn(Run(1, Write{9}, If(UnchangedSince(again.position)))).position,
+  EXPECT_EQ(ConflictIn(Run(1, Scribble{9}, If(UnchangedSince(again.position)))).position,
             closed_again);
   EXPECT_TRUE(Run(1, End{}, If(UnchangedSince(closed_again))).ok());
   EXPECT_TRUE(Run(2, End{}, If(UnchangedSince(Position()))).ok());
@@ -278,19 +278,19 @@ TEST_F(CloseTest, ConditionsBehindAClosing) {
 // Within one turn, where the streams of all commands were looked up before the first was decided.
 TEST_F(CloseTest, GuessesAreNotTakenForAnAggregateThatIsGone) {
   Open(4);
-  Ok(1, Write{1});
-  Ok(2, Write{2});
+  Ok(1, Scribble{1});
+  Ok(2, Scribble{2});
   const auto send = [this](std::uint64_t key, const auto& command) {
     ASSERT_TRUE(producer_->Submit<Sheet>(Key(key), command, kQuick));
   };
   send(1, EndOther{Key(2), 0});  // writes to 1
-  send(2, Write{20});            // a new 2, in the place that was its own
+  send(2, Scribble{20});         // a new 2, in the place that was its own
   send(1, End{});
-  send(3, Write{30});  // in the place that was 1's
-  send(1, Write{10});  // in a place never used
+  send(3, Scribble{30});  // in the place that was 1's
+  send(1, Scribble{10});  // in a place never used
   send(3, End{});
-  send(2, Write{21});
-  send(1, Write{11});
+  send(2, Scribble{21});
+  send(1, Scribble{11});
   std::vector<Completion> answers;
   while (answers.size() < 8) {
     engine_->Poll(kWholeTurns);
@@ -312,10 +312,10 @@ TEST_F(CloseTest, PlacesOfClosedAggregatesAreFreeForTheNextCommand) {
   constexpr std::uint64_t kMax = 5;
   Open(kMax);
   Ok(100, MakeMany{1, kMax});
-  OverLimit(6, Write{1});
+  OverLimit(6, Scribble{1});
   Ok(1, End{});
-  EXPECT_EQ(Ok(6, Write{6}).version, Version(1));
-  OverLimit(7, Write{1});
+  EXPECT_EQ(Ok(6, Scribble{6}).version, Version(1));
+  OverLimit(7, Scribble{1});
   // Room that a command makes is there for the next one only.
   OverLimit(2, Observe{Key(8), 1});
   EXPECT_EQ(Sheets().size(), kMax);
@@ -344,8 +344,8 @@ TEST_F(CloseTest, EveryLifeOfAKeyStaysReadable) {
   EXPECT_EQ(engine_->NewHistory<Sheet>(Key(1)).status().code(), absl::StatusCode::kNotFound);
   ASSERT_TRUE(Run<Heap>(1, Pile{9}).ok());  // the same key, another category
   const auto live = [this](std::int64_t life, std::size_t events) {
-    for (std::size_t i = 0; i < events; ++i) Ok(1, Write{10 * life + static_cast<int>(i)});
-    Ok(2, Write{7});
+    for (std::size_t i = 0; i < events; ++i) Ok(1, Scribble{10 * life + static_cast<int>(i)});
+    Ok(2, Scribble{7});
   };
   live(1, 3);
   Ok(1, End{});
@@ -366,10 +366,10 @@ TEST_F(CloseTest, EveryLifeOfAKeyStaysReadable) {
   Open();
   expect_lives();
   // Read by type they come in the order of the log, each under its key.
-  auto reader = engine_->NewEventReader<Sheet, Written>();
+  auto reader = engine_->NewEventReader<Sheet, Scribbled>();
   ASSERT_TRUE(reader.ok());
   std::vector<std::int64_t> values;
-  reader->Forward([&values](const Written& e, const Meta& m) noexcept {
+  reader->Forward([&values](const Scribbled& e, const Meta& m) noexcept {
     if (m.key == Key(1)) values.push_back(e.value);
   });
   EXPECT_EQ(values, (std::vector<std::int64_t>{10, 11, 12, 20, 30, 31}));
@@ -381,11 +381,11 @@ TEST_F(CloseTest, AResendOfAClosingIsAnsweredAsTheFirstTime) {
   Receipt first;
   {
     auto teller = engine_->NewProducer({.session = "teller"});
-    ASSERT_TRUE(teller->Execute<Sheet>(Key(1), Write{1}, kQuick).ok());
+    ASSERT_TRUE(teller->Execute<Sheet>(Key(1), Scribble{1}, kQuick).ok());
     const auto closed = teller->Execute<Sheet>(Key(1), WriteAndEnd{2}, kQuick);
     ASSERT_TRUE(closed.ok());
     first = *closed;
-    ASSERT_TRUE(teller->Execute<Sheet>(Key(1), Write{3}, kQuick).ok());
+    ASSERT_TRUE(teller->Execute<Sheet>(Key(1), Scribble{3}, kQuick).ok());
     const auto again = teller->Execute<Sheet>(Key(1), WriteAndEnd{2}, resend());
     ASSERT_TRUE(again.ok());
     EXPECT_TRUE(again->is_duplicate);
@@ -449,7 +449,7 @@ TEST_F(CloseTest, LiveAndReplayedAreTheSame) {
         case 4:
           done = Run(key, EndMany{other.low, 3, static_cast<std::uint32_t>(random() % 2)});
           break;
-        default: done = Run(key, Write{static_cast<std::int64_t>(random() % 100)});
+        default: done = Run(key, Scribble{static_cast<std::int64_t>(random() % 100)});
       }
       // A refusal, or more than streams_max.
       const bool is_expected =
@@ -483,16 +483,16 @@ TEST_F(CloseTest, AMillionAggregatesAtTheirLimit) {
     ASSERT_TRUE(Run(1, MakeMany{first, std::min(kAtATime, kMillion - first)}).ok()) << first;
   }
   EXPECT_EQ(engine_->Stats().categories[0].streams, kMillion - 1);
-  EXPECT_EQ(Ok(kMillion, Write{1}).version, Version(1));
+  EXPECT_EQ(Ok(kMillion, Scribble{1}).version, Version(1));
   EXPECT_EQ(engine_->Stats().categories[0].streams, kMillion);
-  OverLimit(kMillion + 1, Write{1});
+  OverLimit(kMillion + 1, Scribble{1});
   Ok(kMillion / 2, End{});
-  EXPECT_EQ(Ok(kMillion + 1, Write{1}).version, Version(1));
-  OverLimit(kMillion + 2, Write{1});
+  EXPECT_EQ(Ok(kMillion + 1, Scribble{1}).version, Version(1));
+  OverLimit(kMillion + 2, Scribble{1});
   const auto hash = engine_->StateHash();
   Open(options);
   EXPECT_EQ(engine_->StateHash()->sum, hash->sum);
-  OverLimit(kMillion + 2, Write{1});
+  OverLimit(kMillion + 2, Scribble{1});
   options.streams_max = kMillion - 1;
   producer_.reset();
   engine_.reset();

@@ -33,7 +33,7 @@ TEST_F(CloseTimersTest, NoneFires) {
   ASSERT_TRUE(Do(1, SetMany{1, 100, kSecond}).ok());
   ASSERT_TRUE(Do(1, SetKnock{kSecond}).ok());
   ASSERT_TRUE(Do(2, SetAlarm{kSecond, 8, 1}).ok());
-  ASSERT_TRUE(Do(1, End{}).ok());
+  ASSERT_TRUE(Do(1, EndAlarm{}).ok());
   EXPECT_EQ(Set().size(), 1U);
   EXPECT_EQ(engine_->Stats().timers.live, 1U);
   ExpectSameReplayed();
@@ -48,7 +48,7 @@ TEST_F(CloseTimersTest, WhatIsDueAlreadyDoesNotFireEither) {
   ASSERT_TRUE(Do(1, SetMany{1, 200, kSecond}).ok());
   clock_.Advance(2 * FakeClock::kSecond);
   // Commands come before timers in a turn.
-  ASSERT_TRUE(producer_->Submit<Alarm>(Key(1), End{}, {.ack = Ack::kPublished}));
+  ASSERT_TRUE(producer_->Submit<Alarm>(Key(1), EndAlarm{}, {.ack = Ack::kPublished}));
   Run();
   EXPECT_TRUE(Rings().empty());
   EXPECT_TRUE(Set().empty());
@@ -62,7 +62,7 @@ TEST_F(CloseTimersTest, TimersMaxIsFreeAgainAtOnce) {
   for (std::uint64_t key = 1; key <= 20; ++key) {
     ASSERT_TRUE(Do(key, SetMany{1, 200, kHour}).ok()) << key;
     EXPECT_FALSE(Do(key + 1, SetAlarm{kHour, 1, 1}).ok()) << "there is no room for another one";
-    ASSERT_TRUE(Do(key, End{}).ok());
+    ASSERT_TRUE(Do(key, EndAlarm{}).ok());
     EXPECT_EQ(engine_->Stats().timers.live, 0U);
   }
   EXPECT_EQ(engine_->Stats().timers.cancelled, 20U * 200);
@@ -72,7 +72,7 @@ TEST_F(CloseTimersTest, AKeyUsedAgainHasNoneOfItsEarlierLife) {
   Open();
   ASSERT_TRUE(Do(1, SetAlarm{kSecond, 1, 1}).ok());
   ASSERT_TRUE(Do(1, SetAlarm{kSecond, 2, 2}).ok());
-  ASSERT_TRUE(Do(1, End{}).ok());
+  ASSERT_TRUE(Do(1, EndAlarm{}).ok());
   ASSERT_TRUE(Do(1, CancelAlarm{2}).ok());
   ASSERT_TRUE(Do(1, SetAlarm{3 * kSecond, 3, 1}).ok());
   EXPECT_EQ(Set(), (std::vector<SetDue>{{1, 1, clock_.wall_ns + 3 * FakeClock::kSecond, 3}}));
@@ -87,7 +87,7 @@ TEST_F(CloseTimersTest, AnotherOnesTimersEndToo) {
   Open();
   ASSERT_TRUE(Do(1, SetAlarm{kSecond, 1, 1}).ok());
   ASSERT_TRUE(Do(2, SetAlarm{kSecond, 2, 1}).ok());
-  ASSERT_TRUE(Do(2, End{.other = Key(1)}).ok());
+  ASSERT_TRUE(Do(2, EndAlarm{.other = Key(1)}).ok());
   ExpectSameReplayed();
   Pass(2 * FakeClock::kSecond);
   EXPECT_EQ(Values(), pawl::Values{2});
@@ -96,7 +96,7 @@ TEST_F(CloseTimersTest, AnotherOnesTimersEndToo) {
 TEST_F(CloseTimersTest, ARefusedClosingLeavesThem) {
   Open();
   ASSERT_TRUE(Do(1, SetAlarm{kSecond, 1, 1}).ok());
-  EXPECT_FALSE(Do(1, End{.other = {}, .is_refused = true}).ok());
+  EXPECT_FALSE(Do(1, EndAlarm{.other = {}, .is_refused = true}).ok());
   EXPECT_FALSE(Do(1, SetAndEnd{.sets_behind = true}).ok()) << "what is set behind it is too late";
   EXPECT_EQ(Set().size(), 1U);
   ExpectSameReplayed();
@@ -140,7 +140,7 @@ TEST_F(CloseTimersTest, AnAggregateOfTimersAloneIsThereForClosingsOnly) {
         .ok();
   };
   ASSERT_TRUE(Do(1, Ring{1}).ok());
-  const Receipt closed = Do(1, End{}).value();
+  const Receipt closed = Do(1, EndAlarm{}).value();
   ASSERT_TRUE(Do(1, SetAlarm{kHour, 1, 1}).ok());
   EXPECT_TRUE(with(NoStream()));
   EXPECT_FALSE(with(Exists()));
@@ -151,7 +151,7 @@ TEST_F(CloseTimersTest, AnAggregateOfTimersAloneIsThereForClosingsOnly) {
   EXPECT_EQ(Set().size(), 1U);
   ExpectSameReplayed();
   EXPECT_FALSE(with(UnchangedSince(Position(closed.position.value() - 1))));
-  ASSERT_TRUE(Do(1, End{}).ok());
+  ASSERT_TRUE(Do(1, EndAlarm{}).ok());
   EXPECT_TRUE(Set().empty());
   ExpectSameReplayed();
 }
@@ -159,7 +159,7 @@ TEST_F(CloseTimersTest, AnAggregateOfTimersAloneIsThereForClosingsOnly) {
 TEST_F(CloseTimersTest, TheClosingIsTheOnlyRecordOfIt) {
   Open();
   ASSERT_TRUE(Do(1, SetMany{1, 50, kHour}).ok());
-  ASSERT_TRUE(Do(1, End{}).ok());
+  ASSERT_TRUE(Do(1, EndAlarm{}).ok());
   std::vector<RecordKind> kinds;
   for (const SeenRecord& record : ReadLog(*engine_)) kinds.push_back(record.kind);
   ASSERT_GE(kinds.size(), 2U);

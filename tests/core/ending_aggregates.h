@@ -9,7 +9,7 @@ namespace pawl {
 
 // Two aggregates whose commands close, themselves and each other, in every order that a Decide may.
 
-struct Written {
+struct Scribbled {
   static constexpr EventType kType{"ending.written", 1};
   std::int64_t value;
 };
@@ -24,7 +24,7 @@ struct Piled {
   std::int64_t value;
 };
 
-struct Write {
+struct Scribble {
   std::int64_t value;
 };
 struct End {};
@@ -80,9 +80,9 @@ struct Heap {
 
 struct Sheet {
   using Commands =
-      pawl::Commands<Write, End, EndTwice, WriteAndEnd, EndAndWrite, EndOther,
+      pawl::Commands<Scribble, End, EndTwice, WriteAndEnd, EndAndWrite, EndOther,
                      EndOtherAndWriteThere, EndPile, EndAllAndRefuse, EndMany, Observe, MakeMany>;
-  using Events = pawl::Events<Written, Observed>;
+  using Events = pawl::Events<Scribbled, Observed>;
   static constexpr std::string_view kCategory = "sheet";
   static constexpr std::uint16_t kRefusal = 77;
   struct State {
@@ -90,8 +90,8 @@ struct Sheet {
     std::int64_t events = 0;
   };
 
-  static Verdict Decide(const State&, const Write& c, Emit<Sheet>& emit) noexcept {
-    emit(Written{c.value});
+  static Verdict Decide(const State&, const Scribble& c, Emit<Sheet>& emit) noexcept {
+    emit(Scribbled{c.value});
     return Accept();
   }
   static Verdict Decide(const State&, const End&, Emit<Sheet>& emit) noexcept {
@@ -105,24 +105,24 @@ struct Sheet {
     return Accept();
   }
   static Verdict Decide(const State&, const WriteAndEnd& c, Emit<Sheet>& emit) noexcept {
-    emit(Written{c.value});
+    emit(Scribbled{c.value});
     emit.Close();
     return Accept();
   }
   static Verdict Decide(const State&, const EndAndWrite&, Emit<Sheet>& emit) noexcept {
     emit.Close();
-    emit(Written{1});
+    emit(Scribbled{1});
     return Accept();
   }
   static Verdict Decide(const State&, const EndOther& c, Emit<Sheet>& emit) noexcept {
-    emit(Written{100});
+    emit(Scribbled{100});
     emit.CloseOn<Sheet>(c.other);
     if (c.with_itself != 0) emit.Close();
     return Accept();
   }
   static Verdict Decide(const State&, const EndOtherAndWriteThere& c, Emit<Sheet>& emit) noexcept {
     emit.CloseOn<Sheet>(c.other);
-    emit.On<Sheet>(c.other, Written{1});
+    emit.On<Sheet>(c.other, Scribbled{1});
     return Accept();
   }
   static Verdict Decide(const State&, const EndPile& c, Emit<Sheet>& emit) noexcept {
@@ -130,9 +130,9 @@ struct Sheet {
     return Accept();
   }
   static Verdict Decide(const State&, const EndAllAndRefuse& c, Emit<Sheet>& emit) noexcept {
-    emit(Written{1});
-    emit.On<Sheet>(c.other, Written{2});
-    emit.On<Sheet>(c.fresh, Written{3});
+    emit(Scribbled{1});
+    emit.On<Sheet>(c.other, Scribbled{2});
+    emit.On<Sheet>(c.fresh, Scribbled{3});
     emit.CloseOn<Sheet>(c.other);
     emit.CloseOn<Sheet>(c.fresh);
     emit.Close();
@@ -140,7 +140,7 @@ struct Sheet {
   }
   static Verdict Decide(const State&, const EndMany& c, Emit<Sheet>& emit) noexcept {
     for (std::uint32_t i = 0; i < c.count; ++i) {
-      if (c.writes != 0) emit.On<Sheet>(Key(c.first_key + i), Written{1});
+      if (c.writes != 0) emit.On<Sheet>(Key(c.first_key + i), Scribbled{1});
       emit.CloseOn<Sheet>(Key(c.first_key + i));
     }
     return Accept();
@@ -154,11 +154,11 @@ struct Sheet {
     return Accept();
   }
   static Verdict Decide(const State&, const MakeMany& c, Emit<Sheet>& emit) noexcept {
-    for (std::uint64_t i = 0; i < c.count; ++i) emit.On<Sheet>(Key(c.first_key + i), Written{1});
+    for (std::uint64_t i = 0; i < c.count; ++i) emit.On<Sheet>(Key(c.first_key + i), Scribbled{1});
     return Accept();
   }
 
-  static void Evolve(State& s, const Written& e) noexcept {
+  static void Evolve(State& s, const Scribbled& e) noexcept {
     s.sum += e.value;
     ++s.events;
   }

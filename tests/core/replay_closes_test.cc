@@ -23,8 +23,8 @@ class ReplayClosesTest : public ::testing::Test {
     ASSERT_TRUE(engine.ok()) << engine.status();
     auto producer = (*engine)->NewProducer();
     ASSERT_TRUE(producer.ok());
-    ASSERT_TRUE(producer->Execute<Sheet>(Key(1), Write{1}).ok());
-    const auto second = producer->Execute<Sheet>(Key(1), Write{2});
+    ASSERT_TRUE(producer->Execute<Sheet>(Key(1), Scribble{1}).ok());
+    const auto second = producer->Execute<Sheet>(Key(1), Scribble{2});
     ASSERT_TRUE(second.ok());
     ASSERT_TRUE(producer->Execute<Heap>(Key(1), Pile{2}).ok());
     ASSERT_TRUE(producer->Execute<Account>(Key(1), Deposit{2}).ok());

@@ -23,12 +23,12 @@ namespace {
 constexpr SubmitOptions kQuick{.ack = Ack::kPublished};
 
 struct Rows {
-  using Events = pawl::Events<Written, Closed<Sheet>, Piled, Closed<Heap>>;
+  using Events = pawl::Events<Scribbled, Closed<Sheet>, Piled, Closed<Heap>>;
   static constexpr int kVersion = 1;
   std::map<Key, std::int64_t> sheets;
   std::map<Key, std::int64_t> heaps;
   std::vector<Meta> closed;  // of sheets
-  void On(const Written& e, const Meta& m) noexcept { sheets[m.key] += e.value; }
+  void On(const Scribbled& e, const Meta& m) noexcept { sheets[m.key] += e.value; }
   void On(const Closed<Sheet>&, const Meta& m) noexcept {
     sheets.erase(m.key);
     closed.push_back(m);
@@ -39,10 +39,10 @@ struct Rows {
 
 // Knows nothing of closings.
 struct Sums {
-  using Events = pawl::Events<Written>;
+  using Events = pawl::Events<Scribbled>;
   static constexpr int kVersion = 1;
   std::map<Key, std::int64_t> sheets;
-  void On(const Written& e, const Meta& m) noexcept { sheets[m.key] += e.value; }
+  void On(const Scribbled& e, const Meta& m) noexcept { sheets[m.key] += e.value; }
 };
 
 struct Stubborn {
@@ -124,9 +124,9 @@ TEST_F(ClosedTest, ARowIsDroppedAndComesBackWithTheNextLife) {
   auto rows = Project<Rows>(*engine_);
   auto sums = Project<Sums>(*engine_);
   ASSERT_TRUE(rows.ok() && sums.ok());
-  Run(1, Write{5});
+  Run(1, Scribble{5});
   Run<Heap>(1, Pile{50});
-  Run(2, Write{6});
+  Run(2, Scribble{6});
   const Receipt closed = Run(1, WriteAndEnd{7});
   Rows seen = After(*rows, closed);
   EXPECT_EQ(seen.sheets, (std::map<Key, std::int64_t>{{Key(2), 6}}));
@@ -137,7 +137,7 @@ TEST_F(ClosedTest, ARowIsDroppedAndComesBackWithTheNextLife) {
   EXPECT_EQ(seen.closed[0].version, Version(2));
   EXPECT_GT(seen.closed[0].time_ns, 0U);
 
-  Run(1, Write{8});
+  Run(1, Scribble{8});
   seen = After(*rows, Run(3, EndPile{Key(1)}));
   EXPECT_EQ(seen.sheets, (std::map<Key, std::int64_t>{{Key(1), 8}, {Key(2), 6}}));
   EXPECT_TRUE(seen.heaps.empty());
@@ -161,10 +161,10 @@ TEST_F(ClosedTest, TheExampleOfTheReadmeDropsWhatIsPaid) {
 
 TEST_F(ClosedTest, TheSameAfterTheLogIsOpenedAgain) {
   Open();
-  Run(1, Write{5});
+  Run(1, Scribble{5});
   Run<Heap>(1, Pile{50});
   Run(1, End{});
-  const Receipt last = Run(1, Write{8});
+  const Receipt last = Run(1, Scribble{8});
   Open();
   const auto rows = Project<Rows>(*engine_);
   ASSERT_TRUE(rows.ok());
