@@ -66,6 +66,11 @@ ModelAnswer AnswerOf(const Completion& completion) {
           .is_duplicate = completion.receipt.is_duplicate};
 }
 
+bool SetsTimers(const DrawnCommand& drawn) {
+  return std::holds_alternative<Pledge>(drawn.command) ||
+         std::holds_alternative<Shuffle>(drawn.command);
+}
+
 // Position of the record that comes next.
 std::uint64_t NextPosition(const Engine& engine) {
   LogReader reader = engine.log().NewReader();
@@ -308,6 +313,9 @@ bool CommandLives::SettleTimers() {
 void CommandLives::PassHours() {
   clock_.PassHours(1 + random_.Below(6));
   model_.Tick(kTicksOfHours);
+  // Sent again, their timers would be due at once, in the middle of a batch.
+  std::erase_if(keyed_, SetsTimers);
+  std::erase_if(passed_, SetsTimers);
   if (!SettleTimers()) return;
   const std::uint64_t fired = model_.timers_fired();
   const std::uint64_t refused = model_.timers_refused();
