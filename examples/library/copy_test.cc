@@ -94,7 +94,7 @@ TEST(CopyTest, NobodyKnowsTheLanguageOfOlderCopies) {
 // Timers that become due while time passes fire, each at its time.
 TEST(CopyTest, IsReservedForThreeDays) {
   constexpr pawl::Key kBen{200};
-  Given<Copy>(Acquired{kEmma, Condition::kNew})
+  Given<Copy>(Acquired{kEmma, Condition::kNew, Language::kEnglish})
       .AndGiven<Member>(kAda, Joined{})
       .AndGiven<Member>(kBen, Joined{})
       .When(Reserve{kAda})
@@ -110,7 +110,8 @@ TEST(CopyTest, IsReservedForThreeDays) {
 }
 
 TEST(CopyTest, WhoComesInTimeGetsWhatIsReserved) {
-  Given<Copy>(Acquired{kEmma, Condition::kNew}, Reserved{kAda}, TimerSet<ReservationOver>(1h))
+  Given<Copy>(Acquired{kEmma, Condition::kNew, Language::kEnglish}, Reserved{kAda},
+              TimerSet<ReservationOver>(1h))
       .AndGiven<Member>(kAda, Joined{})
       .When(Lend{kAda, 14})
       .Then(Lent{kAda, kStartNs + 14 * kDayNs}, TimerCancelled<ReservationOver>())
