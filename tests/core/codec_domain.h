@@ -136,6 +136,9 @@ struct Post {
   std::array<char, 8> to;
 };
 struct Tear {};
+struct Burn {  // a last word, and the letter is closed
+  std::uint32_t text_bytes;
+};
 
 inline constexpr std::size_t kTextBytesMax = 300 * 1024;
 
@@ -152,7 +155,7 @@ inline std::string_view TextOf(std::size_t bytes, char letter) noexcept {
 // The aggregate of a release, which lists this version of "posted".
 template <class PostedEvent>
 struct Letter {
-  using Commands = pawl::Commands<Write, WriteThere, WriteThenRefuse, Post, Tear>;
+  using Commands = pawl::Commands<Write, WriteThere, WriteThenRefuse, Post, Tear, Burn>;
   using Events = pawl::Events<Written, PostedEvent, Torn>;
   static constexpr std::string_view kCategory = "letter";
   struct State {
@@ -185,6 +188,11 @@ struct Letter {
     } else {
       emit(Posted{to, true});
     }
+    return Accept();
+  }
+  static Verdict Decide(const State&, const Burn& c, Emit<Letter>& emit) noexcept {
+    emit(Written{"ada", TextOf(c.text_bytes, 'a')});
+    emit.Close();
     return Accept();
   }
   static Verdict Decide(const State&, const Tear&, Emit<Letter>& emit) noexcept {

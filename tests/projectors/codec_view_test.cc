@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,6 +36,22 @@ struct Letters {
     if (e.to == "nobody") return Fail(3, "to nobody");
     texts.emplace_back(e.to);
     return {};
+  }
+};
+
+// Letters that are there.
+struct Desk {
+  using Events = pawl::Events<Written, Closed<LetterV3>, Posted>;
+  static constexpr int kVersion = 1;
+  std::map<Key, std::string> letters;
+  std::vector<std::string> burnt;
+  void On(const WrittenView& e, const Meta& m) noexcept { letters[m.key] += e.text; }
+  void On(const PostedView& e, const Meta& m) noexcept {
+    letters[m.key] += std::string(e.to) + (e.is_urgent ? "!" : "");
+  }
+  void On(const Closed<LetterV3>&, const Meta& m) noexcept {
+    burnt.push_back(letters[m.key] + " " + std::to_string(m.version.value()));
+    letters.erase(m.key);
   }
 };
 
@@ -88,6 +105,35 @@ TEST_F(CodecViewTest, AnOnThatFailsStopsIt) {
   const Receipt bad = Do(Post{{'n', 'o', 'b', 'o', 'd', 'y'}});
   EXPECT_EQ(Texts(bad).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(view_->status().message()), HasSubstr("to nobody"));
+}
+
+// Events of any length, upcast ones and closings, in one view.
+TEST(CodecViewClosingTest, ClosingsStandAmongEventsOfAnyVersion) {
+  const TestDirectory directory;
+  {
+    auto older = Engine::Open(directory.Options(), Aggregates<LetterV2>{});
+    ASSERT_TRUE(older.ok()) << older.status();
+    Producer producer = *(*older)->NewProducer();
+    for (const Key key : {kOne, Key(2)}) {
+      ASSERT_TRUE(producer.Execute<LetterV2>(key, Write{2, 'b'}, kQuick).ok());
+      ASSERT_TRUE(producer.Execute<LetterV2>(key, Post{{'b', 'o', 'b'}}, kQuick).ok());
+    }
+    ASSERT_TRUE(producer.Execute<LetterV2>(kOne, Burn{3}, kQuick).ok());
+  }
+  auto engine = Engine::Open(directory.Options(), Aggregates<LetterV3>{});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  auto view = Project<Desk>(**engine);
+  ASSERT_TRUE(view.ok()) << view.status();
+  Producer producer = *(*engine)->NewProducer();
+  ASSERT_TRUE(producer.Execute<LetterV3>(kOne, Post{{'d', 'a', 'n'}}, kQuick).ok());
+  const auto last = producer.Execute<LetterV3>(Key(2), Burn{1}, kQuick);
+  ASSERT_TRUE(last.ok()) << last.status();
+  const auto seen = view->Read(AtLeast(*last, seconds(60)), [](const Desk& desk) noexcept {
+    return std::pair(desk.letters, desk.burnt);
+  });
+  ASSERT_TRUE(seen.ok()) << seen.status();
+  EXPECT_THAT(seen->second, ElementsAre("bbbobaaa 3", "bbboba 3"));
+  EXPECT_EQ(seen->first, (std::map<Key, std::string>{{kOne, "dan!"}}));
 }
 
 // The codec of the view is a stricter release than the one that wrote.
