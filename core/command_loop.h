@@ -272,7 +272,7 @@ class CommandLoop final : public Agent {
   PackedReceipt* receipts_next_ = nullptr;  // where the next one goes
   PackedReceipt* receipts_end_ = nullptr;
   std::uint64_t accept_below_ = 0;  // address: nothing is decided while the log ends at or above it
-  Position unpublished_;  // from here on records may not be, in this turn
+  Position unpublished_;            // from here on records may not be, in this turn
   std::uint32_t closing_lanes_ = 0;
   bool timers_go_first_ = false;  // they did not come to their turn
   bool timers_wait_for_room_ = false;

@@ -69,7 +69,10 @@ struct pawl::Codec<Noted> {
 #elif defined(PAWL_CASE_DECODE_CHANGES_BYTES)
   static bool Decode(std::span<std::byte>, TextView&) noexcept { return true; }
 #else
-  static bool Decode(std::span<const std::byte>, TextView&) noexcept { return true; }
+static bool
+Decode(std::span<const std::byte>, TextView&) noexcept {
+  return true;
+}
 #endif
 };
 
