@@ -9,11 +9,13 @@ namespace pawl::inline v0 {
 CommandLoop::CommandLoop(const Setup& setup)
     : log_(*setup.log),
       writer_(setup.log->writer()),
-      queue_(*setup.queue),
+      queues_(setup.queues),
       admission_(*setup.admission),
       sessions_(*setup.sessions),
+      keys_(*setup.keys),
       epochs_(*setup.epochs),
       clock_(*setup.clock),
+      guard_(*setup.guard),
       stores_(setup.stores),
       lanes_(*setup.lanes),
       undurable_bytes_max_(setup.undurable_bytes_max),
@@ -23,14 +25,18 @@ CommandLoop::CommandLoop(const Setup& setup)
               .is_on = setup.is_counting,
               .engine_clock = setup.clock,
               .stores = setup.stores}),
-      builder_(writer_, setup.stores, setup.next_stream),
+      builder_(writer_, setup.stores, setup.next_stream, setup.timers),
+      timers_(setup.timers),
       pending_(setup.answers_max),
       waiting_(setup.producers_max) {
   PAWL_CHECK(undurable_bytes_max_ > commit_room_bytes_);
+  builder_.UseNote(guard_.flight().deciding());
+  if (timers_ != nullptr) timers_->UseNote(guard_.flight().firing());
+  writer_.DependOn(guard_.flight().mapping());
   touched_.reserve(setup.producers_max);
   reader_bells_.reserve(setup.bells_max);
   meter_.SetSessions(sessions_.count());
-  meter_.EndTurn(Newest());
+  meter_.EndTurn(Newest(), timers_);
 }
 
 int CommandLoop::Round(const Deadline* deadline) noexcept {
@@ -54,7 +60,12 @@ bool CommandLoop::HasWork() noexcept {
   if (pending_.has_turn() && pending_.front_end() <= log_.durable()) return true;
   const bool is_log_failed = log_.health() == LogHealth::kFailed;
   if (is_log_failed != is_failed_) return true;
-  if (waiting_.empty() && !queue_.MayHaveCommands()) return false;
+  if (timers_wait_for_room_ && !is_failed_ && !is_draining_) {
+    UpdateRoom();
+    if (HasRoom()) return true;
+  }
+  const auto may_have = [](const CommandQueue& queue) { return queue.MayHaveCommands(); };
+  if (waiting_.empty() && std::ranges::none_of(queues_.first(queues_used_), may_have)) return false;
   if (is_failed_ || is_draining_) return true;
   // Commands without room wait for the disk agents, who ring; but the first of them are taken, so
   // that their producers are told why (a loop that fell asleep just before would never tell), and
@@ -116,16 +127,19 @@ SendFault CommandLoop::Obstacle() const noexcept {
 }
 
 void CommandLoop::TakeTickets() noexcept {
-  const std::size_t count = queue_.TryDequeue(tickets_);
-  for (std::size_t i = 0; i < count; ++i) {
-    waiting_.Add(*lanes_[tickets_[i].lane], tickets_[i].count);
+  for (CommandQueue& queue : queues_.first(queues_used_)) {
+    const std::size_t count = queue.TryDequeue(tickets_);
+    for (std::size_t i = 0; i < count; ++i) {
+      waiting_.Add(*lanes_[tickets_[i].lane], tickets_[i].count);
+    }
   }
 }
 
 // Guesses the streams of the run's first commands, as far as they go to one store, ask for one
 // level and have the sequences `first`, `first` + 1, …: those sent again are answered otherwise.
 // Looked up together the lookups overlap in the core; one by one, each would wait for its own cache
-// misses in the middle of a decision. Slots never move: a guess that is right stays right.
+// misses in the middle of a decision. Slots never move, and one that is free has key 0: a guess is
+// right as long as the slot has its key, whatever was closed or made there meanwhile.
 std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlot> run,
                                                       Sequence first) noexcept {
   const std::uint16_t aggregate = run.front().aggregate;
@@ -146,7 +160,8 @@ std::span<const CommandSlot> CommandLoop::FindStreams(std::span<const CommandSlo
 }
 
 CommandLoop::Session& CommandLoop::SessionOf(const ProducerLane& lane, Sequence next) noexcept {
-  return lane.session() != 0 ? sessions_.At(lane.session()) : sessions_.Nameless(next);
+  if (lane.session() == 0) return sessions_.Nameless(next);
+  return sessions_.At(lane.session(), lane.session_lane());
 }
 
 // Decides commands of a lane that lie side by side, as long as there is room; those sent again,
@@ -159,10 +174,10 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   Session& session = SessionOf(lane, run.front().sequence);
   std::size_t decided = 0;
   if (session.generation() != lane.generation()) [[unlikely]] {
-    for (const CommandSlot& slot : run) {
-      AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kFenced, 0));
-    }
+    RefuseStrangers(lane, run);
     decided = run.size();
+  } else if (lane.session() != 0) {
+    sessions_.Touch(lane.session(), builder_.now_ns());
   }
   while (decided != run.size()) {
     const std::span<const CommandSlot> left = run.subspan(decided);
@@ -182,8 +197,17 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   return static_cast<std::uint32_t>(decided);
 }
 
+// Answers commands of a producer that has the session no more.
+void CommandLoop::RefuseStrangers(ProducerLane& lane, std::span<const CommandSlot> run) noexcept {
+  const VerdictKind kind = sessions_.IsOf(lane.session(), lane.generation())
+                               ? VerdictKind::kFenced
+                               : VerdictKind::kSessionUnknown;
+  for (const CommandSlot& slot : run) AnswerNotAccepted(lane, slot, Verdict(kind, 0));
+}
+
 // Takes the time that one of the commands just decided was waiting, and asks for the next one.
 void CommandLoop::MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcept {
+  if (lane.session_lane() == SessionLane::kBulk) meter_.CountBulk(decided);
   if (const std::uint64_t sent_ns = lane.wait.Take(lane.loop.processed, decided); sent_ns != 0) {
     meter_.Waited(sent_ns);
   }
@@ -197,13 +221,20 @@ void CommandLoop::MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcep
 std::size_t CommandLoop::DecideAlike(ProducerLane& lane, Session& session,
                                      std::span<const CommandSlot> run) noexcept {
   StreamStore& store = *stores_[run.front().aggregate];
-  builder_.BeginRun(store, lane.session());
+  builder_.BeginRun(store, lane.session(), FlagsOf(lane));
   std::size_t decided = 0;
   while (decided != run.size() && HasRoom()) {
-    const std::span<const CommandSlot> left = run.subspan(decided);
+    std::span<const CommandSlot> left = run.subspan(decided);
     StreamSlot* const* const streams = &streams_[decided];
+    if (guard_.is_watching()) [[unlikely]] {
+      left = left.first(guard_.CountOthers(lane.guard_session(), left));
+      if (left.empty()) {
+        DecideWatched(lane, session, run[decided++], streams);
+        continue;
+      }
+    }
     const DecidedRun done = left.front().has_conditions()
-                                ? DecideWithConditions(lane, session, left.front(), streams)
+                                ? DecideParcel(lane, session, left.front(), streams)
                                 : DecideSome(lane, session, left, streams);
     decided += done.accepted;
     if (!done.verdict.is_accepted()) Refuse(lane, session, run[decided++], done.verdict);
@@ -220,67 +251,83 @@ DecidedRun CommandLoop::DecideSome(ProducerLane& lane, Session& session,
   const Address before = writer_.published();
   const DecidedRun done =
       decide(builder_, run.first(std::min(run.size(), receipts.size())), streams, receipts.data());
+  builder_.EndDecisions();
   // At most one: the run ends where a frame was full.
   if (writer_.published() != before) [[unlikely]]
     meter_.CountFrame();
   meter_.Count(VerdictKind::kAccepted, done.accepted);
-  session.RememberAccepted(receipts.first(done.accepted));
+  sessions_.RememberAccepted(session, receipts.first(done.accepted));
   receipts_next_ += done.accepted;
   return done;
 }
 
-DecidedRun CommandLoop::DecideWithConditions(ProducerLane& lane, Session& session,
-                                             const CommandSlot& slot,
-                                             StreamSlot* const* stream) noexcept {
-  std::uint16_t number = 0;
-  for (const ConditionsParcel::OnStream& each : ConditionsParcel::In(slot).on_streams()) {
-    ++number;
-    if (!HoldsOn(each.condition, stores_[each.aggregate]->Find(each.key))) {
-      return {0, Verdict(VerdictKind::kConflict, number)};
-    }
+// Decides a command that ended the process before, as long as it did so once; then says that it did
+// not this time.
+void CommandLoop::DecideWatched(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                                StreamSlot* const* stream) noexcept {
+  if (guard_.IsQuarantined(lane.guard_session(), slot)) {
+    return Refuse(lane, session, slot, Verdict(VerdictKind::kQuarantined, 0));
   }
-  const CommandSlot plain = WithoutConditions(slot);
-  return DecideSome(lane, session, {&plain, 1}, stream);
+  const DecidedRun done = slot.has_conditions() ? DecideParcel(lane, session, slot, stream)
+                                                : DecideSome(lane, session, {&slot, 1}, stream);
+  // A condition that does not hold kept it from being decided.
+  if (done.verdict.kind() != VerdictKind::kConflict)
+    guard_.NoteSurvived(lane.guard_session(), slot);
+  if (!done.verdict.is_accepted()) Refuse(lane, session, slot, done.verdict);
 }
 
-// The stream that condition number `condition` of a command speaks of; nullptr: there is none.
-const StreamSlot* CommandLoop::StreamOfCondition(const CommandSlot& slot,
-                                                 std::uint16_t condition) noexcept {
-  if (condition == 0) return stores_[slot.aggregate]->Find(slot.key);
-  const ConditionsParcel::OnStream& on = ConditionsParcel::In(slot).on_streams()[condition - 1U];
-  return stores_[on.aggregate]->Find(on.key);
+// What condition number `condition` of a command met: version and position of the stream's newest
+// event; without a stream version 0 and where it was closed, if it was.
+PackedReceipt CommandLoop::MetBy(const CommandSlot& slot, std::uint16_t condition) noexcept {
+  const StreamStore* store = stores_[slot.aggregate];
+  const Key* key = &slot.key;
+  if (condition != 0) {
+    const ConditionsParcel::OnStream& on = ConditionsParcel::In(slot).on_streams()[condition - 1U];
+    store = stores_[on.aggregate];
+    key = &on.key;
+  }
+  const StreamSlot* const stream = store->Find(*key);
+  if (stream == nullptr || stream->version == Version()) return {store->ClosedAt(*key).value(), 0};
+  return {stream->last.value(), stream->version.value()};
 }
 
 void CommandLoop::Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          Verdict verdict) noexcept {
-  session.RememberNotAccepted(verdict);
+  sessions_.RememberNotAccepted(session, verdict);
   if (verdict.kind() != VerdictKind::kConflict) return AnswerNotAccepted(lane, slot, verdict);
-  const StreamSlot* const stream = StreamOfCondition(slot, verdict.code());
-  if (stream == nullptr) return AnswerNotAccepted(lane, slot, verdict);
+  const PackedReceipt met = MetBy(slot, verdict.code());
   meter_.Count(verdict.kind(), 1);
-  AnswerAlone(lane, slot, {.epoch = EpochOf(stream->last), .verdict = verdict},
-              {stream->last.value(), stream->version.value()});
+  AnswerAlone(lane, slot, {.epoch = EpochOf(Position(met.position)), .verdict = verdict}, met);
 }
 
 int CommandLoop::TakeTurn(const Deadline* deadline) noexcept {
   TakeTickets();
-  if (waiting_.empty()) return 0;
+  if (waiting_.empty() && (timers_ == nullptr || !TimersNeedTurn())) return 0;
   UpdateRoom();
-  const std::uint64_t now_ns = clock_.Tick();
-  writer_.SetTime(now_ns);
-  builder_.SetTime(now_ns);
-  pace_.BeginTurn(deadline, clock_.boot_ns());
+  BeginTime();
   const Address before = writer_.published();
-  const std::uint32_t decided = DecideTurn();
+  // Commands come first, so that an answer and a time-out that came together are an answer; but who
+  // found no room, or no time, is the first to have some.
+  const bool do_timers_lead = timers_go_first_;
+  int fired = do_timers_lead ? FireTimers(deadline) : 0;
+  if (fired != 0) SetTurnTime();
+  pace_.BeginTurn(deadline, clock_.boot_ns());
+  std::uint32_t decided = 0;
+  if (fired == 0 || deadline == nullptr || !deadline->IsOver()) decided = DecideTurn();
   meter_.Decided(decided, pace_.looked_ns());
+  if (timers_ != nullptr && !do_timers_lead) {
+    timers_go_first_ = pace_.is_over();
+    if (!timers_go_first_) fired = FireTimers(deadline);
+  }
   const bool has_staged = writer_.has_staged();
   const Address published = writer_.Publish();
+  writer_.CheckInput();
   if (has_staged && !writer_.is_poisoned()) meter_.Published();
   pending_.EndTurn(published, published != before ? meter_.published_ns() : 0);
-  meter_.EndTurn(Newest());
+  meter_.EndTurn(Newest(), timers_);
   SetAdmission(Obstacle());
   if (published != before) RingReaders();
-  return static_cast<int>(decided);
+  return static_cast<int>(decided) + fired;
 }
 
 // Decides up to kTurnCommandsMax of the commands that wait.
@@ -289,7 +336,7 @@ std::uint32_t CommandLoop::DecideTurn() noexcept {
   while (left != 0 && !waiting_.empty()) {
     ProducerLane& lane = waiting_.front();
     const std::span<const CommandSlot> run =
-        lane.commands.From(lane.loop.processed, std::min(left, lane.loop.waiting));
+        lane.commands.From(lane.loop.processed, waiting_.Room(left));
     const std::uint32_t decided = DecideRun(lane, run);
     waiting_.Take(decided);
     left -= decided;
@@ -305,13 +352,26 @@ void CommandLoop::RingReaders() noexcept {
 
 // Answers a command sent again as the first time.
 void CommandLoop::RecallAnswer(ProducerLane& lane, const CommandSlot& slot) noexcept {
-  // A lane's sequences are dense and in order.
-  PAWL_CHECK(slot.sequence <= sessions_.last(lane.session()));
-  const SessionTable::Answer first = sessions_.Recall(lane.session(), slot.sequence);
+  // A lane's sequences are dense and in order, unless the memory of commands was taken away: then
+  // nothing is published any more.
+  const Session* const session =
+      lane.session() == 0 ? nullptr : &sessions_.At(lane.session(), lane.session_lane());
+  if (session == nullptr || slot.sequence > session->last()) [[unlikely]] {
+    const Mapping* const memory = guard_.flight().mapping();
+    PAWL_CHECK(memory != nullptr && memory->is_damaged());
+    return AnswerNotAccepted(lane, slot, Verdict(VerdictKind::kUnknown, 0));
+  }
+  const SessionTable::Answer first = sessions_.Recall(*session, slot.sequence);
   meter_.CountDuplicate();
-  AnswerAlone(lane, slot,
-              {.epoch = EpochOf(first.position), .verdict = first.verdict, .is_duplicate = true},
-              {first.position.value(), first.version.value()});
+  AnswerAgain(lane, slot, first.verdict, {first.position.value(), first.version.value()});
+}
+
+void CommandLoop::AnswerAgain(ProducerLane& lane, const CommandSlot& slot, Verdict verdict,
+                              const PackedReceipt& first) noexcept {
+  AnswerAlone(
+      lane, slot,
+      {.epoch = EpochOf(Position(first.position)), .verdict = verdict, .is_duplicate = true},
+      first);
 }
 
 // --- answers ---

@@ -13,8 +13,12 @@
 
 #include "admission.h"
 #include "command_queue.h"
+#include "commit_timers.h"
 #include "engine_clock.h"
 #include "epoch_starts.h"
+#include "input_guard.h"
+#include "key_table.h"
+#include "lane_turns.h"
 #include "loop_meter.h"
 #include "pawl/agent.h"
 #include "pawl/commit_builder.h"
@@ -23,19 +27,32 @@
 #include "producer_lane.h"
 #include "session_table.h"
 #include "turn_pace.h"
-#include "waiting_lanes.h"
 
 namespace pawl::inline v0 {
 
 // What a cold call asks of the loop. One at a time; lives on the caller's stack.
 struct ControlRequest {
-  enum class Kind : std::uint8_t { kOpenLane, kCloseLane, kAddBell, kRemoveBell, kVisit, kDrain };
+  enum class Kind : std::uint8_t {
+    kOpenLane,
+    kCloseLane,
+    kCloseSession,
+    kCloseIdle,
+    kAddBell,
+    kRemoveBell,
+    kVisit,
+    kDrain
+  };
 
   Kind kind;
-  ProducerLane* lane = nullptr;                  // kCloseLane; answer of kOpenLane
-  Address opened_at{};                           // answer of kOpenLane: end of the session's record
-  std::string_view session{};                    // kOpenLane
-  bool lacks_room = false;                       // answer of kOpenLane: later there may be some
+  ProducerLane* lane = nullptr;                  // kCloseLane, kCloseSession; answer of kOpenLane
+  Address opened_at{};                           // answer: end of what it rests on, with sessions
+  std::string_view session{};                    // kOpenLane; kCloseSession without a lane
+  SessionLane session_lane{};                    // kOpenLane
+  std::uint64_t idle_ns = 0;                     // kCloseIdle
+  std::uint32_t looked_at = 0;                   // kCloseIdle, and answer: numbers
+  std::uint32_t closed = 0;                      // answer of kCloseIdle, added
+  bool is_done = false;                          // answer of kCloseIdle: all were looked at
+  bool lacks_room = false;                       // answer, with sessions: later there may be some
   Doorbell* bell = nullptr;                      // kAddBell, kRemoveBell
   const std::function<void()>* visit = nullptr;  // kVisit
   absl::Status status{};                         // the answer
@@ -51,17 +68,28 @@ struct ControlRequest {
 class CommandLoop final : public Agent {
  public:
   static constexpr std::size_t kTurnCommandsMax = 256;
+  // Timers fired in a turn, moved on to their place in the queue, and cleared of streams that
+  // ended: each has its own bound, so that none is kept back by another.
+  static constexpr int kTurnFiresMax = 64;
+  static constexpr std::uint32_t kTurnMovesMax = 128;
+  static constexpr std::uint32_t kTurnClearsMax = 128;
+  // While timers are set the loop looks at the clocks at least that often, so that a step of the
+  // wall clock is noticed and followed.
+  static constexpr std::int64_t kTimerLookNs = 10'000'000'000;
 
   struct Setup {
     Log* log;
-    CommandQueue* queue;
+    std::span<CommandQueue, kSessionLanes> queues;
     Admission* admission;
     SessionTable* sessions;
+    KeyTable* keys;
     const EpochStarts* epochs;
     EngineClock* clock;
     StatsBlock* stats;
     bool is_counting;  // what it does, into `stats`
+    InputGuard* guard;
     std::span<StreamStore* const> stores;
+    CommitTimers* timers;                               // nullptr: no aggregate has any
     std::vector<std::unique_ptr<ProducerLane>>* lanes;  // sized once
     std::uint32_t next_stream;
     std::uint32_t producers_max;
@@ -85,6 +113,11 @@ class CommandLoop final : public Agent {
   bool HasWork() noexcept override;
   Doorbell& bell() noexcept override { return bell_; }
   std::string_view name() const noexcept override { return "pawl-loop"; }
+  std::int64_t sleep_ns() noexcept override { return timers_wait_for_room_ ? -1 : TimerDelayNs(); }
+
+  // How long until a timer may be due, or the clocks are to be looked at; −1: no timer is set.
+  std::int64_t TimerDelayNs() noexcept;
+  bool timers_wait_for_room() const noexcept { return timers_wait_for_room_; }
 
   const TurnPace& pace() const noexcept { return pace_; }  // loop only
 
@@ -110,26 +143,56 @@ class CommandLoop final : public Agent {
   int Round(const Deadline* deadline) noexcept;
   int ServeControl() noexcept;
   absl::Status Serve(ControlRequest& request) noexcept;
-  absl::StatusOr<ProducerLane*> OpenLane(std::string_view session) noexcept;
-  absl::StatusOr<std::uint32_t> OpenSession(std::string_view name) noexcept;
+  absl::StatusOr<ProducerLane*> OpenLane(const ControlRequest& request) noexcept;
   void CloseLanes() noexcept;
+  absl::StatusOr<std::uint32_t> OpenSession(std::string_view name, SessionLane lane) noexcept;
+  absl::Status CloseSession(ControlRequest& request) noexcept;
+  absl::Status CloseIdle(ControlRequest& request) noexcept;
+  void SetHeldSessions(bool are_held) noexcept;
+  void AppendClosing(std::uint32_t number) noexcept;
+  void EndControl() noexcept;
 
   int TakeTurn(const Deadline* deadline) noexcept;
+  void BeginTime() noexcept;
+  void SetTurnTime() noexcept;
+  [[gnu::noinline]] void AdoptClockStep() noexcept;
+  bool TimersNeedTurn() noexcept;
+  int FireTimers(const Deadline* deadline) noexcept;
+  void PublishInTurn() noexcept;
+  std::uint64_t FireTimer(std::uint32_t timer, std::uint64_t began_ns) noexcept;
   std::uint32_t DecideTurn() noexcept;
   void MeasureWait(ProducerLane& lane, std::uint64_t decided) noexcept;
   void TakeTickets() noexcept;
   std::uint32_t DecideRun(ProducerLane& lane, std::span<const CommandSlot> run) noexcept;
   Session& SessionOf(const ProducerLane& lane, Sequence next) noexcept;
+  // Of the commits of its commands.
+  static std::uint8_t FlagsOf(const ProducerLane& lane) noexcept {
+    const bool is_bulk = lane.session_lane() == SessionLane::kBulk && lane.session() != 0;
+    return is_bulk ? kCommitBulkLane : std::uint8_t{0};
+  }
+  [[gnu::noinline]] void RefuseStrangers(ProducerLane& lane,
+                                         std::span<const CommandSlot> run) noexcept;
   std::size_t DecideAlike(ProducerLane& lane, Session& session,
                           std::span<const CommandSlot> run) noexcept;
   std::span<const CommandSlot> FindStreams(std::span<const CommandSlot> run,
                                            Sequence first) noexcept;
   DecidedRun DecideSome(ProducerLane& lane, Session& session, std::span<const CommandSlot> run,
                         StreamSlot* const* streams) noexcept;
-  [[gnu::noinline]] DecidedRun DecideWithConditions(ProducerLane& lane, Session& session,
-                                                    const CommandSlot& slot,
-                                                    StreamSlot* const* stream) noexcept;
-  const StreamSlot* StreamOfCondition(const CommandSlot& slot, std::uint16_t condition) noexcept;
+  [[gnu::noinline]] DecidedRun DecideParcel(ProducerLane& lane, Session& session,
+                                            const CommandSlot& slot,
+                                            StreamSlot* const* stream) noexcept;
+  DecidedRun DecidePlain(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                         StreamSlot* const* stream) noexcept;
+  DecidedRun DecideWithKey(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                           StreamSlot* const* stream) noexcept;
+  Verdict JudgeOthers(const CommandSlot& slot) noexcept;
+  DecidedRun AnswerByKey(ProducerLane& lane, Session& session, const CommandSlot& slot,
+                         const PackedReceipt& first) noexcept;
+  void AnswerAgain(ProducerLane& lane, const CommandSlot& slot, Verdict verdict,
+                   const PackedReceipt& first) noexcept;
+  [[gnu::noinline]] void DecideWatched(ProducerLane& lane, Session& session,
+                                       const CommandSlot& slot, StreamSlot* const* stream) noexcept;
+  PackedReceipt MetBy(const CommandSlot& slot, std::uint16_t condition) noexcept;
   [[gnu::noinline]] void Refuse(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                 Verdict verdict) noexcept;
   //   outcome   verdict, epoch and whether it is a duplicate
@@ -179,11 +242,13 @@ class CommandLoop final : public Agent {
   // Constant after construction.
   Log& log_;
   LogWriter& writer_;
-  CommandQueue& queue_;
+  const std::span<CommandQueue, kSessionLanes> queues_;
   Admission& admission_;
   SessionTable& sessions_;
+  KeyTable& keys_;
   const EpochStarts& epochs_;
   EngineClock& clock_;
+  InputGuard& guard_;
   const std::span<StreamStore* const> stores_;
   std::vector<std::unique_ptr<ProducerLane>>& lanes_;
   const std::uint64_t undurable_bytes_max_;
@@ -193,10 +258,12 @@ class CommandLoop final : public Agent {
   TurnPace pace_;
   LoopMeter meter_;
   CommitBuilder builder_;
+  CommitTimers* const timers_;  // nullptr: no aggregate has any
   PendingAnswers pending_;
   std::vector<ProducerLane*> touched_;
   std::vector<Doorbell*> reader_bells_;
-  WaitingLanes waiting_;
+  LaneTurns waiting_;
+  std::size_t queues_used_ = 1;  // the bulk one, once a producer went there
   std::array<CommandQueue::Ticket, kTurnCommandsMax> tickets_;
   std::array<StreamSlot*, kTurnCommandsMax> streams_;  // guesses for the run being decided
   // Answers of the run that are not given yet: from range_.first on, one for each receipt written.
@@ -205,7 +272,10 @@ class CommandLoop final : public Agent {
   PackedReceipt* receipts_next_ = nullptr;  // where the next one goes
   PackedReceipt* receipts_end_ = nullptr;
   std::uint64_t accept_below_ = 0;  // address: nothing is decided while the log ends at or above it
+  Position unpublished_;            // from here on records may not be, in this turn
   std::uint32_t closing_lanes_ = 0;
+  bool timers_go_first_ = false;  // they did not come to their turn
+  bool timers_wait_for_room_ = false;
   bool is_failed_ = false;
   bool is_draining_ = false;
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 
 #include "command_loop.h"
 #include "pawl/check.h"
@@ -12,7 +11,7 @@ absl::Status CommandLoop::Serve(ControlRequest& request) noexcept {
     case ControlRequest::Kind::kOpenLane: {
       UpdateRoom();
       request.lacks_room = !request.session.empty() && !HasRoom();
-      absl::StatusOr<ProducerLane*> lane = OpenLane(request.session);
+      absl::StatusOr<ProducerLane*> lane = OpenLane(request);
       if (!lane.ok()) return lane.status();
       request.lane = *lane;
       request.opened_at = writer_.published();
@@ -23,6 +22,8 @@ absl::Status CommandLoop::Serve(ControlRequest& request) noexcept {
       request.lane->loop.closes_after = request.lane->sent();
       ++closing_lanes_;
       return absl::OkStatus();
+    case ControlRequest::Kind::kCloseSession: return CloseSession(request);
+    case ControlRequest::Kind::kCloseIdle: return CloseIdle(request);
     case ControlRequest::Kind::kAddBell:
       if (reader_bells_.size() == reader_bells_.capacity()) {
         return absl::ResourceExhaustedError("agents_max is reached; detach one or raise the limit");
@@ -43,7 +44,7 @@ absl::Status CommandLoop::Serve(ControlRequest& request) noexcept {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(std::string_view session) noexcept {
+absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(const ControlRequest& request) noexcept {
   if (is_failed_ || is_draining_) {
     return absl::UnavailableError("the engine stopped or failed; open it again");
   }
@@ -53,50 +54,23 @@ absl::StatusOr<ProducerLane*> CommandLoop::OpenLane(std::string_view session) no
     return absl::ResourceExhaustedError(
         "producers_max is reached; destroy a producer or raise the limit");
   }
-  std::uint32_t number = 0;
-  if (!session.empty()) {
-    absl::StatusOr<std::uint32_t> opened = OpenSession(session);
+  ProducerLane::Use use{.session_lane = request.session_lane};
+  if (!request.session.empty()) {
+    absl::StatusOr<std::uint32_t> opened = OpenSession(request.session, request.session_lane);
     if (!opened.ok()) return opened.status();
-    number = *opened;
+    const Session& session = sessions_.At(*opened, request.session_lane);
+    use.session = *opened;
+    use.generation = session.generation();
+    use.last = session.last();
   }
+  if (use.session_lane == SessionLane::kBulk) queues_used_ = queues_.size();
   ProducerLane& lane = **free;
-  lane.BeginUse(number, number == 0 ? 0 : sessions_.generation(number),
-                number == 0 ? Sequence() : sessions_.last(number));
+  lane.BeginUse(use);
   lane.loop = {.is_open = true};
+  guard_.flight().SetSender(lane.index(), lane.flight_sender());
   if (meter_.is_on()) lane.wait.Ask();
   meter_.CountProducer(1);
   return &lane;
-}
-
-absl::StatusOr<std::uint32_t> CommandLoop::OpenSession(std::string_view name) noexcept {
-  std::uint32_t number = sessions_.Find(name);
-  const std::uint32_t generation = number == 0 ? 1 : sessions_.generation(number) + 1;
-  if (number == 0) number = sessions_.count() + 1;
-  UpdateRoom();
-  if (!HasRoom()) {
-    return absl::ResourceExhaustedError("the disk is low or behind; try again later");
-  }
-  if (!sessions_.Open(number, name, generation)) {
-    return absl::ResourceExhaustedError("sessions_max is reached; raise the limit");
-  }
-  const SessionOpened opened{.session = number,
-                             .generation = generation,
-                             .name_bytes = static_cast<std::uint16_t>(name.size()),
-                             .reserved = {}};
-  writer_.SetTime(clock_.Tick());
-  writer_.BeginCommit();
-  std::byte* room = writer_.AppendRecord({.kind = RecordKind::kSessionOpened},
-                                         static_cast<std::uint32_t>(sizeof opened + name.size()));
-  PAWL_CHECK(room != nullptr);
-  std::memcpy(room, &opened, sizeof opened);
-  std::memcpy(room + sizeof opened, name.data(), name.size());
-  static_cast<void>(writer_.EndCommit({.cause = CommitCause::kControl}));
-  pending_.EndTurn(writer_.Publish());
-  meter_.CountFrame();
-  meter_.SetSessions(sessions_.count());
-  meter_.EndTurn(Newest());
-  RingReaders();
-  return number;
 }
 
 void CommandLoop::CloseLanes() noexcept {

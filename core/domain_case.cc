@@ -1,11 +1,13 @@
 #include "pawl/domain_case.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "event_diff.h"
 #include "pawl/check.h"
+#include "pawl/format.h"
 
 namespace pawl::inline v0::testing {
 namespace {
@@ -13,7 +15,12 @@ namespace {
 // New streams that a stage has room for at first: few, since room for all that one command may make
 // costs more than most cases.
 constexpr std::uint32_t kStreamsMore = 8;
-constexpr std::size_t kEventsShown = 20;  // of a list; what is more is counted
+constexpr std::size_t kEventsShown = 20;    // of a list; what is more is counted
+constexpr std::uint64_t kFiresMax = 1'000;  // of timers while time passes once
+
+constexpr const char* kNotDeterministic =
+    "Decide is not deterministic: decided twice on the same state, it said two things; it may use "
+    "state, command, others and emit only, no clock, random number or static";
 
 std::string StreamText(const AggregateFormat& aggregate, const Key& key) {
   return std::string(aggregate.traits->category) + " " + KeyText(key);
@@ -38,7 +45,15 @@ void DomainCase::Open(const AggregateFormat& aggregate) {
 
 std::string DomainCase::AddFact(Fact fact) {
   if (fact.key.is_zero()) return "key 0 is reserved: no event can be on it";
+  const EventFormat& format = fact.format();
+  if (fact.bytes.size() > kRecordPayloadBytesMax) {
+    return std::string(format.descriptor->name) + ": no event has more than 256 KiB";
+  }
+  if (format.decodes != nullptr && !format.decodes(fact.bytes)) {
+    return EventText(fact) + ": its codec does not decode what it encoded";
+  }
   Open(*fact.aggregate);
+  if (fact.kind == FactKind::kTimerSet && fact.is_after) fact.due_ns = now_ns_ + fact.delay_ns;
   facts_.push_back(std::move(fact));
   stage_.reset();
   return {};
@@ -49,8 +64,69 @@ std::string DomainCase::SetTime(std::uint64_t now_ns) {
     return "virtual time would go back by " + std::to_string(now_ns_ - now_ns) +
            " ns; engine time never does";
   }
+  std::string problem;
+  const bool has_timers = std::any_of(aggregates_.begin(), aggregates_.end(),
+                                      [](const auto* each) { return !each->timers.empty(); });
+  if (has_timers) problem = FireUntil(now_ns);
   now_ns_ = now_ns;
-  return {};
+  return problem.empty() ? problem : command_text_ + ": " + problem;
+}
+
+std::string DomainCase::FireUntil(std::uint64_t time_ns) {
+  BeginCommand("while time passed", {});
+  // If nothing fires there is nothing that has to be checked.
+  checked_ = Checked::kSomething;
+  std::string problem;
+  for (std::uint64_t fires = 0; problem.empty(); ++fires) {
+    if (stage_ == nullptr) stage_ = NewStage(0, problem);
+    const std::optional<Fact> due = stage_->FirstDue(time_ns);
+    if (!due.has_value()) break;
+    if (fires == kFiresMax) {
+      return std::to_string(fires) + " timers fired and there are more: do they set themselves " +
+             "again without time passing?";
+    }
+    if (fires == 0) checked_ = Checked::kNothing;
+    now_ns_ = std::max(now_ns_, due->due_ns);
+    std::uint32_t streams_more = kStreamsMore;
+    Decision decision = FireOnNewStage(time_ns, streams_more, problem);
+    if (decision.verdict.kind() == VerdictKind::kLimitExceeded && limits_.streams_max == 0) {
+      streams_more = kCommitEventsMax;
+      decision = FireOnNewStage(time_ns, streams_more, problem);
+    }
+    if (FireOnNewStage(time_ns, streams_more, problem) != decision) problem = kNotDeterministic;
+    TakeFired(*due, decision);
+  }
+  return problem;
+}
+
+Decision DomainCase::FireOnNewStage(std::uint64_t time_ns, std::uint32_t streams_more,
+                                    std::string& problem) {
+  stage_ = NewStage(streams_more, problem);
+  PAWL_CHECK(stage_->FirstDue(time_ns).has_value());
+  return stage_->Fire(time_ns, now_ns_);
+}
+
+void DomainCase::TakeFired(const Fact& fired, const Decision& decision) {
+  command_text_ += (command_text_.ends_with("passed") ? ": " : ", ") +
+                   std::string(fired.format().descriptor->name) + " on " +
+                   StreamText(*fired.aggregate, fired.key);
+  facts_.push_back(fired);
+  facts_.insert(facts_.end(), decision.events.begin(), decision.events.end());
+  if (decision_.verdict.is_accepted() && !decision.verdict.is_accepted()) {
+    decision_.verdict = decision.verdict;
+    refusals_ = fired.aggregate->refusals;
+  }
+  decision_.events.insert(decision_.events.end(), decision.events.begin(), decision.events.end());
+  stage_.reset();  // it decides once
+}
+
+void DomainCase::BeginCommand(std::string text, std::span<const std::string_view> refusals) {
+  has_command_ = true;
+  command_text_ = std::move(text);
+  refusals_ = refusals;
+  checked_ = Checked::kNothing;
+  claims_.clear();
+  decision_ = {};
 }
 
 std::size_t DomainCase::StreamsGiven() const {
@@ -61,14 +137,21 @@ std::size_t DomainCase::StreamsGiven() const {
 
 std::unique_ptr<DecisionStage> DomainCase::NewStage(std::uint32_t streams_more,
                                                     std::string& problem) const {
-  const std::uint32_t streams_max = limits_.streams_max != 0
-                                        ? limits_.streams_max
-                                        : static_cast<std::uint32_t>(StreamsGiven()) + streams_more;
-  auto stage = std::make_unique<DecisionStage>(aggregates_, streams_max, limits_.commit_bytes_max);
+  Limits limits = limits_;
+  if (limits.streams_max == 0) {
+    limits.streams_max = static_cast<std::uint32_t>(StreamsGiven()) + streams_more;
+  }
+  if (limits.timers_max == 0) {
+    limits.timers_max = static_cast<std::uint32_t>(facts_.size()) + kCommitTimersMax;
+  }
+  auto stage = std::make_unique<DecisionStage>(aggregates_, limits, now_ns_);
   for (const Fact& fact : facts_) {
     if (stage->Evolve(fact)) continue;
     problem = "more streams of " + std::string(fact.aggregate->traits->category) +
-              " are given than streams_max, " + std::to_string(streams_max) + ", allows";
+              " are given than streams_max, " + std::to_string(limits.streams_max) + ", allows";
+    if (fact.is_timer()) {
+      problem += ", or more timers than timers_max, " + std::to_string(limits.timers_max);
+    }
     break;
   }
   return stage;
@@ -82,12 +165,8 @@ Decision DomainCase::DecideOnNewStage(const Command& command, std::uint32_t stre
 
 std::string DomainCase::Decide(const Command& command) {
   Open(*command.aggregate);
-  has_command_ = true;
-  command_text_ = command.text + " on " + StreamText(*command.aggregate, command.key);
-  refusals_ = command.aggregate->refusals;
-  checked_ = Checked::kNothing;
-  claims_.clear();
-  decision_ = {};
+  BeginCommand(command.text + " on " + StreamText(*command.aggregate, command.key),
+               command.aggregate->refusals);
   if (command.key.is_zero()) {
     return command_text_ + ": key 0 is reserved; a producer would not send it";
   }
@@ -100,9 +179,7 @@ std::string DomainCase::Decide(const Command& command) {
   }
   // The same facts, command and time: whatever differs came from elsewhere.
   if (DecideOnNewStage(command, streams_more, problem) != decision_) {
-    problem =
-        "Decide is not deterministic: decided twice on the same state, it said two things; "
-        "it may use state, command, others and emit only, no clock, random number or static";
+    problem = kNotDeterministic;
   }
   facts_.insert(facts_.end(), decision_.events.begin(), decision_.events.end());
   return problem.empty() ? problem : command_text_ + ": " + problem;
@@ -207,9 +284,10 @@ std::string DomainCase::VerdictText() const {
     }
     default:
       return "refused for a limit: more than 1024 events, more bytes than commit_bytes_max, one "
-             "event over 256 KiB, more aggregates than streams_max, an event on key 0, or on a "
-             "type "
-             "that the case does not know (With(pawl::Aggregates<…>{}))";
+             "event over 256 KiB, more aggregates than streams_max, more timers than timers_max or "
+             "than 256 in one command, an event on key 0, on a type that the case does not know "
+             "(With(pawl::Aggregates<…>{})), on an aggregate that the command closed, or one that "
+             "its own codec does not decode";
   }
 }
 

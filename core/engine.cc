@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "aggregate_checks.h"
 #include "engine_parts.h"
 #include "pawl/parking.h"
 #include "replay.h"
@@ -15,20 +15,18 @@ namespace pawl::inline v0 {
 
 namespace {
 
-// How long opening a session waits for room in the log: a disk that is slower is low or broken.
-constexpr std::chrono::seconds kRoomWait{10};
 constexpr std::size_t kThreadNameCharsMax = 15;  // of the kernel
 constexpr std::size_t kOwnAgents = 3;            // loop, sync, preparer
 
 absl::Status CheckOptions(const EngineOptions& options) {
-  if (options.streams_max == 0 || options.producers_max == 0 || options.sessions_max == 0) {
-    return absl::InvalidArgumentError("streams_max, sessions_max and producers_max must be ≥ 1");
+  if (options.streams_max == 0 || options.producers_max == 0) {
+    return absl::InvalidArgumentError("streams_max and producers_max must be ≥ 1");
+  }
+  if (options.timers_max == 0 || options.timers_max > std::uint32_t{1} << 30) {
+    return absl::InvalidArgumentError("timers_max must be 1 to 2^30");
   }
   if (options.producers_max > 4096) {
     return absl::InvalidArgumentError("producers_max is at most 4,096");
-  }
-  if (!std::has_single_bit(options.session_window) || options.session_window > 65'536) {
-    return absl::InvalidArgumentError("session_window must be a power of two, at most 65,536");
   }
   if (options.command_bytes_max < kSlotCommandBytes) {
     return absl::InvalidArgumentError("command_bytes_max must be at least " +
@@ -47,41 +45,7 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (options.stall_after.count() < 0) {
     return absl::InvalidArgumentError("stall_after must be ≥ 0; 0: nothing counts as stalled");
   }
-  return absl::OkStatus();
-}
-
-absl::Status CheckAggregates(std::span<const AggregateTraits* const> aggregates) {
-  for (std::size_t i = 0; i < aggregates.size(); ++i) {
-    const std::string_view category = aggregates[i]->category;
-    if (category.empty() || category.size() > kEventNameBytesMax) {
-      return absl::InvalidArgumentError("kCategory must have 1 to 64 bytes");
-    }
-    for (std::size_t j = 0; j < i; ++j) {
-      if (aggregates[j]->category == category) {
-        return absl::InvalidArgumentError("two aggregates have the category " +
-                                          std::string(category));
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
-// Types of one name and version are one type to the log, whatever aggregates list them.
-absl::Status CheckEvents(std::span<const AggregateTraits* const> aggregates) {
-  std::map<std::pair<std::string_view, std::uint16_t>, const EventDescriptor*> known;
-  for (const AggregateTraits* aggregate : aggregates) {
-    for (const EventTraits& event : aggregate->events) {
-      const EventDescriptor& type = *event.descriptor;
-      const EventDescriptor& first =
-          *known.try_emplace({type.name, type.version}, &type).first->second;
-      if (first.layout_text == type.layout_text) continue;
-      return absl::InvalidArgumentError(
-          "two events are " + std::string(type.name) + " version " + std::to_string(type.version) +
-          " and differ in their layout: {" + std::string(first.layout_text) + "} and {" +
-          std::string(type.layout_text) + "}; give one of them another name or version");
-    }
-  }
-  return absl::OkStatus();
+  return CheckSessionOptions(options);
 }
 
 LogOptions LogOptionsOf(const EngineOptions& options) {
@@ -105,8 +69,10 @@ LogOptions LogOptionsOf(const EngineOptions& options) {
 EngineParts::EngineParts(const EngineOptions& engine_options)
     : options(engine_options),
       clock(engine_options.clock == nullptr ? system_clock : *engine_options.clock),
-      sessions(options.sessions_max, options.session_window),
-      queue(options.session_window, options.producers_max),
+      sessions(options.sessions_max, options.session_window, options.receipts_max),
+      keys(options.keys_max, static_cast<std::uint64_t>(options.key_window.count())),
+      queues{CommandQueue(options.session_window, options.producers_max),
+             CommandQueue(options.session_window, options.producers_max)},
       host(clock, options.decide_budget_ns) {}
 
 absl::Status EngineParts::Ask(ControlRequest& request) {
@@ -126,10 +92,11 @@ void EngineParts::PauseOrRun() {
   }
 }
 
-absl::Status EngineParts::OpenLane(ControlRequest& request,
-                                   std::chrono::steady_clock::time_point deadline) {
+absl::Status EngineParts::AskWithRoom(ControlRequest& request,
+                                      std::chrono::steady_clock::time_point deadline) {
   const std::lock_guard lock(cold);
   for (;;) {
+    request.lacks_room = false;
     absl::Status opened = Ask(request);
     // Between a full segment and the next one, or behind a busy disk, a session waits for its turn.
     const bool may_pass = absl::IsResourceExhausted(opened) && request.lacks_room &&
@@ -148,7 +115,7 @@ absl::Status EngineParts::AwaitDurable(Address end,
     }
     if (std::chrono::steady_clock::now() >= deadline) {
       return absl::DeadlineExceededError(
-          "the disk did not make the session's record durable in time: open the session again");
+          "the disk did not make the session's record durable in time: try again");
     }
     PauseOrRun();
   }
@@ -270,6 +237,7 @@ absl::Status EngineParts::StopAll() {
     host.Remove(*agent);
   }
   stats->Remove();  // before the directory that it is in
+  guard->Stop();
   stop_status = log->Close();
   loop->DoWork();  // answers what became durable, or unknown, by the close
   is_stopped = true;
@@ -280,8 +248,10 @@ absl::Status EngineParts::StopAll() {
 }
 
 std::size_t EngineParts::memory_bytes() const noexcept {
-  std::size_t bytes = queue.memory_bytes() + sessions.memory_bytes() + stats->bytes();
+  std::size_t bytes = queues[0].memory_bytes() + queues[1].memory_bytes() +
+                      sessions.memory_bytes() + keys.memory_bytes() + stats->bytes();
   for (const std::unique_ptr<StreamStore>& store : stores) bytes += store->memory_bytes();
+  if (timer_table != nullptr) bytes += timer_table->memory_bytes();
   const std::size_t lane_bytes =
       sizeof(ProducerLane) + options.parcel_bytes +
       options.session_window *
@@ -298,35 +268,46 @@ Engine::~Engine() { static_cast<void>(Stop()); }
 
 namespace {
 
-absl::Status Rebuild(EngineParts& parts, std::vector<const AggregateTraits*> aggregates,
-                     std::uint32_t& next_stream) {
-  for (const AggregateTraits* aggregate : aggregates) {
+absl::Status Rebuild(EngineParts& parts, std::uint32_t& next_stream) {
+  for (const AggregateTraits* aggregate : parts.aggregates) {
     parts.stores.push_back(std::make_unique<StreamStore>(*aggregate, parts.options.streams_max));
     parts.store_list.push_back(parts.stores.back().get());
   }
-  Replay replay(parts.store_list, parts.sessions, parts.epochs, parts.catalog);
+  Replay replay({.stores = parts.store_list,
+                 .sessions = parts.sessions,
+                 .keys = parts.keys,
+                 .epochs = parts.epochs,
+                 .catalog = parts.catalog});
+  replay.UseNote(parts.guard->flight().replaying());
   if (absl::Status replayed = replay.Run(*parts.log); !replayed.ok()) return replayed;
+  parts.guard->EndReplay(parts.sessions);
   next_stream = replay.next_stream();
   parts.engine_clock = std::make_unique<EngineClock>(parts.clock, replay.last_time_ns());
   LogWriter& writer = parts.log->writer();
   writer.SetTime(parts.engine_clock->Tick());
   if (absl::Status bound = parts.catalog.Bind(parts.store_list, writer); !bound.ok()) return bound;
   static_cast<void>(writer.Publish());
-  return absl::OkStatus();
+  parts.MakeTimers();
+  absl::Status restored = replay.timers().Restore(parts.catalog, parts.timer_table.get());
+  if (restored.ok()) parts.guard->EndTimers(parts.sessions, parts.timer_table.get());
+  return restored;
 }
 
 void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
   const EngineOptions& options = parts.options;
   parts.loop = std::make_unique<CommandLoop>(
       CommandLoop::Setup{.log = parts.log.get(),
-                         .queue = &parts.queue,
+                         .queues = parts.queues,
                          .admission = &parts.admission,
                          .sessions = &parts.sessions,
+                         .keys = &parts.keys,
                          .epochs = &parts.epochs,
                          .clock = parts.engine_clock.get(),
                          .stats = &parts.stats->block(),
                          .is_counting = options.stats,
+                         .guard = parts.guard.get(),
                          .stores = parts.store_list,
+                         .timers = parts.timers.get(),
                          .lanes = &parts.lanes,
                          .next_stream = next_stream,
                          .producers_max = options.producers_max,
@@ -338,7 +319,7 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
   for (std::uint32_t i = 0; i < options.producers_max; ++i) {
     parts.lanes.push_back(std::make_unique<ProducerLane>(
         ProducerLane::Setup{.engine = &parts,
-                            .queue = &parts.queue,
+                            .queues = parts.queues,
                             .admission = &parts.admission,
                             .loop_bell = &parts.loop->bell(),
                             .clock = &parts.clock,
@@ -347,7 +328,9 @@ void MakeLoop(EngineParts& parts, std::uint32_t next_stream) {
                             .index = static_cast<std::uint16_t>(i),
                             .window = options.session_window,
                             .command_bytes_max = options.command_bytes_max,
-                            .parcel_bytes = options.parcel_bytes}));
+                            .parcel_bytes = options.parcel_bytes,
+                            .slots = parts.guard->flight().SlotsOf(i),
+                            .parcels = parts.guard->flight().ParcelsOf(i)}));
   }
   parts.sync_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kSync);
   parts.prepare_agent = std::make_unique<DiskAgent>(*parts.log, DiskAgent::Job::kPrepare);
@@ -360,7 +343,6 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     const EngineOptions& options, std::vector<const AggregateTraits*> aggregates) {
   if (absl::Status checked = CheckOptions(options); !checked.ok()) return checked;
   if (absl::Status checked = CheckAggregates(aggregates); !checked.ok()) return checked;
-  if (absl::Status checked = CheckEvents(aggregates); !checked.ok()) return checked;
   try {
     auto parts = std::make_unique<EngineParts>(options);
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(options));
@@ -374,8 +356,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
           "undurable_bytes_max must be larger than " + std::to_string(room) +
           ": two frames and two commits of the largest size; or lower commit_bytes_max");
     }
+    parts->aggregates = std::move(aggregates);
+    if (absl::Status guarded = parts->MakeGuard(); !guarded.ok()) return guarded;
     std::uint32_t next_stream = 1;
-    absl::Status ready = Rebuild(*parts, std::move(aggregates), next_stream);
+    absl::Status ready = Rebuild(*parts, next_stream);
     if (!ready.ok()) return ready;
     parts->MakeStats();
     MakeLoop(*parts, next_stream);
@@ -384,29 +368,11 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(
         "not enough memory for the limits asked for: lower streams_max, sessions_max, "
-        "producers_max or session_window");
+        "producers_max, session_window, receipts_max or keys_max");
   }
 }
 
 // --- cold calls ---
-
-absl::StatusOr<Producer> Engine::NewProducer(const ProducerOptions& options) {
-  if (options.session.size() > kSessionNameBytesMax) {
-    return absl::InvalidArgumentError("a session's name has at most 128 bytes");
-  }
-  const auto deadline = std::chrono::steady_clock::now() + kRoomWait;
-  ControlRequest request{.kind = ControlRequest::Kind::kOpenLane, .session = options.session};
-  if (absl::Status opened = parts_->OpenLane(request, deadline); !opened.ok()) return opened;
-  Producer producer(request.lane);
-  if (!request.lane->PrepareToSend()) {
-    return absl::ResourceExhaustedError("not enough memory for a producer's part of the queue");
-  }
-  request.lane->SetWhenFull(options.when_full, options.full_timeout.count());
-  if (options.session.empty()) return producer;
-  // A generation that a power cut takes back would be given to another producer after it.
-  if (absl::Status s = parts_->AwaitDurable(request.opened_at, deadline); !s.ok()) return s;
-  return producer;
-}
 
 int Engine::Poll(std::chrono::nanoseconds budget) noexcept {
   return parts_->host.Poll(static_cast<std::uint64_t>(std::max(budget.count(), std::int64_t{0})));
@@ -421,10 +387,12 @@ absl::StatusOr<SlowDecides> Engine::FindSlowDecides() {
     slow.turns = pace.slow_turns();
     slow.found = pace.found().count;
     if (slow.found == 0) return;
-    const AggregateTraits& aggregate = parts_->store_list[pace.found().aggregate]->traits();
-    slow.longest_ns = pace.found().longest_ns;
+    const TurnPace::Found& found = pace.found();
+    const AggregateTraits& aggregate = parts_->store_list[found.aggregate]->traits();
+    slow.longest_ns = found.longest_ns;
     slow.category = aggregate.category;
-    slow.command = aggregate.commands[pace.found().type];
+    slow.command =
+        found.is_timer ? aggregate.timers[found.type].name : aggregate.commands[found.type];
   });
   if (!asked.ok()) return asked;
   return slow;
@@ -474,14 +442,6 @@ void Engine::Detach(const Agent* agent) {
   parts_->host.Remove(*found->agent);
   parts_->attached.erase(found);
   EngineParts::LeaveRow(words);
-}
-
-absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
-  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
-  if (!store.ok()) return store.status();
-  return parts_->RunOnLoop([&] {
-    for (std::uint32_t i = 0; i < (*store)->size(); ++i) visit(*(*store)->At(i));
-  });
 }
 
 const Log& Engine::log() const noexcept { return *parts_->log; }

@@ -52,6 +52,17 @@ class EngineClock {
   // What the boot clock said at the last Tick().
   std::uint64_t boot_ns() const noexcept { return boot_ns_; }
 
+  // How much boot time passes from the last Tick() until engine time is `time_ns`, if the wall
+  // clock is not set meanwhile; 0: it is.
+  std::uint64_t BootNsUntil(std::uint64_t time_ns) const noexcept {
+    if (time_ns <= now_ns_) return 0;
+    const std::uint64_t left = time_ns - now_ns_;
+    if (behind_ns_ >= 0) {
+      return left - std::min(static_cast<std::uint64_t>(behind_ns_), left / (kSlewParts + 1));
+    }
+    return Sum(left, std::min(static_cast<std::uint64_t>(-behind_ns_), left / (kSlewParts - 1)));
+  }
+
   Clock& source() const noexcept { return clock_; }
 
   // True when the wall clock is more than kStepNs ahead and has been for kStableNs.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -14,10 +15,13 @@
 #include "agent_runner.h"
 #include "command_loop.h"
 #include "command_queue.h"
+#include "commit_timers.h"
 #include "engine_clock.h"
 #include "epoch_starts.h"
 #include "health_watch.h"
 #include "host_poll.h"
+#include "input_guard.h"
+#include "key_table.h"
 #include "pawl/agent.h"
 #include "pawl/clock.h"
 #include "pawl/engine.h"
@@ -25,6 +29,7 @@
 #include "producer_lane.h"
 #include "session_table.h"
 #include "stats_file.h"
+#include "timer_table.h"
 #include "type_catalog.h"
 
 namespace pawl::inline v0 {
@@ -57,6 +62,13 @@ class DiskAgent final : public Agent {
   const Job job_;
 };
 
+// How long an opening or closing waits for room in the log, and for the disk: one that is slower is
+// low or broken.
+inline constexpr std::chrono::seconds kRoomWait{10};
+
+// The limits of sessions and keys.
+absl::Status CheckSessionOptions(const EngineOptions& options);
+
 // Everything an engine is made of. Made once by Engine::Open; the cold mutex serialises the cold
 // calls, which nobody makes on a hot path: the loop, the producers and the agents never take it.
 class EngineParts {
@@ -71,13 +83,16 @@ class EngineParts {
 
   // Hands `request` to the loop and waits until it is served. Cold mutex held.
   absl::Status Ask(ControlRequest& request);
-  // Opens a lane; waits for room in the log, at most until `deadline`. Takes the cold mutex.
-  absl::Status OpenLane(ControlRequest& request, std::chrono::steady_clock::time_point deadline);
+  // The same with what appends to the log: waits for room there, at most until `deadline`. Takes
+  // the cold mutex.
+  absl::Status AskWithRoom(ControlRequest& request, std::chrono::steady_clock::time_point deadline);
   // Waits until the log is durable up to `end`. Host-driven: runs the engine.
   //   errors    UNAVAILABLE a sync failed; DEADLINE_EXCEEDED
   absl::Status AwaitDurable(Address end, std::chrono::steady_clock::time_point deadline);
   // Calls `work` on the loop's thread between two turns. Takes the cold mutex.
   absl::Status RunOnLoop(const std::function<void()>& work);
+  // Closes the session of `lane` or, without one, `name`; returns when that is durable.
+  absl::Status CloseSession(ProducerLane* lane, std::string_view name);
   //   errors    INVALID_ARGUMENT the engine was opened without it
   absl::StatusOr<const StreamStore*> StoreOf(TypeTag aggregate) const;
   // Gives each of the engine's own agents a thread, or to the host; and so the health watch.
@@ -93,6 +108,10 @@ class EngineParts {
   void TakeFromThread(Agent& agent, AgentRunner* runner) noexcept;
   // One step of waiting in a cold call.
   void PauseOrRun();
+  // Finds out what ended the engine before. Before anything is evolved.
+  absl::Status MakeGuard();
+  // Makes room for the timers of all aggregates, if any of them lists one. Before the loop.
+  void MakeTimers();
   // Makes the statistics and those who write them. Before the loop.
   void MakeStats();
   // A free row for an agent attached, with its name. Cold mutex held.
@@ -109,11 +128,16 @@ class EngineParts {
   std::vector<std::unique_ptr<StreamStore>> stores;
   std::vector<StreamStore*> store_list;
   SessionTable sessions;
+  KeyTable keys;
   EpochStarts epochs;  // constant after Open
   TypeCatalog catalog;
-  CommandQueue queue;
+  std::array<CommandQueue, kSessionLanes> queues;
   Admission admission;
+  std::vector<const AggregateTraits*> aggregates;
+  std::unique_ptr<InputGuard> guard;
   std::unique_ptr<EngineClock> engine_clock;
+  std::unique_ptr<TimerTable> timer_table;  // nullptr: no aggregate lists a timer; and the next
+  std::unique_ptr<CommitTimers> timers;
   std::unique_ptr<StatsFile> stats;
   std::unique_ptr<HealthWatch> watch;
   std::unique_ptr<CommandLoop> loop;

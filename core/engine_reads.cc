@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <new>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -16,15 +17,22 @@ namespace pawl::inline v0 {
 
 namespace {
 
-// The aggregate's types with these indexes; all, if there are none.
+// The aggregate's types with these indexes, then the versions before each; all, if there are none.
 EventTypes TypesOf(const StreamStore& store, std::vector<std::uint32_t> events) {
+  const AggregateTraits& traits = store.traits();
   if (events.empty()) {
-    events.resize(store.traits().events.size());
+    events.resize(traits.events.size());
     std::iota(events.begin(), events.end(), 0U);
   }
   std::vector<EventTypes::Type> types;
   for (const std::uint32_t event : events) {
-    types.push_back({store.type_numbers[event], store.traits().events[event].descriptor->bytes});
+    types.push_back({store.type_numbers[event], traits.events[event].descriptor});
+  }
+  for (const std::uint32_t event : events) {
+    for (std::size_t i = 0; i < traits.older.size(); ++i) {
+      if (traits.older[i].seen_as != event) continue;
+      types.push_back({store.older_numbers[i], traits.older[i].descriptor});
+    }
   }
   return EventTypes(std::move(types));
 }
@@ -36,17 +44,45 @@ absl::StatusOr<HistoryReader> Engine::OpenHistory(TypeTag aggregate, const Key& 
   const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
   if (!store.ok()) return store.status();
   std::uint64_t stream = 0;
+  std::uint64_t eventless = 0;  // it has had a timer, and nothing more
   const absl::Status asked = parts_->RunOnLoop([&] {
     const StreamSlot* const slot = (*store)->Find(key);
-    if (slot != nullptr) stream = slot->number;
+    if (slot != nullptr) (slot->version != Version() ? stream : eventless) = slot->number;
   });
   if (!asked.ok()) return asked;
-  if (stream == 0) return absl::NotFoundError("nothing happened to an aggregate of that key");
+  if (stream == 0) {
+    auto closed = FindStreams(aggregate, key);
+    if (!closed.ok()) return closed.status();
+    if (!closed->empty() && closed->back() == eventless) closed->pop_back();
+    if (closed->empty()) {
+      return absl::NotFoundError("nothing happened to an aggregate of that key");
+    }
+    stream = closed->back();
+  }
+  return OpenStream(aggregate, key, static_cast<std::uint32_t>(stream), options);
+}
+
+absl::StatusOr<HistoryReader> Engine::OpenStream(TypeTag aggregate, const Key& key,
+                                                 std::uint32_t stream,
+                                                 const ReadOptions& options) const {
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
   return HistoryReader({.log = parts_->log.get(),
-                        .stream = static_cast<std::uint32_t>(stream),
+                        .stream = stream,
                         .key = key,
                         .types = TypesOf(**store, {}),
                         .options = options});
+}
+
+absl::StatusOr<std::vector<std::uint32_t>> Engine::FindStreams(TypeTag aggregate,
+                                                               const Key& key) const {
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
+  try {
+    return parts_->log->FindStreams((*store)->category_number, key.high, key.low);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("not enough memory to read the log's indexes");
+  }
 }
 
 absl::StatusOr<CategoryReader> Engine::OpenCategory(TypeTag aggregate,
@@ -58,6 +94,16 @@ absl::StatusOr<CategoryReader> Engine::OpenCategory(TypeTag aggregate,
                          .category = (*store)->category_number,
                          .types = TypesOf(**store, std::move(events)),
                          .options = options});
+}
+
+absl::Status Engine::Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit) {
+  const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
+  if (!store.ok()) return store.status();
+  return parts_->RunOnLoop([&] {
+    (*store)->ForEach([&](const StreamSlot& slot) {
+      if (slot.version != Version()) visit(slot);  // else it has had a timer, and nothing more
+    });
+  });
 }
 
 }  // namespace pawl::inline v0

@@ -18,7 +18,49 @@ std::string EventName(const Fact& fact) {
   return name;
 }
 
-bool IsSameEvent(const Fact& a, const Fact& b) { return a.event == b.event && a.bytes == b.bytes; }
+// Of an event with a codec.
+std::string CodedText(const Fact& fact) {
+  const EventFormat& format = fact.format();
+  if (format.text != nullptr) return format.text(fact.bytes);
+  return std::to_string(fact.bytes.size()) + " bytes";
+}
+
+std::vector<std::string> Differences(const Fact& expected, const Fact& actual) {
+  const EventFormat& format = expected.format();
+  if (format.value != nullptr) {
+    if (expected.bytes.empty()) return {};  // a timer that was cancelled
+    return DifferingFields(*format.value, expected.bytes.data(), actual.bytes.data());
+  }
+  const auto differs = std::mismatch(expected.bytes.begin(), expected.bytes.end(),
+                                     actual.bytes.begin(), actual.bytes.end());
+  const auto at = static_cast<std::size_t>(differs.first - expected.bytes.begin());
+  return {"expected " + CodedText(expected) + ", was " + CodedText(actual) +
+          " (they differ from byte " + std::to_string(at) + " on)"};
+}
+
+bool IsSameKind(const Fact& a, const Fact& b) { return a.event == b.event && a.kind == b.kind; }
+
+bool IsSameDue(const Fact& expected, const Fact& actual) {
+  return expected.is_after ? expected.delay_ns == actual.delay_ns
+                           : expected.due_ns == actual.due_ns;
+}
+
+bool IsSameEvent(const Fact& expected, const Fact& actual) {
+  return IsSameKind(expected, actual) && expected.bytes == actual.bytes &&
+         expected.id == actual.id && IsSameDue(expected, actual);
+}
+
+// "after 1.5 s", or "at 1577836830 s" since 1970.
+std::string DueText(const Fact& fact, bool is_after) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  const std::uint64_t ns = is_after ? fact.delay_ns : fact.due_ns;
+  std::string text = (is_after ? "after " : "at ") + std::to_string(ns / kSecond);
+  if (std::uint64_t rest = ns % kSecond; rest != 0) {
+    std::string digits = std::to_string(kSecond + rest).substr(1);
+    text += "." + digits.substr(0, digits.find_last_not_of('0') + 1);
+  }
+  return text + " s";
+}
 
 // Lengths of the longest common sequences of all tails.
 class TailLengths {
@@ -76,7 +118,7 @@ class Diff {
   void AddGap(std::size_t i, std::size_t i_end, std::size_t j, std::size_t j_end) {
     for (; i < i_end; ++i) {
       std::size_t same = j;
-      while (same < j_end && actual_[same].event != expected_[i].event) ++same;
+      while (same < j_end && !IsSameKind(expected_[i], actual_[same])) ++same;
       if (same == j_end) {
         AddLine(ExpectedPlace(i) + ": missing: " + EventText(expected_[i]));
         continue;
@@ -92,8 +134,15 @@ class Diff {
   }
   void AddFields(std::size_t i, std::size_t j) {
     const Fact& fact = expected_[i];
-    const std::vector<std::string> fields =
-        DifferingFields(*fact.format().value, fact.bytes.data(), actual_[j].bytes.data());
+    std::vector<std::string> fields = Differences(fact, actual_[j]);
+    if (fact.id != actual_[j].id) {
+      fields.push_back("id: expected " + std::to_string(fact.id) + ", was " +
+                       std::to_string(actual_[j].id));
+    }
+    if (!IsSameDue(fact, actual_[j])) {
+      fields.push_back("due: expected " + DueText(fact, fact.is_after) + ", was " +
+                       DueText(actual_[j], fact.is_after));
+    }
     const std::string place = ExpectedPlace(i) + ": " + EventName(fact) + ": ";
     for (std::size_t k = 0; k < fields.size() && k < kFieldLinesMax; ++k) {
       AddLine(place + fields[k]);
@@ -126,8 +175,14 @@ class Diff {
 }  // namespace
 
 std::string EventText(const Fact& fact) {
-  std::string text = EventName(fact);
-  AppendValue(text, *fact.format().value, fact.bytes.data());
+  std::string text = fact.kind == FactKind::kTimerSet         ? "timer "
+                     : fact.kind == FactKind::kTimerCancelled ? "cancelled timer "
+                                                              : "";
+  text += EventName(fact);
+  if (fact.format().value == nullptr) return text + "{" + CodedText(fact) + "}";
+  if (!fact.bytes.empty()) AppendValue(text, *fact.format().value, fact.bytes.data());
+  if (fact.id != 0) text += " with id " + std::to_string(fact.id);
+  if (fact.kind == FactKind::kTimerSet) text += ", due " + DueText(fact, fact.is_after);
   return text;
 }
 

@@ -8,7 +8,9 @@ namespace {
 
 RecordFilter FilterOf(const CategoryReader::Start& start) {
   RecordFilter filter{.categories = {start.category}};
-  for (const EventTypes::Type& type : start.types.types()) filter.types.push_back(type.number);
+  for (const EventTypes::Type& type : start.types.types()) {
+    if (type.number != 0) filter.types.push_back(type.number);
+  }
   return filter;
 }
 

@@ -144,13 +144,14 @@ class LockFile {
   std::string faults_;
 };
 
-// The program's layouts; two of one name and version are a fault.
+// The program's layouts, those of older versions among them; two of one name and version are a
+// fault.
 std::map<EventId, Layout> LayoutsOf(std::span<const AggregateTraits* const> aggregates,
                                     std::string& faults) {
   std::map<EventId, Layout> layouts;
-  for (const AggregateTraits* aggregate : aggregates) {
-    for (const EventTraits& event : aggregate->events) {
-      const EventDescriptor& type = *event.descriptor;
+  const auto add = [&](const auto& types) {
+    for (const auto& each : types) {
+      const EventDescriptor& type = *each.descriptor;
       const EventId id{std::string(type.name), type.version};
       const Layout layout{type.layout_hash, std::string(type.layout_text)};
       const auto [known, is_new] = layouts.emplace(id, layout);
@@ -158,6 +159,11 @@ std::map<EventId, Layout> LayoutsOf(std::span<const AggregateTraits* const> aggr
       faults += "\n  " + IdText(id) + " has two layouts in the program: {" + known->second.text +
                 "} and {" + layout.text + "}";
     }
+  };
+  for (const AggregateTraits* aggregate : aggregates) {
+    add(aggregate->events);
+    add(aggregate->older);
+    add(aggregate->timers);
   }
   return layouts;
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "commit_timers.h"
 #include "engine_clock.h"
 #include "pawl/position.h"
 #include "pawl/receipt.h"
@@ -51,6 +52,15 @@ class LoopMeter {
   void CountDuplicate() noexcept {
     if (is_on_) AddTo(block_.loop.duplicates, 1);
   }
+  // A command was answered with the receipt of another one, which had its idempotency key.
+  void CountKeyDuplicate() noexcept {
+    if (is_on_) AddTo(block_.loop.key_duplicates, 1);
+  }
+  void CountClosedSession() noexcept {
+    if (is_on_) AddTo(block_.loop.sessions_closed, 1);
+  }
+  // Commands of a bulk lane were decided. Only if is_on().
+  void CountBulk(std::uint64_t commands) noexcept { AddTo(block_.loop.bulk_commands, commands); }
   void CountFrame() noexcept {
     if (is_on_) AddTo(block_.loop.frames, 1);
   }
@@ -63,12 +73,14 @@ class LoopMeter {
 
   // --- a round of the loop ---
 
-  void BeginRound() noexcept { now_ns_ = 0; }
+  void BeginRound() noexcept {
+    now_ns_ = 0;
+    is_timed_ = false;
+  }
 
   // A turn of so many commands was decided, which began with the last tick of the engine's clock.
   //   looked_ns   boot time, if somebody looked behind the last command; 0: nobody did
   void Decided(std::uint32_t commands, std::uint64_t looked_ns) noexcept {
-    is_timed_ = false;
     if (!is_on_ || commands == 0) return;
     AddTo(block_.loop.turns, 1);
     untimed_ += commands;
@@ -90,16 +102,34 @@ class LoopMeter {
   }
   // When all of it was published; 0: not measured.
   std::uint64_t published_ns() const noexcept { return is_timed_ ? now_ns_ : 0; }
-  // Where things stand behind the turn.
-  void EndTurn(Position newest) noexcept {
+  // A timer fired, so long after it was due, and what it did took so long. It is no part of how
+  // long the turn took to be decided, or to be published.
+  void Fired(std::uint64_t late_ns, std::uint64_t took_ns) noexcept {
     if (!is_on_) return;
+    block_.stages[static_cast<std::size_t>(Stage::kTimerLate)].Record(late_ns);
+    if (is_timed_) now_ns_ += took_ns;
+  }
+  // Where things stand behind the turn.
+  //   timers    nullptr: there are none
+  void EndTurn(Position newest, const CommitTimers* timers = nullptr) noexcept {
+    if (!is_on_) return;
+    if (timers != nullptr) {
+      Set(block_.timers.live, timers->table().live());
+      Set(block_.timers.set, timers->counts().set);
+      Set(block_.timers.cancelled, timers->counts().cancelled);
+      Set(block_.timers.fired, timers->counts().fired);
+      Set(block_.timers.refused, timers->counts().refused);
+    }
     Set(block_.loop.position, newest.value());
     Set(block_.loop.engine_offset_ns, engine_clock_.now_ns() - engine_clock_.boot_ns());
     StoreWords* words = block_.stores();
     for (const StreamStore* store : stores_) {
       // Relaxed: one writer, guards nothing.
-      if (words->streams.load(std::memory_order_relaxed) != store->size()) {
+      if (words->streams.load(std::memory_order_relaxed) != store->size() ||
+          words->closed.load(std::memory_order_relaxed) != store->closed()) {
         Set(words->streams, store->size());
+        Set(words->closed, store->closed());
+        Set(words->places, store->streams_max());
         Set(words->memory_bytes, store->memory_bytes());
       }
       ++words;

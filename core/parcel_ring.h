@@ -25,8 +25,11 @@ class ParcelRing {
   static constexpr std::size_t kUnitBytes = 16;
 
   //   capacity_bytes   a power of two, at least 64
-  explicit ParcelRing(std::size_t capacity_bytes)
-      : memory_(std::make_unique<Unit[]>(capacity_bytes / kUnitBytes)), mask_(capacity_bytes - 1) {
+  //   memory           borrowed, aligned to 16 bytes; nullptr: the ring has its own
+  explicit ParcelRing(std::size_t capacity_bytes, std::byte* memory = nullptr)
+      : own_(memory == nullptr ? std::make_unique<Unit[]>(capacity_bytes / kUnitBytes) : nullptr),
+        memory_(memory == nullptr ? own_.get() : reinterpret_cast<Unit*>(memory)),
+        mask_(capacity_bytes - 1) {
     PAWL_CHECK(std::has_single_bit(capacity_bytes) && capacity_bytes >= 4 * kUnitBytes);
   }
   ParcelRing(const ParcelRing&) = delete;
@@ -83,12 +86,14 @@ class ParcelRing {
     while (begin_ != sent_) {
       Head head;
       std::memcpy(&head, At(begin_), sizeof head);
-      if (head.command >= returned) return;
+      // Borrowed memory may be taken away: then it is zeros, and nothing gets free any more.
+      if (head.command >= returned || head.bytes == 0) return;
       begin_ += head.bytes;
     }
   }
 
-  const std::unique_ptr<Unit[]> memory_;
+  const std::unique_ptr<Unit[]> own_;
+  Unit* const memory_;
   const std::size_t mask_;
   // Bytes counted for ever.
   std::uint64_t begin_ = 0;  // oldest parcel under way

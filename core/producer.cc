@@ -62,6 +62,9 @@ constexpr FaultText TextOf(SendFault fault) noexcept {
     case SendFault::kBadConditions:
       return {absl::StatusCode::kInvalidArgument,
               "more than kConditionsMax conditions on other streams, or any with a batch"};
+    case SendFault::kBadKey:
+      return {absl::StatusCode::kInvalidArgument,
+              "an idempotency key with a batch, or for a command whose bytes have padding"};
   }
   return {absl::StatusCode::kInternal, "?"};
 }
@@ -115,6 +118,17 @@ absl::StatusOr<Receipt> ResultOf(const Completion& completion) {
       return absl::AlreadyExistsError(
           "executed before; the receipt left the session's window of resends");
     case VerdictKind::kConflict: return ConflictStatus(completion);
+    case VerdictKind::kQuarantined:
+      return absl::FailedPreconditionError(
+          "the command ended the process twice when it was decided: it is in quarantine "
+          "(Engine::Quarantined()) and was not executed");
+    case VerdictKind::kSessionUnknown:
+      return absl::NotFoundError(
+          "the session was closed; nothing was appended: open it anew, it begins at sequence 1");
+    case VerdictKind::kKeyReused:
+      return absl::AlreadyExistsError(
+          "the idempotency key was given to another command before; nothing was appended: send "
+          "this one with a key of its own");
     case VerdictKind::kNotSent: return StatusOf(static_cast<SendFault>(completion.verdict.code()));
   }
   return absl::InternalError("unknown verdict");
@@ -160,9 +174,9 @@ Sent Producer::Send(Sequence resend) noexcept { return lane_->Send(resend); }
 std::byte* Producer::PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept {
   return lane_->PutParcel(slot, bytes, fault);
 }
-SendFault Producer::PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
-                                  std::span<const std::byte> command) noexcept {
-  return lane_->PutConditions(slot, others, command);
+SendFault Producer::PutParcel(CommandSlot& slot, const SubmitOptions& options,
+                              std::span<const std::byte> command) noexcept {
+  return lane_->PutParcel(slot, options, command);
 }
 void Producer::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   lane_->SendStaged(count, sent);
@@ -176,6 +190,7 @@ std::uint32_t Producer::in_flight() const noexcept { return lane_->in_flight(); 
 std::uint32_t Producer::window() const noexcept { return lane_->window(); }
 Sequence Producer::last_sequence() const noexcept { return lane_->last_sequence(); }
 std::uint32_t Producer::generation() const noexcept { return lane_->generation(); }
+SessionLane Producer::session_lane() const noexcept { return lane_->session_lane(); }
 
 namespace {
 

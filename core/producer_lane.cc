@@ -7,14 +7,35 @@
 
 #include "pawl/parking.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 namespace pawl::inline v0 {
 
+namespace {
+
+std::uint64_t HashOn(std::uint64_t before, std::string_view text) noexcept {
+  return XXH3_64bits_withSeed(text.data(), text.size(), before);
+}
+
+// What a command is, apart from who sends it and when. By names: the order of the aggregate's list
+// may change while a key is remembered.
+std::uint64_t HashOfBody(const AggregateTraits& aggregate, const CommandSlot& slot,
+                         std::span<const std::byte> command) noexcept {
+  const std::uint64_t category = HashOn(0, aggregate.category);
+  const std::uint64_t type = HashOn(category, aggregate.commands[slot.command_index()]);
+  const std::uint64_t key = XXH3_64bits_withSeed(&slot.key, sizeof slot.key, type);
+  return XXH3_64bits_withSeed(command.data(), command.size(), key);
+}
+
+}  // namespace
+
 ProducerLane::ProducerLane(const Setup& setup)
-    : commands(setup.window),
+    : commands(setup.window, setup.slots),
       answers(setup.window),
       receipts{WindowRing<PackedReceipt>(setup.window), WindowRing<PackedReceipt>(setup.window)},
       engine_(setup.engine),
-      queue_(setup.queue),
+      queues_(setup.queues),
       admission_(setup.admission),
       loop_bell_(setup.loop_bell),
       clock_(setup.clock),
@@ -23,14 +44,13 @@ ProducerLane::ProducerLane(const Setup& setup)
       index_(setup.index),
       window_(setup.window),
       command_bytes_max_(setup.command_bytes_max),
-      parcels_(setup.parcel_bytes) {}
+      parcels_(setup.parcel_bytes, setup.parcels) {}
 
 ProducerLane::~ProducerLane() {
   if (bell.event_fd() >= 0) ::close(bell.event_fd());
 }
 
-void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
-                            Sequence last) noexcept {
+void ProducerLane::BeginUse(const Use& use) noexcept {
   // The one before may have ended with answers that it did not poll.
   while (answers.Poll([](const AnswerRange&) {}, answers.size()) != 0) {
   }
@@ -41,9 +61,18 @@ void ProducerLane::BeginUse(std::uint32_t session, std::uint32_t generation,
   held_ = 0;
   parcels_.Clear();
   refused_ = SendFault::kNone;
-  session_ = session;
-  generation_ = generation;
-  last_sequence_ = last;
+  session_ = use.session;
+  session_lane_ = use.session_lane;
+  generation_ = use.generation;
+  last_sequence_ = use.last;
+}
+
+bool ProducerLane::PrepareToSend() noexcept {
+  const auto way = static_cast<std::size_t>(session_lane_);
+  queue_ = &queues_[way];
+  if (tokens_[way] == nullptr) tokens_[way] = queue_->NewToken();
+  token_ = tokens_[way].get();
+  return token_ != nullptr;
 }
 
 std::uint16_t ProducerLane::StoreIndex(TypeTag aggregate) const noexcept {
@@ -157,15 +186,22 @@ std::byte* ProducerLane::NewParcel(CommandSlot& slot, std::size_t bytes,
   return parcel;
 }
 
-SendFault ProducerLane::PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
-                                      std::span<const std::byte> command) noexcept {
+SendFault ProducerLane::PutParcel(CommandSlot& slot, const SubmitOptions& options,
+                                  std::span<const std::byte> command) noexcept {
+  const std::span<const StreamCondition> others = options.others;
   if (others.size() > kConditionsMax) return CountRefusal(SendFault::kBadConditions);
   if (command.size() > command_bytes_max_) return CountRefusal(SendFault::kTooLarge);
   SendFault fault = SendFault::kNone;
   std::byte* at = NewParcel(slot, ConditionsParcel::Bytes(others.size(), command.size()), fault);
   if (at == nullptr) return fault;
+  const std::uint64_t body_hash =
+      options.idempotency_key.is_zero()
+          ? 0
+          : HashOfBody(stores_[slot.aggregate]->traits(), slot, command);
   slot.type |= CommandSlot::kHasConditions;
-  const ConditionsParcel parcel{.conditions = static_cast<std::uint32_t>(others.size()),
+  const ConditionsParcel parcel{.idempotency_key = options.idempotency_key,
+                                .body_hash = body_hash,
+                                .conditions = static_cast<std::uint32_t>(others.size()),
                                 .command_bytes = static_cast<std::uint32_t>(command.size())};
   std::memcpy(at, &parcel, sizeof parcel);
   at += sizeof parcel;

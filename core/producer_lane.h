@@ -8,6 +8,7 @@
 #include "admission.h"
 #include "command_queue.h"
 #include "completion_ring.h"
+#include "flight_layout.h"
 #include "parcel_ring.h"
 #include "pawl/cache_line.h"
 #include "pawl/clock.h"
@@ -50,7 +51,7 @@ class ProducerLane {
 
   struct Setup {
     EngineParts* engine;
-    CommandQueue* queue;
+    std::span<CommandQueue, kSessionLanes> queues;  // by session lane
     Admission* admission;
     Doorbell* loop_bell;
     Clock* clock;
@@ -60,6 +61,8 @@ class ProducerLane {
     std::uint32_t window;  // a power of two
     std::uint32_t command_bytes_max;
     std::uint32_t parcel_bytes;  // a power of two
+    CommandSlot* slots;          // room for the window; nullptr: the lane has its own
+    std::byte* parcels;          // likewise
   };
 
   explicit ProducerLane(const Setup& setup);
@@ -77,9 +80,9 @@ class ProducerLane {
   Sent Send(Sequence resend) noexcept;
   // Room outside of its slot for a staged command; nullptr: none, and why. Goes with the slot.
   std::byte* PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
-  // Makes a staged command a parcel with conditions on other streams.
-  SendFault PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
-                          std::span<const std::byte> command) noexcept;
+  // Makes a staged command a parcel with the conditions on others and the key of `options`.
+  SendFault PutParcel(CommandSlot& slot, const SubmitOptions& options,
+                      std::span<const std::byte> command) noexcept;
   // Sends the first `count` staged commands.
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   // Takes up to `answers_max` of the oldest answers that share a range; empty: there are none, or
@@ -108,7 +111,15 @@ class ProducerLane {
   std::uint32_t window() const noexcept { return window_; }
   Sequence last_sequence() const noexcept { return last_sequence_; }
   std::uint32_t session() const noexcept { return session_; }
+  SessionLane session_lane() const noexcept { return session_lane_; }
   std::uint32_t generation() const noexcept { return generation_; }
+  // Who sends, as the guard knows inputs and as the flight file has it.
+  std::uint64_t flight_sender() const noexcept {
+    return FlightSender(session_, session_lane_, generation_);
+  }
+  std::uint32_t guard_session() const noexcept {
+    return static_cast<std::uint32_t>(flight_sender());
+  }
   WhenFull when_full() const noexcept { return when_full_; }
   std::int64_t full_timeout_ns() const noexcept { return full_timeout_ns_; }
   std::uint16_t index() const noexcept { return index_; }
@@ -117,14 +128,18 @@ class ProducerLane {
 
   // --- the engine, before the lane is handed out or after it came back ---
 
-  void BeginUse(std::uint32_t session, std::uint32_t generation, Sequence last) noexcept;
-  // Before its first use: makes the lane's token of the queue, which takes turns between all that
-  // were ever made, so that lanes never used must have none.
+  struct Use {
+    std::uint32_t session = 0;
+    SessionLane session_lane = SessionLane::kControl;
+    std::uint32_t generation = 0;
+    Sequence last{};
+  };
+  void BeginUse(const Use& use) noexcept;
+  // Before each use: makes the lane's token of the queue that it goes through, if it never went
+  // there. A queue takes turns between all tokens that were ever made, so that lanes never used
+  // must have none.
   //   returns   false: no memory
-  bool PrepareToSend() noexcept {
-    if (token_ == nullptr) token_ = queue_->NewToken();
-    return token_ != nullptr;
-  }
+  bool PrepareToSend() noexcept;
   // What the owner chose.
   void SetWhenFull(WhenFull when_full, std::int64_t timeout_ns) noexcept {
     when_full_ = when_full;
@@ -190,7 +205,7 @@ class ProducerLane {
 
   // Constant while in use.
   EngineParts* const engine_;
-  CommandQueue* const queue_;
+  const std::span<CommandQueue, kSessionLanes> queues_;
   Admission* const admission_;
   Doorbell* const loop_bell_;
   Clock* const clock_;
@@ -199,8 +214,11 @@ class ProducerLane {
   const std::uint16_t index_;
   const std::uint32_t window_;
   const std::uint32_t command_bytes_max_;
-  CommandQueue::TokenPointer token_;
+  std::array<CommandQueue::TokenPointer, kSessionLanes> tokens_;
+  CommandQueue* queue_ = nullptr;
+  CommandQueue::Token* token_ = nullptr;
   std::uint32_t session_ = 0;
+  SessionLane session_lane_ = SessionLane::kControl;
   std::uint32_t generation_ = 0;
   std::int64_t full_timeout_ns_ = 0;
   WhenFull when_full_ = WhenFull::kFail;

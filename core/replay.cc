@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string>
 
+#include "clock_record.h"
+
 namespace pawl::inline v0 {
 
 namespace {
@@ -21,11 +23,13 @@ absl::Status Replay::Run(const Log& log) {
     absl::Status status;
     const CommitHeader* open = nullptr;
     ForEachRecord(*frame, [&](const RecordView& record) {
-      if (open != &record.commit) {
+      const bool is_first = open != &record.commit;
+      if (is_first) {
         if (open != nullptr && status.ok()) status = EndCommit(*open);
         open = &record.commit;
         commit_version_ = Version();
       }
+      if (status.ok()) status = ReplayTimers::CheckPlace(record, is_first);
       if (status.ok()) status = Take(record);
       commit_last_ = record.position;
     });
@@ -39,9 +43,12 @@ absl::Status Replay::Take(const RecordView& record) {
   switch (record.header.kind) {
     case RecordKind::kEvent: return TakeEvent(record);
     case RecordKind::kStreamBound: return TakeStream(record);
+    case RecordKind::kStreamClosed: return TakeClosing(record);
     case RecordKind::kTypeBound:
     case RecordKind::kCategoryBound: return catalog_.Read(record);
-    case RecordKind::kSessionOpened: return TakeSession(record);
+    case RecordKind::kSessionOpened:
+    case RecordKind::kLaneOpened: return TakeOpening(record);
+    case RecordKind::kSessionClosed: return TakeSessionClosing(record);
     case RecordKind::kEpochBegan: {
       EpochBegan began;
       if (record.header.payload_bytes() != sizeof began) {
@@ -52,6 +59,10 @@ absl::Status Replay::Take(const RecordView& record) {
       return follows ? absl::OkStatus() : Contradiction(record, "epoch out of order");
     }
     case RecordKind::kAccepted: return absl::OkStatus();
+    case RecordKind::kTimerSet:
+    case RecordKind::kTimerFired:
+    case RecordKind::kTimerCancelled: return TakeTimer(record);
+    case RecordKind::kClockAdopted: return TakeClock(record);
     default:
       if (record.header.kind >= RecordKind::kSkippable) return absl::OkStatus();
       return absl::FailedPreconditionError(
@@ -73,15 +84,16 @@ absl::Status Replay::TakeStream(const RecordView& record) {
   if (!catalog_.HasCategory(record.header.type)) {
     return Contradiction(record, "stream of a category that was never bound");
   }
-  Stream stream;
-  for (StreamStore* store : stores_) {
-    if (catalog_.FindCategory(store->traits().category) != record.header.type) continue;
+  Stream stream{.category = record.header.type};
+  for (Store& store : stores_) {
+    if (catalog_.FindCategory(store.streams.traits().category) != record.header.type) continue;
     const Key key(bound.key_high, bound.key_low);
-    if (store->Find(key) != nullptr) return Contradiction(record, "stream bound twice");
-    stream = {store, store->Insert(key)};
+    if (store.streams.Find(key) != nullptr) return Contradiction(record, "stream bound twice");
+    stream.store = &store;
+    stream.slot = store.streams.Insert(key);
     if (stream.slot == nullptr) {
       return absl::ResourceExhaustedError("the log holds more " +
-                                          std::string(store->traits().category) +
+                                          std::string(store.streams.traits().category) +
                                           " streams than streams_max; raise the limit");
     }
     stream.slot->number = record.header.stream;
@@ -90,79 +102,63 @@ absl::Status Replay::TakeStream(const RecordView& record) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const EventTraits*> Replay::TraitsOf(const StreamStore& store,
-                                                    std::uint16_t type) const {
-  const TypeCatalog::Type* logged = catalog_.TypeOf(type);
-  if (logged == nullptr) return absl::DataLossError("event of an unbound type");
-  for (const EventTraits& event : store.traits().events) {
-    if (event.descriptor->name != logged->name || event.descriptor->version != logged->version) {
-      continue;
-    }
-    if (absl::StatusOr<std::uint16_t> same = catalog_.Find(*event.descriptor); !same.ok()) {
-      return same.status();
-    }
-    return &event;
-  }
-  return absl::FailedPreconditionError("the log holds " + logged->name + " version " +
-                                       std::to_string(logged->version) + " on category " +
-                                       std::string(store.traits().category) +
-                                       ", which does not list it in its Events; add it");
-}
-
 absl::Status Replay::TakeEvent(const RecordView& record) {
   const RecordHeader& header = record.header;
   if (header.stream == 0 || header.stream >= next_stream()) {
     return Contradiction(record, "event on an unbound stream");
   }
   const Stream& stream = streams_[header.stream - 1];
+  if (stream.is_closed) return Contradiction(record, "event on a closed stream");
   if ((header.flags & kRecordOwnStream) != 0) commit_version_ = Version(header.version());
   if (stream.slot == nullptr) return absl::OkStatus();
   StreamSlot& slot = *stream.slot;
   if (header.version() != slot.version.value() + 1 || header.back_link != slot.last.value()) {
     return Contradiction(record, "version or back-link does not follow the stream's last event");
   }
-  absl::StatusOr<const EventTraits*> event = TraitsOf(*stream.store, header.type);
-  if (!event.ok()) return event.status();
-  if (header.payload_bytes() != (*event)->descriptor->bytes) {
+  const EventTraits* event = stream.store->events.Find(header.type);
+  if (event == nullptr) {
+    absl::StatusOr<const EventTraits*> resolved =
+        stream.store->events.Resolve(header.type, catalog_);
+    if (!resolved.ok()) return resolved.status();
+    event = *resolved;
+  }
+  if (!event->descriptor->MayHave(header.payload_bytes())) {
     return Contradiction(record, "event of a wrong size");
   }
   slot.version = Version(header.version());
   slot.last = record.position;
-  (*event)->evolve(slot, record.payload());
-  return absl::OkStatus();
-}
-
-absl::Status Replay::TakeSession(const RecordView& record) {
-  SessionOpened opened;
-  if (record.header.payload_bytes() < sizeof opened) {
-    return Contradiction(record, "session record too short");
-  }
-  std::memcpy(&opened, record.payload(), sizeof opened);
-  if (opened.session == 0 || opened.session > sessions_.count() + 1 ||
-      opened.name_bytes > kSessionNameBytesMax ||
-      sizeof opened + opened.name_bytes > record.header.payload_bytes()) {
-    return Contradiction(record, "session record out of order or range");
-  }
-  const std::string_view name(reinterpret_cast<const char*>(record.payload()) + sizeof opened,
-                              opened.name_bytes);
-  if (!sessions_.Open(opened.session, name, opened.generation)) {
-    return absl::ResourceExhaustedError(
-        "the log holds more sessions than sessions_max; raise the limit");
+  // Relaxed: as in CommitBuilder::BeginDecision().
+  evolving_->store(record.position.value(), std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (!event->evolve(slot, record.payload())) {
+    return Contradiction(record, "event " + std::string(event->descriptor->name) + " version " +
+                                     std::to_string(event->descriptor->version) +
+                                     ", which its codec does not decode");
   }
   return absl::OkStatus();
 }
 
-absl::Status Replay::EndCommit(const CommitHeader& commit) {
-  if (commit.cause != CommitCause::kCommand || commit.session == 0) return absl::OkStatus();
-  if (commit.session > sessions_.count()) {
-    return absl::DataLossError("position " + std::to_string(commit_last_.value()) +
-                               ": command of a session that was never opened");
+absl::Status Replay::TakeTimer(const RecordView& record) {
+  const std::uint32_t number = record.header.stream;
+  if (number == 0 || number >= next_stream()) {
+    return Contradiction(record, "timer of an unbound stream");
   }
-  if (commit.sequence == static_cast<std::uint32_t>(sessions_.last(commit.session).value())) {
-    return absl::DataLossError("position " + std::to_string(commit_last_.value()) +
-                               ": command with the sequence of the one before");
+  const Stream& stream = streams_[number - 1];
+  if (stream.is_closed) return Contradiction(record, "timer of a closed stream");
+  if (stream.slot == nullptr) return absl::OkStatus();
+  return timers_.Take(record, stream.store->streams, *stream.slot);
+}
+
+// Nothing is to be rebuilt: the frame has the new time.
+absl::Status Replay::TakeClock(const RecordView& record) {
+  ClockAdopted adopted;
+  if (record.header.payload_bytes() != sizeof adopted) {
+    return Contradiction(record, "clock record of a wrong size");
   }
-  sessions_.Restore(commit.session, commit.sequence, commit_last_, commit_version_);
+  std::memcpy(&adopted, record.payload(), sizeof adopted);
+  if (adopted.adopted_ns <= adopted.held_ns || record.frame.time_ns < adopted.adopted_ns) {
+    return Contradiction(record, "engine time that was adopted and does not hold");
+  }
   return absl::OkStatus();
 }
 

@@ -50,15 +50,35 @@ std::string HashSum::ToString() const {
 namespace {
 
 void AddStore(const StreamStore& store, StateHasher& hasher, HashedState& hashed) {
-  for (std::uint32_t i = 0; i < store.size(); ++i) {
-    const StreamSlot& slot = *store.At(i);
+  store.ForEach([&](const StreamSlot& slot) {
+    if (slot.version == Version()) return;  // it has had a timer, and nothing more
     hasher.Add(store.traits().category);
     hasher.Add(slot.key);
     hasher.Add(slot.version.value());
     store.traits().hash(slot, hasher);
     hashed.sum += hasher.Finish();
-  }
-  hashed.aggregates += store.size();
+    ++hashed.aggregates;
+  });
+}
+
+// Of one store.
+void AddTimers(const TimerTable& table, const StreamStore& store, StateHasher& hasher,
+               HashedState& hashed) {
+  table.ForEach([&](std::uint32_t number) {
+    const TimerTable::Timer& timer = table.At(number);
+    if (timer.name.store != &store) return;
+    const EventDescriptor& type = *store.traits().timers[timer.name.type].descriptor;
+    hasher.Add(store.traits().category);
+    hasher.Add(timer.name.stream->key);
+    hasher.Add(type.name);
+    hasher.Add(type.version);
+    hasher.Add(timer.name.id);
+    hasher.Add(timer.due_ns);
+    hasher.Add(timer.order);
+    hasher.Add(std::string_view(reinterpret_cast<const char*>(table.payload(number)),
+                                timer.payload_bytes));
+    hashed.sum += hasher.Finish();
+  });
 }
 
 }  // namespace
@@ -80,7 +100,10 @@ absl::StatusOr<HashedState> Engine::HashStores(TypeTag aggregate) {
   HashedState hashed;
   StateHasher hasher;
   const absl::Status asked = parts_->RunOnLoop([&] {
-    for (const StreamStore* store : stores) AddStore(*store, hasher, hashed);
+    for (const StreamStore* store : stores) {
+      AddStore(*store, hasher, hashed);
+      if (parts_->timer_table != nullptr) AddTimers(*parts_->timer_table, *store, hasher, hashed);
+    }
     hashed.position = Position(parts_->log->writer().next_position().value() - 1);
   });
   if (!asked.ok()) return asked;

@@ -100,6 +100,9 @@ EngineHealth HealthOf(std::uint64_t word) noexcept {
 void ReadLoop(const LoopWords& loop, EngineStats& stats) {
   for (std::size_t i = 0; i < kOutcomesMax; ++i) stats.outcomes[i] = ValueOf(loop.outcomes[i]);
   stats.duplicates = ValueOf(loop.duplicates);
+  stats.key_duplicates = ValueOf(loop.key_duplicates);
+  stats.bulk_commands = ValueOf(loop.bulk_commands);
+  stats.sessions_closed = ValueOf(loop.sessions_closed);
   stats.turns = ValueOf(loop.turns);
   stats.frames = ValueOf(loop.frames);
   stats.position = Position(ValueOf(loop.position));
@@ -108,6 +111,14 @@ void ReadLoop(const LoopWords& loop, EngineStats& stats) {
   stats.slow_turns = ValueOf(loop.slow_turns);
   stats.slow_decides = ValueOf(loop.slow_decides);
   stats.slowest_decide_ns = ValueOf(loop.slowest_decide_ns);
+}
+
+TimerStats StatsOf(const TimerWords& timers) {
+  return {.live = ValueOf(timers.live),
+          .set = ValueOf(timers.set),
+          .cancelled = ValueOf(timers.cancelled),
+          .fired = ValueOf(timers.fired),
+          .refused = ValueOf(timers.refused)};
 }
 
 }  // namespace
@@ -126,6 +137,7 @@ EngineStats ReadBlock(const StatsBlock& block, const StatsRows& rows) {
   stats.durable = Address(ValueOf(block.health.durable));
   stats.poll_overruns = ValueOf(block.health.poll_overruns);
   stats.longest_overrun_ns = ValueOf(block.health.longest_overrun_ns);
+  stats.timers = StatsOf(block.timers);
   for (std::size_t i = 0; i < kStages; ++i) stats.stages[i] = StageCopy(block.stages[i]).Times();
 
   const auto* const agents = reinterpret_cast<const AgentWords*>(&block + 1);
@@ -137,7 +149,8 @@ EngineStats ReadBlock(const StatsBlock& block, const StatsRows& rows) {
   }
   for (std::uint32_t i = 0; i < rows.stores; ++i) {
     stats.categories.push_back({Printable({stores[i].name.data(), stores[i].name.size()}),
-                                ValueOf(stores[i].streams), ValueOf(stores[i].memory_bytes)});
+                                ValueOf(stores[i].streams), ValueOf(stores[i].memory_bytes),
+                                ValueOf(stores[i].closed), ValueOf(stores[i].places)});
   }
   for (std::uint32_t i = 0; i < rows.lanes; ++i) {
     stats.commands_sent += ValueOf(lanes[i].sent);

@@ -1,5 +1,6 @@
 #include "pawl/stream_store.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <new>
@@ -17,12 +18,16 @@ StreamSlot* StreamLookup::FindFurther(const Key& key, std::uint64_t hash) const 
 }
 
 StreamStore::StreamStore(const AggregateTraits& traits, std::uint32_t streams_max)
-    : traits_(traits), streams_max_(streams_max) {
+    : traits_(traits),
+      streams_max_(streams_max),
+      mark_shift_(64 - std::countr_zero(std::bit_ceil(
+                           std::max(std::uint64_t{streams_max}, std::uint64_t{kMarksMin})))) {
   // At most a quarter full: a probe beyond the first pair, which one key in thirty needs then, is a
   // branch mispredicted.
   const std::size_t pairs = std::bit_ceil(std::uint64_t{streams_max} * 2);
   const std::size_t slots_bytes = streams_max * traits.slot_bytes;
   index_ = std::make_unique<StreamLookup::Pair[]>(pairs);
+  closings_ = std::make_unique<Position[]>(marks());
   lookup_.index_ = index_.get();
   lookup_.index_mask_ = pairs - 1;
   std::random_device random;
@@ -36,8 +41,21 @@ StreamStore::StreamStore(const AggregateTraits& traits, std::uint32_t streams_ma
 }
 
 StreamStore::~StreamStore() {
-  for (std::uint32_t i = 0; i < size_; ++i) traits_.destroy(At(i));
+  for (std::uint32_t place = 0; place < places_used_; ++place) traits_.destroy(lookup_.At(place));
   ::operator delete (lookup_.slots_, std::align_val_t{traits_.slot_align});
+}
+
+// The place left last, whose lines are the warmest, else one that was never used.
+std::uint32_t StreamStore::TakePlace() noexcept {
+  if (free_place_ == kNoPlace) {
+    traits_.construct(lookup_.At(places_used_));
+    return places_used_++;
+  }
+  const std::uint32_t place = free_place_;
+  StreamSlot* const slot = lookup_.At(place);
+  free_place_ = static_cast<std::uint32_t>(slot->number);
+  slot->number = 0;
+  return place;
 }
 
 StreamSlot* StreamStore::Insert(const Key& key) noexcept {
@@ -46,25 +64,68 @@ StreamSlot* StreamStore::Insert(const Key& key) noexcept {
   const std::uint64_t hash = lookup_.Hash(key);
   StreamLookup::Entry& entry = lookup_.FirstEntry(
       hash, [](const StreamLookup::Entry& each) noexcept { return each.tag == 0; });
-  StreamSlot* slot = At(size_);
-  traits_.construct(slot);
+  const std::uint32_t place = TakePlace();
+  StreamSlot* const slot = lookup_.At(place);
   slot->key = key;
-  entry = {StreamLookup::Tag(hash), size_++};
+  entry = {StreamLookup::Tag(hash), place};
+  ++size_;
   return slot;
 }
 
-void StreamStore::RemoveNewest() noexcept {
-  PAWL_CHECK(size_ > 0);
-  StreamSlot* slot = At(--size_);
-  // Nothing was inserted behind the newest, so that no probe passes over its entry.
-  lookup_.FirstEntry(lookup_.Hash(slot->key), [this](const StreamLookup::Entry& each) noexcept {
-    return each.slot == size_ && each.tag != 0;
-  }) = {};
-  traits_.destroy(slot);
+std::uint32_t StreamStore::PlaceOf(const StreamSlot& slot) const noexcept {
+  const auto* const at = reinterpret_cast<const std::byte*>(&slot);
+  return static_cast<std::uint32_t>(static_cast<std::size_t>(at - lookup_.slots_) /
+                                    traits_.slot_bytes);
+}
+
+// Empties the slot's entry of the index, and moves those behind it which are then cut off from
+// where they belong: no mark of a removed one is left for later probes to pass over.
+void StreamStore::RemoveEntry(const StreamSlot& slot) noexcept {
+  const std::uint32_t place = PlaceOf(slot);
+  const std::uint64_t mask = lookup_.index_mask_ << 1 | 1;
+  std::uint64_t hole = lookup_.HomeOf(slot.key);
+  while (lookup_.EntryAt(hole).tag == 0 || lookup_.EntryAt(hole).slot != place) ++hole;
+  for (std::uint64_t at = hole + 1; lookup_.EntryAt(at).tag != 0; ++at) {
+    const StreamLookup::Entry entry = lookup_.EntryAt(at);
+    const std::uint64_t home = lookup_.HomeOf(lookup_.At(entry.slot)->key);
+    // Its way from home does not lead over the hole.
+    if (((at - home) & mask) < at - hole) continue;
+    lookup_.EntryAt(hole) = entry;
+    hole = at;
+  }
+  lookup_.EntryAt(hole) = {};
+}
+
+void StreamStore::Remove(StreamSlot& slot) noexcept {
+  PAWL_CHECK(size_ > 0 && !slot.key.is_zero());
+  RemoveEntry(slot);
+  // A free place has a slot too, since guesses of it may be looked at.
+  traits_.destroy(&slot);
+  traits_.construct(&slot);
+  slot.number = free_place_;
+  free_place_ = PlaceOf(slot);
+  --size_;
+}
+
+void StreamStore::Close(StreamSlot& slot, Position position) noexcept {
+  closings_[MarkOf(slot.key)] = position;
+  Remove(slot);
+  ++closed_;
+}
+
+std::uint32_t StreamStore::CountProbes(const Key& key) const noexcept {
+  const StreamSlot* const slot = Find(key);
+  const std::uint64_t home = lookup_.HomeOf(key);
+  for (std::uint64_t at = home;; ++at) {
+    const StreamLookup::Entry& entry = lookup_.EntryAt(at);
+    const bool is_last = entry.tag == 0 || (slot != nullptr && lookup_.At(entry.slot) == slot);
+    if (is_last) return static_cast<std::uint32_t>(at - home + 1);
+  }
 }
 
 std::size_t StreamStore::memory_bytes() const noexcept {
-  return streams_max_ * traits_.slot_bytes + (lookup_.index_mask_ + 1) * sizeof(StreamLookup::Pair);
+  return streams_max_ * traits_.slot_bytes +
+         (lookup_.index_mask_ + 1) * sizeof(StreamLookup::Pair) + marks() * sizeof(Position);
 }
 
 }  // namespace pawl::inline v0

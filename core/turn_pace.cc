@@ -33,9 +33,7 @@ void TurnPace::TakeSlow(std::uint64_t took_ns) noexcept {
   ++found_.count;
   // Of several: one of them took that at most.
   if (took_ns <= found_.longest_ns) return;
-  found_.longest_ns = took_ns;
-  found_.aggregate = first.aggregate;
-  found_.type = first.command_index();
+  found_ = {found_.count, took_ns, first.aggregate, first.command_index(), false};
 }
 
 void TurnPace::EndOwnTurn(std::uint64_t looked_ns) noexcept {

@@ -33,6 +33,7 @@ class TurnPace {
     std::uint64_t longest_ns = 0;
     std::uint16_t aggregate = 0;  // of the longest
     std::uint16_t type = 0;
+    bool is_timer = false;  // its type is a timer's
   };
 
   //   turn_max   commands of a turn
@@ -72,6 +73,18 @@ class TurnPace {
   // No more commands in this turn; those decided are still where they were.
   void EndCommands() noexcept {
     if (decided_ != 0) LookAtClock();
+  }
+
+  // A timer fired in this turn, and what it did took so long. Timers are timed one by one, and are
+  // no part of the turn's commands.
+  void TakeTimer(std::uint64_t took_ns, std::uint16_t aggregate, std::uint16_t type) noexcept {
+    since_ns_ += took_ns;
+    if (budget_ns_ == 0 || took_ns <= budget_ns_) [[likely]]
+      return;
+    ++slow_turns_;
+    ++found_.count;
+    if (took_ns <= found_.longest_ns) return;
+    found_ = {found_.count, took_ns, aggregate, type, true};
   }
 
   // What the boot clock said behind the turn's last command; 0: nobody looked.

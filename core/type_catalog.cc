@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "pawl/check.h"
 
@@ -93,18 +94,39 @@ absl::Status TypeCatalog::Bind(std::span<StreamStore* const> stores, LogWriter& 
     if (store->category_number == 0) {
       store->category_number = AddCategory(store->traits().category, writer);
     }
-    store->type_numbers.clear();
-    for (const EventTraits& event : store->traits().events) {
-      absl::StatusOr<std::uint16_t> number = Find(*event.descriptor);
+    if (absl::Status bound = BindEvents(*store, writer); !bound.ok()) {
+      writer.AbandonCommit();
+      return bound;
+    }
+    store->timer_numbers.clear();
+    for (const TimerTraits& timer : store->traits().timers) {
+      absl::StatusOr<std::uint16_t> number = Find(*timer.descriptor);
       if (!number.ok()) {
         writer.AbandonCommit();
         return number.status();
       }
-      store->type_numbers.push_back(*number != 0 ? *number : AddType(*event.descriptor, writer));
+      store->timer_numbers.push_back(*number != 0 ? *number : AddType(*timer.descriptor, writer));
     }
   }
   if (writer.commit_records() != 0) {
     static_cast<void>(writer.EndCommit({.cause = CommitCause::kControl}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TypeCatalog::BindEvents(StreamStore& store, LogWriter& writer) {
+  store.type_numbers.clear();
+  for (const EventTraits& event : store.traits().events) {
+    absl::StatusOr<std::uint16_t> number = Find(*event.descriptor);
+    if (!number.ok()) return number.status();
+    store.type_numbers.push_back(*number != 0 ? *number : AddType(*event.descriptor, writer));
+  }
+  // Nobody emits these: a log that does not know them never will.
+  store.older_numbers.clear();
+  for (const EventTraits& event : store.traits().older) {
+    absl::StatusOr<std::uint16_t> number = Find(*event.descriptor);
+    if (!number.ok()) return number.status();
+    store.older_numbers.push_back(*number);
   }
   return absl::OkStatus();
 }

@@ -40,11 +40,13 @@ class TypeCatalog {
   }
   const Type* TypeOf(std::uint16_t number) const noexcept;
 
-  // Gives every event type and category of `stores` its number, appending records to `writer` for
-  // the new ones as one commit, and stores the numbers there. Publishes nothing.
+  // Gives every type of an event or timer and every category of `stores` its number, appending
+  // records to `writer` for the new ones as one commit, and stores the numbers there. Older
+  // versions have a number only if the log knows them. Publishes nothing.
   absl::Status Bind(std::span<StreamStore* const> stores, LogWriter& writer);
 
  private:
+  absl::Status BindEvents(StreamStore& store, LogWriter& writer);
   std::uint16_t NumberOf(std::string_view name, std::uint16_t version) const noexcept;
   std::uint16_t AddType(const EventDescriptor& event, LogWriter& writer);
   std::uint16_t AddCategory(std::string_view name, LogWriter& writer);

@@ -31,9 +31,13 @@ template <class Slot>
 class WindowRing {
  public:
   //   capacity   slots, a power of two; the producer's window
-  explicit WindowRing(std::size_t capacity)
-      : slots_(std::make_unique<Slot[]>(capacity)), mask_(capacity - 1) {
+  //   memory     borrowed room for them; nullptr: the ring has its own
+  explicit WindowRing(std::size_t capacity, Slot* memory = nullptr)
+      : own_(memory == nullptr ? std::make_unique<Slot[]>(capacity) : nullptr),
+        slots_(memory == nullptr ? own_.get() : memory),
+        mask_(capacity - 1) {
     PAWL_CHECK(std::has_single_bit(capacity));
+    if (memory != nullptr) std::uninitialized_value_construct_n(memory, capacity);
   }
   WindowRing(const WindowRing&) = delete;
   WindowRing& operator=(const WindowRing&) = delete;
@@ -45,11 +49,12 @@ class WindowRing {
   std::span<Slot> From(std::uint64_t cursor, std::size_t wanted) noexcept {
     const std::size_t start = cursor & mask_;
     const std::size_t room = mask_ + 1 - start;
-    return {slots_.get() + start, wanted < room ? wanted : room};
+    return {slots_ + start, wanted < room ? wanted : room};
   }
 
  private:
-  const std::unique_ptr<Slot[]> slots_;
+  const std::unique_ptr<Slot[]> own_;
+  Slot* const slots_;
   const std::size_t mask_;
 };
 

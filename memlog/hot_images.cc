@@ -147,6 +147,11 @@ absl::Status HotImages::RemoveDirectory() {
   const absl::Status unlocked = UnlinkIfThere(*storage_, hot_directory_ + "/lock");
   if (!unlocked.ok()) return unlocked;
   lock_ = nullptr;
+  // Of an engine that died, and was opened since as a log only.
+  for (const char* const left : {kStatisticsName, kFlightNoteName}) {
+    const absl::Status gone = UnlinkIfThere(*storage_, hot_directory_ + "/" + left);
+    if (!gone.ok()) return gone;
+  }
   const absl::Status removed = storage_->RemoveDirectory(hot_directory_);
   // Files of others are in it, or it is a volume of its own: it stays.
   const bool is_done = absl::IsNotFound(removed) || absl::IsFailedPrecondition(removed);

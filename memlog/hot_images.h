@@ -19,7 +19,10 @@ namespace pawl::inline v0 {
 
 inline constexpr const char* kMarksName = "marks";
 inline constexpr const char* kReadersName = "readers";
-inline constexpr const char* kStatisticsName = "stats";  // core's; ours to refuse what is not
+// Core's; ours to refuse what is not, and to remove what a dead engine left.
+inline constexpr const char* kStatisticsName = "stats";
+inline constexpr const char* kFlightNoteName = "flight";
+inline constexpr const char* kDeathsName = "quarantine";
 
 // Where an engine keeps them unless told otherwise.
 std::string DefaultHotDirectory(const LogId& log_id);

@@ -107,8 +107,8 @@ void IndexBuilder::AddStreams() {
 std::vector<std::byte> IndexBuilder::Finish(const ScanCursor& end) {
   AddStreams();
   std::sort(keys_.begin(), keys_.end(), [](const IndexKey& a, const IndexKey& b) {
-    return std::tuple(a.category, a.key_high, a.key_low) <
-           std::tuple(b.category, b.key_high, b.key_low);
+    return std::tuple(a.category, a.key_high, a.key_low, a.stream) <
+           std::tuple(b.category, b.key_high, b.key_low, b.stream);
   });
   header_.last_time_ns = end.time_ns;
   header_.durable_address = end.evidence.value();

@@ -81,7 +81,8 @@ struct IndexStream {
 };
 static_assert(sizeof(IndexStream) == 8);
 
-// A stream that was bound in the segment; sorted by category, then key.
+// A stream that was bound in the segment; sorted by category, then key, then stream: a key that was
+// closed may be bound again.
 struct IndexKey {
   std::uint64_t key_high;
   std::uint64_t key_low;

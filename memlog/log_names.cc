@@ -61,14 +61,15 @@ bool IsSegmentName(const std::string& name) {
 }
 
 bool IsHotName(const std::string& name) {
-  return name == kMarksName || name == kReadersName || name == kStatisticsName || name == "lock" ||
-         IsImageName(name);
+  return name == kMarksName || name == kReadersName || name == kStatisticsName ||
+         name == kFlightNoteName || name == "lock" || IsImageName(name);
 }
 
 bool IsLogName(const std::string& name) {
   if (IsHotName(name)) return true;
   const std::string whole = WithoutDraftEnd(name);
-  return whole == kManifestName || whole == kEvidenceName || IsSegmentName(whole) || IsCut(whole);
+  return whole == kManifestName || whole == kEvidenceName || whole == kDeathsName ||
+         IsSegmentName(whole) || IsCut(whole);
 }
 
 absl::Status CheckDirectory(Storage& storage, const std::string& path, bool allow_shared,

@@ -127,7 +127,8 @@ void LogWriter::WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept
   previous_checksum_ = header.checksum;
   previous_length_ = length;
   if (segment_.image->is_damaged()) [[unlikely]]
-    Poison();
+    Poison("the hot image of the newest segment");
+  CheckInput();
   if (is_poisoned_) [[unlikely]]
     return;
   // Release: the whole frame before the mark. Pairs with the acquire in Log::published(), in
@@ -139,12 +140,12 @@ void LogWriter::WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept
 
 // What was stored may be nowhere. The marks stay where they are; the addresses given out from now
 // on are never reached, so nothing waits for them in vain but is failed with the log.
-void LogWriter::Poison() noexcept {
+void LogWriter::Poison(const char* what) noexcept {
   is_poisoned_ = true;
   health_->SetFailed(absl::DataLossError(
-      "the hot image of segment " + std::to_string(segment_.index) +
-      " was cut short while it was written; nothing more is accepted: find out who changes the "
-      "files of the hot directory, then open the log again"));
+      std::string(what) + " (segment " + std::to_string(segment_.index) +
+      ") was cut short while it was used; nothing more is accepted: find out who changes the files "
+      "of the hot directory, then open the log again"));
 }
 
 void LogWriter::Roll() noexcept {

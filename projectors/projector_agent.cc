@@ -1,9 +1,12 @@
 #include "pawl/projector_agent.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <thread>
+#include <utility>
 
+#include "pawl/check.h"
 #include "pawl/parking.h"
 
 namespace pawl::inline v0 {
@@ -12,6 +15,10 @@ namespace {
 
 // Looks at the position before sleeping: a published command shows within a few microseconds.
 constexpr int kYieldRounds = 64;
+
+std::string PositionText(const RecordView& record) {
+  return "position " + std::to_string(record.position.value());
+}
 
 }  // namespace
 
@@ -24,6 +31,7 @@ ProjectorAgent::ProjectorAgent(Engine& engine, std::span<const EventDescriptor* 
 absl::Status ProjectorAgent::status() const { return is_stopped() ? status_ : absl::OkStatus(); }
 
 void ProjectorAgent::Stop(absl::Status why) {
+  PassOverEvents();
   status_ = std::move(why);
   // Release: the reason before the flag. Pairs with the acquire in is_stopped().
   is_stopped_.store(true, std::memory_order_release);
@@ -31,13 +39,33 @@ void ProjectorAgent::Stop(absl::Status why) {
 }
 
 void ProjectorAgent::StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome) {
-  Stop(absl::FailedPreconditionError(
-      "the projection failed at position " + std::to_string(record.position.value()) + ", event " +
-      std::string(events_[event]->name) + ": " + std::string(outcome.text()) + " (code " +
-      std::to_string(outcome.code()) + "); nothing after it was applied"));
+  if (event == kNotListed) return Stop(NotListed(record));
+  const EventDescriptor& type = *events_[event];
+  if (outcome.ok()) {
+    return Stop(absl::DataLossError(
+        PositionText(record) + ": what the log has there is no event " + std::string(type.name) +
+        " version " + std::to_string(type.version) + "; nothing from there on was applied"));
+  }
+  const char* const what = type.version == 0 ? ", closing of " : ", event ";
+  Stop(absl::FailedPreconditionError("the projection failed at " + PositionText(record) + what +
+                                     std::string(type.name) + ": " + std::string(outcome.text()) +
+                                     " (code " + std::to_string(outcome.code()) +
+                                     "); nothing after it was applied"));
+}
+
+absl::Status ProjectorAgent::NotListed(const RecordView& record) const {
+  const auto found = std::find_if(not_listed_.begin(), not_listed_.end(), [&](const auto& each) {
+    return each.first == record.header.type;
+  });
+  PAWL_CHECK(found != not_listed_.end());
+  return absl::FailedPreconditionError(
+      "the projection stopped at " + PositionText(record) + ", event " + found->second +
+      ": it lists other versions of it, and no Upcast leads from this one there; list it, or name "
+      "it as an Older; nothing from there on was applied");
 }
 
 void ProjectorAgent::Learn(const RecordHeader& header) {
+  if (is_stopped()) return;
   if (header.kind == RecordKind::kStreamBound) {
     if (header.stream != keys_.size()) return;  // the other copy's pass learnt it
     StreamBound bound;
@@ -45,6 +73,20 @@ void ProjectorAgent::Learn(const RecordHeader& header) {
     keys_.emplace_back(bound.key_high, bound.key_low);
   } else if (header.kind == RecordKind::kTypeBound) {
     if (absl::Status learnt = LearnType(header); !learnt.ok()) Stop(std::move(learnt));
+  } else if (header.kind == RecordKind::kCategoryBound) {
+    LearnCategory(header);
+  }
+}
+
+void ProjectorAgent::LearnCategory(const RecordHeader& header) {
+  const std::string_view name(reinterpret_cast<const char*>(PayloadOf(header)),
+                              header.payload_bytes());
+  if (index_by_category_.size() <= header.type) {
+    index_by_category_.resize(header.type + std::size_t{1}, kNotMine);
+  }
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    if (events_[i]->version != 0 || events_[i]->name != name) continue;
+    index_by_category_[header.type] = static_cast<std::uint16_t>(i);
   }
 }
 
@@ -54,21 +96,30 @@ absl::Status ProjectorAgent::LearnType(const RecordHeader& header) {
   const char* const texts = reinterpret_cast<const char*>(PayloadOf(header)) + sizeof bound;
   const std::string_view name(texts, bound.name_bytes);
   const std::string_view layout(texts + bound.name_bytes, bound.layout_bytes);
-  if (index_by_type_.size() <= header.type) {
-    index_by_type_.resize(header.type + std::size_t{1}, kNotMine);
-    types_known_ = header.type + std::uint32_t{1};
-  }
+  if (index_by_type_.size() > header.type) return absl::OkStatus();  // the other copy's pass did
+  std::uint16_t index = kNotMine;
   for (std::size_t i = 0; i < events_.size(); ++i) {
     const EventDescriptor& event = *events_[i];
-    if (event.name != name || event.version != bound.type_version) continue;
+    if (event.name != name || event.version == 0) continue;  // 0: closings
+    if (event.version != bound.type_version) {
+      if (index == kNotMine) index = kNotListed;
+      continue;
+    }
     if (event.layout_hash != bound.layout_hash || event.layout_text != layout) {
       return absl::FailedPreconditionError(
           "event " + std::string(name) + " version " + std::to_string(bound.type_version) +
           " has another layout than the log: log {" + std::string(layout) + "}, projection {" +
           std::string(event.layout_text) + "}");
     }
-    index_by_type_[header.type] = static_cast<std::uint16_t>(i);
+    index = static_cast<std::uint16_t>(i);
   }
+  if (index == kNotListed) {
+    not_listed_.emplace_back(header.type,
+                             std::string(name) + " version " + std::to_string(bound.type_version));
+  }
+  index_by_type_.resize(header.type, kNotMine);
+  index_by_type_.push_back(index);
+  types_known_ = static_cast<std::uint32_t>(index_by_type_.size());
   return absl::OkStatus();
 }
 

@@ -23,14 +23,20 @@ constexpr Title TitleOf(std::string_view text) noexcept {
 
 // Commands ask for something and may be refused. They are named as orders.
 struct Join {};
+enum class Language : std::uint8_t { kUnknown, kEnglish, kFrench };
+
 struct Acquire {
   Title title;
+  Language language;
 };
 struct Lend {
   pawl::Key member;
   std::uint32_t days;
 };
 struct TakeBack {};
+struct Reserve {  // for three days, of a copy that stands on its shelf
+  pawl::Key member;
+};
 
 enum class Condition : std::uint8_t { kNew, kUsed };
 
@@ -39,11 +45,25 @@ enum class Condition : std::uint8_t { kNew, kUsed };
 struct Joined {
   static constexpr pawl::EventType kType{"library.joined", 1};
 };
-struct Acquired {
+// [readme]
+// As logs hold it that are older than `language`; stays as it is.
+struct AcquiredV1 {
   static constexpr pawl::EventType kType{"library.acquired", 1};
   Title title;
   Condition condition;
 };
+// What Decide emits, and what Evolve, views and readers see, whatever the log holds.
+struct Acquired {
+  static constexpr pawl::EventType kType{"library.acquired", 2};
+  using Older = AcquiredV1;
+  Title title;
+  Condition condition;
+  Language language;
+};
+inline Acquired Upcast(const AcquiredV1& e) noexcept {
+  return {e.title, e.condition, Language::kUnknown};
+}
+// [/readme]
 struct Lent {
   static constexpr pawl::EventType kType{"library.lent", 1};
   pawl::Key member;
@@ -62,8 +82,22 @@ struct GivenBack {
   pawl::Key copy;
 };
 
+struct Reserved {
+  static constexpr pawl::EventType kType{"library.reserved", 1};
+  pawl::Key member;
+};
+struct Released {  // nobody came for it
+  static constexpr pawl::EventType kType{"library.released", 1};
+};
+
+// Timers are set along with events, and come back to Decide when they are due.
+struct ReservationOver {
+  static constexpr pawl::EventType kType{"library.reservation-over", 1};
+};
+
 constexpr std::uint64_t kDayNs = std::chrono::nanoseconds(std::chrono::days(1)).count();
 constexpr std::uint32_t kLoanDaysMax = 28;
+constexpr std::chrono::days kReservation{3};
 constexpr std::uint32_t kLoansMax = 3;        // of one member
 constexpr std::int64_t kFeePerDayCents = 20;  // for each day begun after the due time
 
@@ -89,8 +123,9 @@ struct Member {
 };
 
 struct Copy {
-  using Commands = pawl::Commands<Acquire, Lend, TakeBack>;
-  using Events = pawl::Events<Acquired, Lent, TakenBack>;
+  using Commands = pawl::Commands<Acquire, Lend, TakeBack, Reserve>;
+  using Events = pawl::Events<Acquired, Lent, TakenBack, Reserved, Released>;
+  using Timers = pawl::Timers<ReservationOver>;
   static constexpr std::string_view kCategory = "copy";
   enum Refusal : std::uint16_t {
     kIsThere = 1,
@@ -100,16 +135,19 @@ struct Copy {
     kNoSuchMember,
     kTooManyLoans,
     kTooLong,
+    kIsReserved,
   };
   struct State {
     bool is_there = false;
-    pawl::Key member;  // zero: it stands on its shelf
+    Language language = Language::kUnknown;
+    pawl::Key member;        // zero: it stands on its shelf
+    pawl::Key reserved_for;  // zero: for nobody
     std::uint64_t due_ns = 0;
   };
 
   static pawl::Verdict Decide(const State& s, const Acquire& c, pawl::Emit<Copy>& emit) noexcept {
     if (s.is_there) return pawl::Refuse(kIsThere);
-    emit(Acquired{c.title, Condition::kNew});
+    emit(Acquired{c.title, Condition::kNew, c.language});
     return pawl::Accept();
   }
   // Touches two aggregates: all events of one command are in the log together or not at all.
@@ -121,8 +159,10 @@ struct Copy {
     if (member == nullptr || !member->has_joined) return pawl::Refuse(kNoSuchMember);
     if (member->loans >= kLoansMax) return pawl::Refuse(kTooManyLoans);
     if (c.days > kLoanDaysMax) return pawl::Refuse(kTooLong);
+    if (!s.reserved_for.is_zero() && s.reserved_for != c.member) return pawl::Refuse(kIsReserved);
     emit(Lent{c.member, emit.now_ns() + c.days * kDayNs});  // the only clock that Decide may read
     emit.On<Member>(c.member, Borrowed{emit.key()});
+    emit.Cancel<ReservationOver>();  // if there is one
     return pawl::Accept();
   }
   static pawl::Verdict Decide(const State& s, const TakeBack&, pawl::Emit<Copy>& emit) noexcept {
@@ -132,8 +172,29 @@ struct Copy {
     return pawl::Accept();
   }
 
-  static void Evolve(State& s, const Acquired&) noexcept { s.is_there = true; }
+  static pawl::Verdict Decide(const State& s, const Reserve& c, pawl::Emit<Copy>& emit) noexcept {
+    if (!s.is_there) return pawl::Refuse(kIsNotThere);
+    if (!s.member.is_zero()) return pawl::Refuse(kIsLent);
+    if (!s.reserved_for.is_zero()) return pawl::Refuse(kIsReserved);
+    emit(Reserved{c.member});
+    emit.After(kReservation, ReservationOver{});
+    return pawl::Accept();
+  }
+  // Three days later, once, also if the program did not run then.
+  static pawl::Verdict Decide(const State&, const ReservationOver&,
+                              pawl::Emit<Copy>& emit) noexcept {
+    emit(Released{});
+    return pawl::Accept();
+  }
+
+  static void Evolve(State& s, const Acquired& e) noexcept {
+    s.is_there = true;
+    s.language = e.language;
+  }
+  static void Evolve(State& s, const Reserved& e) noexcept { s.reserved_for = e.member; }
+  static void Evolve(State& s, const Released&) noexcept { s.reserved_for = {}; }
   static void Evolve(State& s, const Lent& e) noexcept {
+    s.reserved_for = {};
     s.member = e.member;
     s.due_ns = e.due_ns;
   }

@@ -35,7 +35,8 @@ bool Run(pawl::Producer& producer, const char* what, const pawl::Key& key, const
 
 bool LendTheBook(pawl::Producer& producer) {
   return Run<Member>(producer, "ada joins", kAda, Join{}) &&
-         Run<Copy>(producer, "the book comes", kBook, Acquire{TitleOf("Emma")}) &&
+         Run<Copy>(producer, "the book comes", kBook,
+                   Acquire{TitleOf("Emma"), Language::kEnglish}) &&
          Run<Copy>(producer, "it is lent to ada", kBook, Lend{kAda, 14}) &&
          Run<Copy>(producer, "it is lent again", kBook, Lend{kAda, 14}) &&
          Run<Copy>(producer, "it is taken back", kBook, TakeBack{});

@@ -65,6 +65,11 @@ std::string TableOf(const pawl::EngineStats& stats) {
   table.Row("log", "position " + console::WithCommas(stats.position.value()) + ", " +
                        Count(stats.frames, "frames, ") + console::Bytes(stats.undurable_bytes()) +
                        " not yet durable");
+  if (stats.timers.set != 0 || stats.timers.live != 0) {
+    table.Row("timers", Count(stats.timers.live, "set, ") + Count(stats.timers.fired, "fired, ") +
+                            Count(stats.timers.refused, "of them refused, ") +
+                            Count(stats.timers.cancelled, "cancelled"));
+  }
   table.Gap();
   for (std::size_t i = 0; i < pawl::kStages; ++i) {
     const auto stage = static_cast<pawl::Stage>(i);

@@ -38,6 +38,26 @@ struct Note {
 };
 #endif
 
+#if defined(PAWL_CASE_TIMER_NOT_PLAIN)
+struct Woken {
+  static constexpr pawl::EventType kType{"test.woken", 1};
+  std::string text;
+};
+#elif defined(PAWL_CASE_TIMER_257_BYTES)
+struct Woken {
+  static constexpr pawl::EventType kType{"test.woken", 1};
+  std::array<std::int8_t, 257> values;
+};
+#else
+struct Woken {
+  static constexpr pawl::EventType kType{"test.woken", 1};
+  std::array<std::int8_t, 256> values;
+};
+#endif
+struct WokenAgain {
+  static constexpr pawl::EventType kType{"test.woken", 1};
+};
+
 struct Subject {
   struct State;
   using Commands = pawl::Commands<Note>;
@@ -46,6 +66,11 @@ struct Subject {
   static void Evolve(State& s, const NotedAgain& e) noexcept { s.sum += e.value; }
 #else
   using Events = pawl::Events<Noted>;
+#endif
+#if defined(PAWL_CASE_TIMERS_NOT_DISTINCT)
+  using Timers = pawl::Timers<Woken, WokenAgain>;
+#elif !defined(PAWL_CASE_SETS_UNLISTED_TIMER)
+  using Timers = pawl::Timers<Woken>;
 #endif
   static constexpr std::string_view kCategory = "subject";
 
@@ -86,9 +111,35 @@ struct Subject {
                               pawl::Emit<Subject>&) noexcept {
     return pawl::Accept();
   }
+#elif defined(PAWL_CASE_SETS_UNLISTED_TIMER)
+  static pawl::Verdict Decide(const State&, const Note&, pawl::Emit<Subject>& emit) noexcept {
+    emit.At(1, Woken{});
+    return pawl::Accept();
+  }
 #else
   static pawl::Verdict Decide(const State&, const Note&, pawl::Emit<Subject>& emit) noexcept {
     emit(Noted{1});
+    return pawl::Accept();
+  }
+#endif
+
+#if defined(PAWL_CASE_TIMER_NOT_NOEXCEPT)
+  static pawl::Verdict Decide(const State&, const Woken&, pawl::Emit<Subject>&) {
+    return pawl::Accept();
+  }
+#elif defined(PAWL_CASE_TIMER_WITH_OTHERS)
+  static pawl::Verdict Decide(const State&, const Woken&, const pawl::Others&,
+                              pawl::Emit<Subject>&) noexcept {
+    return pawl::Accept();
+  }
+#elif !defined(PAWL_CASE_TIMER_WITHOUT_DECIDE)
+  static pawl::Verdict Decide(const State&, const Woken&, pawl::Emit<Subject>& emit) noexcept {
+    emit(Noted{1});
+    return pawl::Accept();
+  }
+#endif
+#if defined(PAWL_CASE_TIMERS_NOT_DISTINCT)
+  static pawl::Verdict Decide(const State&, const WokenAgain&, pawl::Emit<Subject>&) noexcept {
     return pawl::Accept();
   }
 #endif

@@ -1,6 +1,7 @@
 // Projections that are none, one per case; the list of cases and their messages is in
 // CMakeLists.txt. Each case changes one thing of a projection that compiles.
 #include <cstdint>
+#include <string_view>
 
 #include "pawl/view.h"
 
@@ -14,10 +15,23 @@ struct NotedAgain {
   std::int64_t value;
 };
 
+struct Ended {
+  using Commands = pawl::Commands<>;
+  using Events = pawl::Events<Noted>;
+  static constexpr std::string_view kCategory = "ended";
+  struct State {};
+  static void Evolve(State&, const Noted&) noexcept {}
+};
+
 struct Subject {
 #if defined(PAWL_CASE_EVENTS_NOT_DISTINCT)
   using Events = pawl::Events<Noted, NotedAgain>;
   void On(const NotedAgain& e, const pawl::Meta&) noexcept { sum += e.value; }
+#elif defined(PAWL_CASE_CLOSED_WITHOUT_ON)
+  using Events = pawl::Events<Noted, pawl::Closed<Ended>>;
+#elif defined(PAWL_CASE_CLOSED)
+  using Events = pawl::Events<Noted, pawl::Closed<Ended>>;
+  void On(const pawl::Closed<Ended>&, const pawl::Meta&) noexcept { sum = 0; }
 #else
   using Events = pawl::Events<Noted>;
 #endif

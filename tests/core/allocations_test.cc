@@ -14,6 +14,7 @@
 
 #include <gtest/gtest.h>
 
+#include "alarm_domain.h"
 #include "allocation_counter.h"
 #include "bank_fixture.h"
 #include "coroutine.h"
@@ -96,6 +97,40 @@ TEST_F(AllocationsTest, ProducerLoopAndSyncThreadAllocateNothing) {
   EXPECT_GT(engine_->log().published().value(), options.segment_bytes * 4) << "no segment changed";
 }
 
+// Both lanes of a session, keys that are new and keys that are not, more of them than are kept.
+TEST_F(AllocationsTest, LanesAndKeysAllocateNothing) {
+  if (!CanCountAllocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
+  constexpr std::uint64_t kWarmUp = 20'000;
+  constexpr std::uint64_t kCommands = 300'000;
+  Open();
+  auto bulk = engine_->NewProducer({.session = "teller", .lane = SessionLane::kBulk});
+  ASSERT_TRUE(bulk.ok()) << bulk.status();
+  Producer control = NewProducer("teller");
+  std::thread([&] {
+    RegisterProducerThread();
+    std::uint64_t sent = 0;
+    std::uint64_t duplicates = 0;
+    const auto run_until = [&](std::uint64_t wanted) {
+      while (sent < wanted) {
+        for (Producer* producer : {&control, &*bulk}) {
+          const SubmitOptions options{.ack = Ack::kPublished, .idempotency_key = Key(1 + sent / 3)};
+          if (producer->Submit<Account>(Key(1), Deposit{1}, options)) ++sent;
+          producer->Poll(
+              [&](const Completion& c) noexcept { duplicates += c.receipt.is_duplicate; });
+        }
+      }
+    };
+    run_until(kWarmUp);
+    StartCounting();
+    run_until(kCommands);
+    StopCounting();
+    EXPECT_GT(duplicates, kCommands / 2);
+  }).join();
+  EXPECT_EQ(AllocationsOf(CountedThread::kProducer), 0U);
+  EXPECT_EQ(AllocationsOf(CountedThread::kLoop), 0U);
+  EXPECT_EQ(AllocationsOf(CountedThread::kSync), 0U);
+}
+
 Coroutine SendUntil(AwaitingProducer& teller, std::uint64_t key, std::uint64_t wanted,
                     std::uint64_t& done) {
   while (done < wanted) {
@@ -142,6 +177,43 @@ TEST_F(AllocationsTest, AwaitingAllocatesNothing) {
   }).join();
   EXPECT_EQ(AllocationsOf(CountedThread::kProducer), 0U);
   EXPECT_EQ(AllocationsOf(CountedThread::kLoop), 0U);
+}
+
+// Set, set again, cancelled, fired: whatever the queue does with them on the way.
+TEST_F(AllocationsTest, TimersAllocateNothing) {
+  if (!CanCountAllocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
+  constexpr std::uint64_t kWarmUp = 20'000;
+  constexpr std::uint64_t kCommands = 300'000;
+  EngineOptions options = directory_.Options();
+  options.timers_max = 4'096;
+  auto opened = Engine::Open(options, Aggregates<Alarm>{});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  engine_ = *std::move(opened);
+  Producer producer = NewProducer();
+  std::thread([&producer] {
+    RegisterProducerThread();
+    const auto run = [&producer](std::uint64_t commands) {
+      const SubmitOptions published{.ack = Ack::kPublished};
+      for (std::uint64_t i = 0; i < commands; ++i) {
+        const Key key(1 + i % 50);
+        const auto delay_ns = static_cast<std::int64_t>(i % 7 * i % 5'000'000);
+        while (!(i % 3 == 0
+                     ? producer.Submit<Alarm>(key, CancelAlarm{i % 11}, published)
+                     : producer.Submit<Alarm>(key, SetAlarm{delay_ns, 1, i % 11}, published))) {
+          producer.Poll([](const Completion&) noexcept {});
+        }
+      }
+      while (producer.in_flight() != 0) producer.Poll([](const Completion&) noexcept {});
+    };
+    run(kWarmUp);
+    StartCounting();
+    run(kCommands);
+    StopCounting();
+  }).join();
+  EXPECT_EQ(AllocationsOf(CountedThread::kProducer), 0U);
+  EXPECT_EQ(AllocationsOf(CountedThread::kLoop), 0U);
+  EXPECT_EQ(AllocationsOf(CountedThread::kSync), 0U);
+  EXPECT_GT(engine_->Stats().timers.fired, kCommands / 100);
 }
 
 }  // namespace

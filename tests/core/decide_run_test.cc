@@ -151,5 +151,23 @@ TEST_F(DecideRunTest, ReceiptsSayWhereEachCommandIs) {
   }
 }
 
+// Numbers of streams are never given again: behind the last one no aggregate can be made, and those
+// that are there go on.
+TEST_F(DecideRunTest, TheLastStreamNumberIsALimit) {
+  builder_ =
+      std::make_unique<CommitBuilder>(log_->writer(), std::span(&each_store_, 1), UINT32_MAX - 1);
+  builder_->BeginRun(store_, 0);
+  Open(Key(1), 100);
+  EXPECT_EQ(store_.Find(Key(1))->number, UINT32_MAX - 1);
+  Add(Key(2), Deposit{1});
+  const DecidedRun refused = Decide({nullptr});
+  EXPECT_EQ(refused.accepted, 0U);
+  EXPECT_EQ(refused.verdict.kind(), VerdictKind::kLimitExceeded);
+  EXPECT_EQ(store_.size(), 1U);
+  run_.clear();
+  Add(Key(1), Deposit{1});
+  EXPECT_EQ(Decide({Guess(Key(1))}).accepted, 1U);
+}
+
 }  // namespace
 }  // namespace pawl

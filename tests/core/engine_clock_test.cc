@@ -315,5 +315,24 @@ TEST_F(EngineClockTest, OnceTheWallClockIsRightAgainSoIsEngineTime) {
   }
 }
 
+// What a sleep until then takes: not a moment too early, nor late, while it leans either way.
+TEST_F(EngineClockTest, TellsHowMuchBootTimePassesUntilATime) {
+  for (const std::int64_t hours : {0, 1, -1}) {
+    for (const std::uint64_t delay : {std::uint64_t{1}, kSecond, 30 * kSecond, kYear}) {
+      FakeClock clock;
+      EngineClock time(clock, 0);
+      clock.wall_ns += static_cast<std::uint64_t>(hours) * kHour;
+      clock.Advance(10 * kMillisecond);
+      time.Tick();
+      EXPECT_EQ(time.BootNsUntil(time.now_ns()), 0U);
+      const std::uint64_t due_ns = time.now_ns() + delay;
+      clock.Advance(time.BootNsUntil(due_ns));
+      time.Tick();
+      const std::uint64_t apart = std::max(time.now_ns(), due_ns) - std::min(time.now_ns(), due_ns);
+      EXPECT_LE(apart, 1U) << hours << " hours, " << delay << " ns";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pawl

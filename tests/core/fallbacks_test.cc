@@ -61,10 +61,11 @@ TEST_P(FallbacksTest, IsToldOfOnceAndLosesNothingOverSegmentsAndAStop) {
   const auto before = Balances();
   ASSERT_TRUE(engine_->Stop().ok());
   engine_ = nullptr;
-  // Where there is room for some of it, statistics find none either.
+  // Where there is room for some of it, statistics and commands find none either.
   const bool has_no_stats = GetParam() == Fallback::kRoomForSome;
-  EXPECT_EQ(notices_.size(), (GetParam() == Fallback::kNone ? 0U : 1U) + (has_no_stats ? 1U : 0U));
+  EXPECT_EQ(notices_.size(), (GetParam() == Fallback::kNone ? 0U : 1U) + (has_no_stats ? 2U : 0U));
   EXPECT_EQ(WasTold("cannot read this engine's statistics"), has_no_stats);
+  EXPECT_EQ(WasTold("inputs that end the process will not be found out"), has_no_stats);
   EXPECT_EQ(WasTold("fdatasync"), GetParam() == Fallback::kNoDirectWrites);
   EXPECT_EQ(WasTold("images live in"), ground_.HasImagesWithLog());
   EXPECT_EQ(WasTold("no boot id"), GetParam() == Fallback::kNoBootId);

@@ -1,8 +1,10 @@
 // The file that keeps layouts: what it accepts, what it says, and how it grows.
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -53,9 +55,36 @@ struct Ended {
   static constexpr EventType kType{"lock.ended", 1};
 };
 
+struct MadeThree {
+  static constexpr EventType kType{"lock.made", 3};
+  using Older = MadeTwo;
+  std::int64_t cents;
+};
+MadeThree Upcast(const MadeTwo& e) noexcept { return {e.cents}; }
+struct Noted {
+  static constexpr EventType kType{"lock.noted", 1};
+  std::string_view text;
+};
+}  // namespace
+
+template <>
+struct Codec<Noted> {
+  static constexpr std::string_view kName = "lines";
+  static constexpr std::string_view kSchema = "lock.Noted/1";
+  using View = Noted;
+  static std::size_t Size(const Noted&) noexcept { return 0; }
+  static void Encode(const Noted&, std::span<std::byte>) noexcept {}
+  static bool Decode(std::span<const std::byte>, View&) noexcept { return true; }
+};
+
+namespace {
+
 // Lines of the format are golden: files of users must stay readable.
 constexpr std::string_view kMadeLine = "lock.made 1 185fee8dcf82ba73 {cents:i64@0}\n";
 constexpr std::string_view kMadeTwoLine = "lock.made 2 e4bbcc7ae29a3009 {cents:i32@0,tax:i32@4}\n";
+constexpr std::string_view kMadeThreeLine = "lock.made 3 185fee8dcf82ba73 {cents:i64@0}\n";
+constexpr std::string_view kNotedLine =
+    "lock.noted 1 aa8e4ba293b3ac0b {codec<lines,lock.Noted/1>}\n";
 constexpr std::string_view kEndedLine = "lock.ended 1 cbf29ce484222325 {}\n";
 
 class LayoutLockTest : public ::testing::Test {
@@ -140,6 +169,39 @@ TEST_F(LayoutLockTest, TwoLayoutsOfOneVersionInTheProgramAreNamed) {
   EXPECT_EQ((Check(Aggregates<Owner<Made>, Owner<MadeWider>>{})),
             Problem("\n  lock.made version 1 has two layouts in the program: {cents:i64@0} and "
                     "{cents:i64@0,tax:i64@8}"));
+}
+
+// What a log may hold, not only what is emitted.
+TEST_F(LayoutLockTest, OlderVersionsAreLockedToo) {
+  Write(Line(kMadeTwoLine) + Line(kMadeThreeLine));
+  EXPECT_EQ((CheckEvents<MadeThree>()), "");
+  Write(Line(kMadeThreeLine));
+  const std::string problem = CheckEvents<MadeThree>();
+  EXPECT_NE(problem.find("it lacks these lines"), std::string::npos) << problem;
+  EXPECT_NE(problem.find(Line(kMadeTwoLine.substr(0, kMadeTwoLine.size() - 1))), std::string::npos)
+      << problem;
+  EXPECT_EQ((CheckEvents<MadeThree>(LayoutUpdate::kAddNew)), "");
+  EXPECT_EQ(Read(), Line(kMadeTwoLine) + Line(kMadeThreeLine));
+  // Without its chain the older one is missed.
+  EXPECT_NE(CheckEvents<Ended>().find("lock.made version 2 is listed by no aggregate any more"),
+            std::string::npos);
+  Write("lock.made 2 " + std::string("185fee8dcf82ba73 {cents:i64@0}\n") + Line(kMadeThreeLine));
+  EXPECT_NE((CheckEvents<MadeThree>())
+                .find("lock.made version 2 changed: file {cents:i64@0}, "
+                      "program {cents:i32@0,tax:i32@4}"),
+            std::string::npos);
+}
+
+TEST_F(LayoutLockTest, ACodecIsLockedByItsNameAndSchema) {
+  EXPECT_EQ(CheckEvents<Noted>(LayoutUpdate::kAddNew), "");
+  EXPECT_NE(Read().find(kNotedLine), std::string::npos) << Read();
+  EXPECT_EQ(CheckEvents<Noted>(), "");
+  const std::string other = "codec<lines,lock.Noted/2>";
+  Write("lock.noted 1 aa91c9a293b6b7fc {" + other + "}\n");
+  EXPECT_NE(CheckEvents<Noted>().find("lock.noted version 1 changed: file {" + other +
+                                      "}, program {codec<lines,lock.Noted/1>}"),
+            std::string::npos)
+      << CheckEvents<Noted>();
 }
 
 TEST_F(LayoutLockTest, LinesThatAreNoneAreNamed) {

@@ -37,6 +37,7 @@ class TestDirectory {
             .streams_max = 1024,
             .sessions_max = 8,
             .session_window = 256,
+            .keys_max = 1024,
             .producers_max = 8,
             .agents_max = 8,
             .threads = threads};

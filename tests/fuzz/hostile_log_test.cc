@@ -63,6 +63,7 @@ EngineOptions OptionsOf(SimStorage& machine) {
   options.streams_max = 64;
   options.sessions_max = 4;
   options.session_window = 64;
+  options.keys_max = 16;
   options.producers_max = 2;
   options.agents_max = 2;
   options.threads = Threads::kHostAll;

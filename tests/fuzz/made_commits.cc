@@ -24,9 +24,19 @@ class CommitMaker {
                 .sequence = sequence} {}
 
   CommitMaker& Extension(std::uint16_t kind, bool more) {
-    header_.flags = kCommitHasExtensions;
-    Put(bytes_, ExtensionHeader{.kind = kind, .bytes = 16, .more = more ? 1U : 0U});
-    Put(bytes_, std::uint64_t{0xC0FFEE});
+    return Extension(kind, more, std::uint64_t{0xC0FFEE});
+  }
+  template <class Block>
+  CommitMaker& Extension(std::uint16_t kind, bool more, const Block& block) {
+    header_.flags |= kCommitHasExtensions;
+    Put(bytes_, ExtensionHeader{.kind = kind,
+                                .bytes = static_cast<std::uint16_t>(8 + sizeof block),
+                                .more = more ? 1U : 0U});
+    Put(bytes_, block);
+    return *this;
+  }
+  CommitMaker& Flags(std::uint8_t flags) {
+    header_.flags |= flags;
     return *this;
   }
   // length and padding of `header` are filled in
@@ -58,12 +68,13 @@ RecordHeader Header(RecordKind kind) {
   return header;
 }
 
-CommitMaker& AddEvent(CommitMaker& commit, std::uint64_t version, std::uint64_t back_link) {
+CommitMaker& AddEvent(CommitMaker& commit, std::uint32_t stream, std::uint64_t version,
+                      std::uint64_t back_link) {
   Bytes payload;
   Put(payload, std::uint64_t{version * 100});
   RecordHeader header = Header(RecordKind::kEvent);
   header.flags = kRecordOwnStream;
-  header.stream = 1;
+  header.stream = stream;
   header.type = 1;
   header.version_low = static_cast<std::uint32_t>(version);
   header.back_link = back_link;
@@ -116,26 +127,122 @@ Bytes SessionCommit(std::uint32_t generation) {
       .Done();
 }
 
-Bytes FirstEventCommit() {
+Bytes FirstEventCommit() { return BoundAgainCommit(1, 1); }
+
+Bytes BoundAgainCommit(std::uint32_t stream, std::uint32_t sequence) {
   Bytes key;
   Put(key, StreamBound{.key_high = 0, .key_low = 7});
   RecordHeader header = Header(RecordKind::kStreamBound);
-  header.stream = 1;
+  header.stream = stream;
   header.type = 1;
-  CommitMaker commit(CommitCause::kCommand, 1, 1);
+  CommitMaker commit(CommitCause::kCommand, 1, sequence);
   commit.Record(header, key);
-  return AddEvent(commit, 1, 0).Done();
+  return AddEvent(commit, stream, 1, 0).Done();
+}
+
+Bytes ClosingCommit(std::uint32_t stream, std::uint64_t version, std::uint64_t back_link,
+                    std::uint32_t sequence) {
+  RecordHeader header = Header(RecordKind::kStreamClosed);
+  header.flags = kRecordOwnStream;
+  header.stream = stream;
+  header.type = 1;
+  header.version_low = static_cast<std::uint32_t>(version);
+  header.back_link = back_link;
+  return CommitMaker(CommitCause::kCommand, 1, sequence).Record(header, {}).Done();
 }
 
 Bytes EventCommit(std::uint64_t version, std::uint64_t back_link, std::uint32_t sequence) {
   CommitMaker commit(CommitCause::kCommand, 1, sequence);
-  return AddEvent(commit, version, back_link).Done();
+  return AddEvent(commit, 1, version, back_link).Done();
+}
+
+namespace {
+
+RecordHeader TimerHeader(RecordKind kind) {
+  RecordHeader header = Header(kind);
+  header.stream = 1;
+  header.type = 1;
+  return header;
+}
+
+}  // namespace
+
+Bytes TimerSetCommit(std::uint64_t id, std::uint64_t due_ns) {
+  Bytes payload;
+  Put(payload, TimerSetPayload{.id = id, .due_ns = due_ns});
+  Put(payload, std::uint64_t{id * 100});
+  return CommitMaker(CommitCause::kCommand, 0, 0)
+      .Record(TimerHeader(RecordKind::kTimerSet), payload)
+      .Done();
+}
+
+Bytes TimerFiredCommit(std::uint64_t id, std::uint64_t set_position) {
+  Bytes payload;
+  Put(payload, TimerFiredPayload{
+                   .id = id, .set_position = set_position, .outcome = 0, .code = 0, .reserved = 0});
+  return CommitMaker(CommitCause::kTimer, 0, 0)
+      .Record(TimerHeader(RecordKind::kTimerFired), payload)
+      .Done();
+}
+
+Bytes TimerCancelledCommit(std::uint64_t id, std::uint64_t set_position) {
+  Bytes payload;
+  Put(payload, TimerCancelledPayload{.id = id, .set_position = set_position});
+  return CommitMaker(CommitCause::kCommand, 0, 0)
+      .Record(TimerHeader(RecordKind::kTimerCancelled), payload)
+      .Done();
+}
+
+Bytes ClockCommit(std::uint64_t held_ns, std::uint64_t adopted_ns) {
+  Bytes payload;
+  for (const std::uint64_t word : {held_ns, adopted_ns, std::uint64_t{1}}) Put(payload, word);
+  return CommitMaker(CommitCause::kControl, 0, 0)
+      .Record(Header(RecordKind::kClockAdopted), payload)
+      .Done();
 }
 
 Bytes ExtendedCommit() {
   return CommitMaker(CommitCause::kCommand, 1, 3)
       .Extension(1, true)
       .Extension(2, false)
+      .Record(Header(RecordKind::kAccepted), {})
+      .Done();
+}
+
+Bytes BulkCommit(std::uint32_t session, std::uint32_t generation, std::string_view name) {
+  Bytes payload;
+  Put(payload, LaneOpened{.session = session,
+                          .generation = generation,
+                          .name_bytes = static_cast<std::uint16_t>(name.size()),
+                          .lane = 1,
+                          .reserved = {}});
+  PutText(payload, name);
+  return CommitMaker(CommitCause::kControl, 0, 0)
+      .Record(Header(RecordKind::kLaneOpened), payload)
+      .Done();
+}
+
+Bytes SessionClosingCommit(std::uint32_t session, std::uint32_t generation) {
+  Bytes payload;
+  Put(payload, SessionClosed{.session = session, .generation = generation});
+  return CommitMaker(CommitCause::kControl, 0, 0)
+      .Record(Header(RecordKind::kSessionClosed), payload)
+      .Done();
+}
+
+Bytes KeyCommit(std::uint32_t session, std::uint32_t sequence, std::uint8_t flags) {
+  const IdempotencyKeyBlock block{.key_high = session, .key_low = 7, .body_hash = sequence};
+  return CommitMaker(CommitCause::kCommand, session, sequence)
+      .Flags(flags)
+      .Extension(static_cast<std::uint16_t>(ExtensionKind::kIdempotencyKey), false, block)
+      .Record(Header(RecordKind::kAccepted), {})
+      .Done();
+}
+
+Bytes FirstReceiptCommit(std::uint32_t session, std::uint32_t sequence, std::uint64_t position) {
+  const FirstReceiptBlock block{.position = position, .version = 1};
+  return CommitMaker(CommitCause::kCommand, session, sequence)
+      .Extension(static_cast<std::uint16_t>(ExtensionKind::kFirstReceipt), false, block)
       .Record(Header(RecordKind::kAccepted), {})
       .Done();
 }

@@ -12,6 +12,8 @@ namespace {
 
 constexpr LogId kLogId = {0x50, 0x61, 0x77, 0x6C, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
+constexpr std::uint64_t kMadeTimeNs = 1'700'000'000'000'000'000;  // of all frames
+
 Bytes Joined(const std::vector<Bytes>& commits) {
   Bytes all;
   for (const Bytes& commit : commits) all.insert(all.end(), commit.begin(), commit.end());
@@ -147,6 +149,37 @@ LogFiles AheadOfFiles() {
   return files;
 }
 
+LogFiles StreamClosed() {
+  LogFiles files = Closed();
+  Bytes& segment = *files[kFirstSegment];
+  AppendData(segment, {ClosingCommit(1, 2, 7, 3), BoundAgainCommit(2, 4)});
+  files[kEvidenceFile] = EvidenceFile(EndByLengths(segment), 1, true);
+  return files;
+}
+
+// Timers set, fired, cancelled, and set still; a clock that was set forward.
+LogFiles WithTimers() {
+  LogFiles files = Closed();
+  Bytes& segment = *files[kFirstSegment];
+  AppendData(segment, {TimerSetCommit(1, kMadeTimeNs), TimerSetCommit(2, kMadeTimeNs)});
+  AppendData(segment, {TimerFiredCommit(1, 8), TimerCancelledCommit(2, 9), TimerSetCommit(3, 5)});
+  AppendData(segment, {ClockCommit(kMadeTimeNs - 1, kMadeTimeNs)});
+  files[kEvidenceFile] = EvidenceFile(EndByLengths(segment), 1, true);
+  return files;
+}
+
+LogFiles Sessions() {
+  LogFiles files = Closed();
+  Bytes& segment = *files[kFirstSegment];
+  AppendData(segment, {BulkCommit(1, 1, "maker"), BulkCommit(2, 1, "other")});
+  AppendData(segment, {KeyCommit(1, 1, kCommitBulkLane), FirstReceiptCommit(1, 3, 7)});
+  AppendData(segment, {SessionClosingCommit(1, 1), BulkCommit(1, 2, "third"),
+                       KeyCommit(1, 4, kCommitBulkLane)});
+  AppendData(segment, {SessionClosingCommit(2, 1), BulkCommit(2, 3, "maker"), KeyCommit(0, 1, 0)});
+  files[kEvidenceFile] = EvidenceFile(EndByLengths(segment), 1, true);
+  return files;
+}
+
 LogFiles Make(MadeLog log) {
   switch (log) {
     case MadeLog::kNothing: return {};
@@ -157,6 +190,9 @@ LogFiles Make(MadeLog log) {
     case MadeLog::kSecondLife: return SecondLife();
     case MadeLog::kNearlyFull: return NearlyFull();
     case MadeLog::kAheadOfFiles: return AheadOfFiles();
+    case MadeLog::kStreamClosed: return StreamClosed();
+    case MadeLog::kWithTimers: return WithTimers();
+    case MadeLog::kSessions: return Sessions();
   }
   return {};
 }
@@ -182,7 +218,7 @@ void AppendFrame(Bytes& segment, std::span<const std::byte> commits, FrameKind k
   header.length = static_cast<std::uint32_t>(bytes);
   header.epoch = 1;
   header.durable_address = kSegmentHeaderBytes;
-  header.time_ns = 1'700'000'000'000'000'000;
+  header.time_ns = kMadeTimeNs;
   header.kind = kind;
   header.flags = flags;
   header.payload_bytes = static_cast<std::uint32_t>(commits.size());

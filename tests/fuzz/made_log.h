@@ -19,8 +19,11 @@ enum class MadeLog : std::uint8_t {
   kSecondLife,    // two epochs, a third segment prepared and empty, a draft and a kept tear
   kNearlyFull,    // hardly a frame fits into the tail's rest
   kAheadOfFiles,  // killed when the images had gone on to a segment that has no file yet
+  kStreamClosed,  // one segment: a stream is closed, and its key used again
+  kWithTimers,    // a clean stop, timers set, fired and cancelled before, a clock adopted
+  kSessions,      // as kClosed; sessions on both lanes, closed and opened again; idempotency keys
 };
-inline constexpr std::uint8_t kMadeLogs = 8;
+inline constexpr std::uint8_t kMadeLogs = 11;
 
 const LogFiles& FilesOf(MadeLog log);
 

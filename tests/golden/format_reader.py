@@ -10,7 +10,8 @@ from pathlib import Path
 
 BLOCK = 4096
 KINDS = {1: "event", 2: "epoch-began", 3: "type-bound", 4: "category-bound", 5: "stream-bound", 6: "session-opened",
-         7: "accepted"}
+         7: "accepted", 16: "session-closed", 17: "lane-opened", 19: "stream-closed", 32: "timer-set",
+         33: "timer-fired", 34: "clock-adopted", 35: "timer-cancelled"}
 
 
 class Damaged(Exception):

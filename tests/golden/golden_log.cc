@@ -3,14 +3,21 @@
 //   golden_log make DIRECTORY   a new log in a directory that does not exist yet
 //   golden_log list DIRECTORY   one line per record, as format_reader.py prints them; opens the log
 //                               for writing, so give it a copy
+//   golden_log states DIRECTORY   the accounts after it: key, version, cents; opens it likewise
+//   golden_log upcast DIRECTORY   the same of a later release, in which the events changed, and how
+//                                 many of an account's events were older ones
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,8 +41,16 @@ struct Transfer {
 struct Note {
   std::array<std::uint8_t, 5> text;
 };
+struct Remark {
+  std::uint32_t bytes;
+};
 struct Look {};   // accepted, emits nothing
 struct Close {};  // an event without fields
+struct Remind {   // sets a timer, or cancels it
+  std::uint64_t id;
+  std::int64_t cents;
+  bool is_wanted;
+};
 
 struct Deposited {
   static constexpr EventType kType{"golden.deposited", 1};
@@ -52,10 +67,39 @@ struct Noted {  // 5 bytes: 3 of padding
 struct Closed {
   static constexpr EventType kType{"golden.closed", 1};
 };
+struct Remarked {  // of any length
+  static constexpr EventType kType{"golden.remarked", 1};
+  std::string_view text;
+};
+
+struct Reminder {  // a timer
+  static constexpr EventType kType{"golden.reminder", 1};
+  std::int64_t cents;
+};
+
+}  // namespace
+
+template <>
+struct Codec<Remarked> {
+  static constexpr std::string_view kName = "text";
+  static constexpr std::string_view kSchema = "golden.Remarked";
+  using View = Remarked;
+  static std::size_t Size(const Remarked& e) noexcept { return e.text.size(); }
+  static void Encode(const Remarked& e, std::span<std::byte> room) noexcept {
+    e.text.copy(reinterpret_cast<char*>(room.data()), room.size());
+  }
+  static bool Decode(std::span<const std::byte> bytes, View& view) noexcept {
+    view.text = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    return true;
+  }
+};
+
+namespace {
 
 struct Account {
-  using Commands = pawl::Commands<Deposit, Withdraw, Transfer, Look, Close>;
+  using Commands = pawl::Commands<Deposit, Withdraw, Transfer, Look, Close, Remind>;
   using Events = pawl::Events<Deposited, Withdrawn, Closed>;
+  using Timers = pawl::Timers<Reminder>;
   static constexpr std::string_view kCategory = "account";
   struct State {
     std::int64_t cents = 0;
@@ -78,14 +122,68 @@ struct Account {
     emit(Closed{});
     return Accept();
   }
+  static Verdict Decide(const State&, const Remind& c, Emit<Account>& emit) noexcept {
+    if (c.is_wanted) {
+      emit.After(std::chrono::hours(static_cast<int>(c.id)), Reminder{c.cents}, c.id);
+    } else {
+      emit.Cancel<Reminder>(c.id);
+    }
+    return Accept();
+  }
+  static Verdict Decide(const State& s, const Reminder& t, Emit<Account>& emit) noexcept {
+    emit(Withdrawn{t.cents});
+    return s.cents < t.cents ? Refuse(2) : Accept();
+  }
   static void Evolve(State& s, const Deposited& e) noexcept { s.cents += e.cents; }
   static void Evolve(State& s, const Withdrawn& e) noexcept { s.cents -= e.cents; }
   static void Evolve(State& s, const Closed&) noexcept { s.cents = 0; }
 };
 
+// A later release: each of these changed.
+struct Paid {
+  static constexpr EventType kType{"golden.deposited", 2};
+  using Older = Deposited;
+  std::int64_t cents;
+  std::uint64_t is_older;
+};
+struct Drawn {
+  static constexpr EventType kType{"golden.withdrawn", 3};
+  using Older = Withdrawn;
+  double euros;
+  std::uint64_t is_older;
+};
+Paid Upcast(const Deposited& e) noexcept { return {e.cents, 1}; }
+Drawn Upcast(const Withdrawn& e) noexcept { return {static_cast<double>(e.cents) / 100, 1}; }
+
+struct LaterAccount {
+  using Commands = pawl::Commands<Look>;
+  using Events = pawl::Events<Paid, Drawn, Closed>;
+  using Timers = pawl::Timers<Reminder>;
+  static constexpr std::string_view kCategory = "account";
+  struct State {
+    std::int64_t cents = 0;
+    std::uint64_t older = 0;
+  };
+  static Verdict Decide(const State&, const Look&, Emit<LaterAccount>&) noexcept {
+    return Accept();
+  }
+  static Verdict Decide(const State&, const Reminder&, Emit<LaterAccount>&) noexcept {
+    return Accept();
+  }
+  static void Evolve(State& s, const Paid& e) noexcept {
+    s.cents += e.cents;
+    s.older += e.is_older;
+  }
+  static void Evolve(State& s, const Drawn& e) noexcept {
+    s.cents -= std::llround(e.euros * 100);
+    s.older += e.is_older;
+  }
+  static void Evolve(State& s, const Closed&) noexcept { s.cents = 0; }
+};
+
 struct Notebook {
-  using Commands = pawl::Commands<Note>;
-  using Events = pawl::Events<Noted>;
+  using Commands = pawl::Commands<Note, Remark>;
+  using Events = pawl::Events<Noted, Remarked>;
   static constexpr std::string_view kCategory = "notebook";
   struct State {
     std::uint64_t notes = 0;
@@ -94,7 +192,13 @@ struct Notebook {
     emit(Noted{c.text});
     return Accept();
   }
+  static Verdict Decide(const State&, const Remark& c, Emit<Notebook>& emit) noexcept {
+    static constexpr std::string_view kText = "what somebody said, of which this is a part";
+    emit(Remarked{kText.substr(0, c.bytes)});
+    return Accept();
+  }
   static void Evolve(State& s, const Noted&) noexcept { ++s.notes; }
+  static void Evolve(State& s, const Remarked& e) noexcept { s.notes += e.text.size(); }
 };
 
 [[noreturn]] void Fail(std::string_view why) {
@@ -108,21 +212,48 @@ T OrFail(absl::StatusOr<T> got) {
   return *std::move(got);
 }
 
-std::unique_ptr<Engine> Open(const std::string& directory) {
+// The machine's, set forward by hand.
+class GoldenClock final : public Clock {
+ public:
+  std::uint64_t WallNs() noexcept override { return system_.WallNs() + wall_ns_; }
+  std::uint64_t BootNs() noexcept override { return system_.BootNs() + passed_ns_; }
+
+  void Pass(std::chrono::nanoseconds time) noexcept {
+    passed_ns_ += static_cast<std::uint64_t>(time.count());
+    SetWall(time);
+  }
+  void SetWall(std::chrono::nanoseconds forward) noexcept {
+    wall_ns_ += static_cast<std::uint64_t>(forward.count());
+  }
+
+ private:
+  SystemClock system_;
+  std::uint64_t passed_ns_ = 0;
+  std::uint64_t wall_ns_ = 0;
+};
+
+template <class... As>
+std::unique_ptr<Engine> OpenWith(const std::string& directory, Clock* clock = nullptr) {
   EngineOptions options;
+  options.clock = clock;
   options.directory = directory;
   // Copies of a log have its id, and so its default hot directory.
   options.hot_directory = directory + ".hot";
   options.segment_bytes = 64 * 1024;
   options.threads = Threads::kHost;
-  return OrFail(Engine::Open(options, Aggregates<Account, Notebook>{}));
+  return OrFail(Engine::Open(options, Aggregates<As...>{}));
+}
+std::unique_ptr<Engine> Open(const std::string& directory, Clock* clock = nullptr) {
+  return OpenWith<Account, Notebook>(directory, clock);
 }
 
 // Whose answers nobody reads: single commits and frames of many, on old and new streams.
 class Customer {
  public:
-  explicit Customer(Engine& engine)
-      : engine_(engine), producer_(OrFail(engine.NewProducer({.session = "golden"}))) {}
+  Customer(Engine& engine, GoldenClock& clock)
+      : engine_(engine),
+        clock_(clock),
+        producer_(OrFail(engine.NewProducer({.session = "golden"}))) {}
 
   void Act(std::uint64_t commands) {
     for (std::uint64_t i = 0; i < commands; ++i) {
@@ -131,6 +262,7 @@ class Customer {
         case 0: Send<Notebook>(Key(0xABCD, i), Note{{'h', 'e', 'l', 'l', 'o'}}); break;
         case 1: Send<Account>(account, Look{}); break;
         case 2: Send<Account>(account, Withdraw{1'000'000}); break;  // refused
+        case 5: Send<Notebook>(Key(0xABCD), Remark{static_cast<std::uint32_t>(i % 30)}); break;
         case 3: Send<Account>(account, Transfer{Key(1 + (i + 1) % 3), 5}); break;
         case 4: Send<Account>(account, Close{}); break;
         default: Send<Account>(account, Deposit{static_cast<std::int64_t>(i)});
@@ -140,10 +272,35 @@ class Customer {
     Settle();
   }
 
+  // Timers that are set, set again and cancelled; fired, refused, and still set in the end.
+  void UseTimers() {
+    Send<Account>(Key(1), Deposit{1000});
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      Send<Account>(Key(1 + i % 2), Remind{1 + i % 6, 10, true});
+    }
+    Send<Account>(Key(1), Remind{5, 0, false});
+    Send<Account>(Key(9), Remind{2, 1'000'000, true});  // on a new stream; will be refused
+    Settle();
+    for (int hour = 0; hour < 4; ++hour) PassTime(std::chrono::hours(1));
+  }
+
+  // Somebody sets the wall clock, and it stays.
+  void SetClock() {
+    clock_.SetWall(std::chrono::hours(1));
+    for (int second = 0; second < 65; ++second) PassTime(std::chrono::seconds(1));
+  }
+
  private:
   template <class A, class C>
   void Send(const Key& key, const C& command) {
     if (!producer_.Submit<A>(key, command)) Fail("a command was not taken");
+  }
+  void PassTime(std::chrono::nanoseconds time) {
+    clock_.Pass(time);
+    Send<Account>(Key(3), Deposit{1});
+    Settle();
+    while (engine_.Poll() != 0) {
+    }
   }
   void Settle() {
     while (producer_.in_flight() != 0) {
@@ -153,15 +310,26 @@ class Customer {
   }
 
   Engine& engine_;
+  GoldenClock& clock_;
   Producer producer_;
 };
+
+// The first of them does everything.
+void Serve(Engine& engine, GoldenClock& clock, std::uint64_t commands) {
+  Customer customer(engine, clock);
+  customer.Act(commands);
+  if (engine.epoch() != Epoch(1)) return;
+  customer.UseTimers();
+  customer.SetClock();
+}
 
 // A life of its own process, which ends with a clean stop or with a death.
 void Live(const std::string& directory, std::uint64_t commands, bool is_killed) {
   const pid_t child = fork();
   if (child == 0) {
-    std::unique_ptr<Engine> engine = Open(directory);
-    Customer(*engine).Act(commands);
+    GoldenClock clock;
+    std::unique_ptr<Engine> engine = Open(directory, &clock);
+    Serve(*engine, clock, commands);
     if (!is_killed) engine.reset();
     _exit(0);
   }
@@ -178,6 +346,13 @@ const char* NameOf(RecordKind kind) {
     case RecordKind::kStreamBound: return "stream-bound";
     case RecordKind::kSessionOpened: return "session-opened";
     case RecordKind::kAccepted: return "accepted";
+    case RecordKind::kSessionClosed: return "session-closed";
+    case RecordKind::kLaneOpened: return "lane-opened";
+    case RecordKind::kStreamClosed: return "stream-closed";
+    case RecordKind::kTimerSet: return "timer-set";
+    case RecordKind::kTimerFired: return "timer-fired";
+    case RecordKind::kClockAdopted: return "clock-adopted";
+    case RecordKind::kTimerCancelled: return "timer-cancelled";
     default: return "?";
   }
 }
@@ -211,6 +386,22 @@ void List(const std::string& directory) {
   }
 }
 
+template <class A>
+void PrintStates(const std::string& directory) {
+  const std::unique_ptr<Engine> engine = OpenWith<A>(directory);
+  const absl::Status visited =
+      engine->VisitAggregates<A>([](const Key& key, Version version, const auto& state) {
+        std::printf(
+            "account %llu version %llu cents %lld", static_cast<unsigned long long>(key.low),
+            static_cast<unsigned long long>(version.value()), static_cast<long long>(state.cents));
+        if constexpr (requires { state.older; }) {
+          std::printf(" older %llu", static_cast<unsigned long long>(state.older));
+        }
+        std::printf("\n");
+      });
+  if (!visited.ok()) Fail(std::string(visited.message()));
+}
+
 }  // namespace
 }  // namespace pawl
 
@@ -222,8 +413,12 @@ int main(int argc, char** argv) {
     pawl::Live(argv[2], 20, false);
   } else if (what == "list") {
     pawl::List(argv[2]);
+  } else if (what == "states") {
+    pawl::PrintStates<pawl::Account>(argv[2]);
+  } else if (what == "upcast") {
+    pawl::PrintStates<pawl::LaterAccount>(argv[2]);
   } else {
-    std::fputs("usage: golden_log make|list DIRECTORY\n", stderr);
+    std::fputs("usage: golden_log make|list|states|upcast DIRECTORY\n", stderr);
     return 2;
   }
   return 0;

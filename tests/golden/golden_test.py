@@ -16,7 +16,8 @@ HERE = Path(__file__).resolve().parent
 READER = HERE / "format_reader.py"
 PROGRAM = os.environ["GOLDEN_LOG"]
 GOLDEN = HERE / "v1"
-KINDS = {"event", "epoch-began", "type-bound", "category-bound", "stream-bound", "session-opened", "accepted"}
+KINDS = {"event", "epoch-began", "type-bound", "category-bound", "stream-bound", "session-opened", "accepted",
+         "timer-set", "timer-fired", "clock-adopted", "timer-cancelled"}
 
 
 def lines_of(*command):
@@ -49,6 +50,22 @@ class GoldenTest(unittest.TestCase):
 
     def test_this_version_reads_the_golden_log(self):
         self.assertEqual(lines_of(PROGRAM, "list", self.copy_of_golden()), self.expected)
+
+    def test_a_later_release_sees_the_golden_events_upcast(self):
+        log = self.copy_of_golden()
+        states = lines_of(PROGRAM, "states", log)
+        upcast = [line.split(" older ") for line in lines_of(PROGRAM, "upcast", log)]
+        self.assertEqual([state for state, _ in upcast], states)
+        changed = set()  # type numbers of events that changed in the later release
+        for record in map(json.loads, self.expected):
+            if record["kind"] == "type-bound":
+                payload = bytes.fromhex(record["payload"])
+                if payload[24:].startswith((b"golden.deposited", b"golden.withdrawn")):
+                    changed.add(record["type"])
+        events = [record for record in map(json.loads, self.expected)
+                  if record["kind"] == "event" and record["type"] in changed]
+        self.assertEqual(sum(int(older) for _, older in upcast), len(events), "each of them, once")
+        self.assertGreater(len(events), 100)
 
     def test_the_format_page_suffices_to_read_what_this_version_writes(self):
         log = self.directory / "fresh"

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <ostream>
 #include <random>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -374,6 +376,50 @@ TEST_F(PassedSegmentsTest, SegmentsBeforeTheStartAreNotOpened) {
   EXPECT_THAT(OpenedBy({.types = {1}}, third->position), ElementsAre("3", "4", "5"));
   EXPECT_THAT(OpenedBy({.types = {2}}, third->position), ElementsAre("4"));
   EXPECT_THAT(OpenedBy({.categories = {3}}, third->position), ElementsAre("5"));
+}
+
+// A key that was closed is bound again: all streams that it ever had are found, in indexes and in
+// what has none yet.
+TEST_F(FilteredLogTest, FindsEveryStreamOfAKey) {
+  log_ = OpenLog();
+  ASSERT_NE(log_, nullptr);
+  std::map<std::tuple<std::uint16_t, std::uint64_t, std::uint64_t>, std::vector<std::uint32_t>>
+      expected;
+  std::uint32_t streams = 0;
+  while (log_->published().value() < 4 * kSegmentBytesMin + kSegmentBytesMin / 2) {
+    LogWriter& writer = BeginCommit();
+    for (int i = 0; i < 20; ++i) {
+      const auto category = static_cast<std::uint16_t>(1 + random_() % 2);
+      const StreamBound bound{.key_high = random_() % 3, .key_low = random_() % 20};
+      std::byte* const payload = writer.AppendRecord(
+          {.kind = RecordKind::kStreamBound, .type = category, .stream = ++streams}, sizeof bound);
+      ASSERT_NE(payload, nullptr);
+      std::memcpy(payload, &bound, sizeof bound);
+      expected[{category, bound.key_high, bound.key_low}].push_back(streams);
+    }
+    writer.EndCommit({});
+    Publish();
+  }
+  ASSERT_TRUE(DriveToRest(*log_));
+  ASSERT_TRUE(std::filesystem::exists(scratch_.Sub("log") + "/0000000003.idx"));
+  const auto expect_found = [&](const Log& log) {
+    for (const auto& [key, numbers] : expected) {
+      const auto found = log.FindStreams(std::get<0>(key), std::get<1>(key), std::get<2>(key));
+      ASSERT_OK(found.status());
+      EXPECT_EQ(*found, numbers);
+    }
+    const auto none = log.FindStreams(3, 0, 0);
+    ASSERT_OK(none.status());
+    EXPECT_TRUE(none->empty());
+  };
+  expect_found(*log_);
+  ASSERT_OK(log_->Close());
+  log_.reset();
+  // One index is damaged: from there on the segments are walked over.
+  std::filesystem::resize_file(scratch_.Sub("log") + "/0000000002.idx", 4096);
+  log_ = OpenLog();
+  ASSERT_NE(log_, nullptr);
+  expect_found(*log_);
 }
 
 TEST_F(FilteredLogTest, StreamsBoundOutOfOrderEndTheReader) {

@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -78,6 +80,34 @@ TEST_F(EngineFaultGuardTest, AViewDoesNotShowZerosForEvents) {
   EXPECT_EQ(seen.first, seen.second < 5 ? 0 : static_cast<std::int64_t>(seen.second) - 5);
   EXPECT_LT(seen.first, 1000);
   EXPECT_TRUE(absl::IsDataLoss(view->status())) << view->status();
+}
+
+// What stood in the file of commands reads as zeros then: nothing of it is decided.
+TEST_F(EngineFaultGuardTest, CommandsThatWereTakenAwayAreNotDecidedFromZeros) {
+  for (const off_t left : {off_t{0}, off_t{4096}}) {
+    for (const char* const session : {"", "teller"}) {
+      engine_.reset();
+      std::filesystem::remove_all(directory_.hot());
+      Open(Threads::kHostAll);
+      Producer producer = NewProducer(session);
+      ASSERT_TRUE(producer.Execute<Account>(Key(1), Deposit{100}).ok());
+      const Address published = engine_->log().published();
+      const auto before = Balances();
+      for (int i = 0; i < 50; ++i) {
+        ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{5}, {.ack = Ack::kPublished}));
+      }
+      ASSERT_EQ(::truncate((directory_.hot() + "/flight").c_str(), left), 0);
+      ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{5}, {.ack = Ack::kPublished}));
+      for (const Completion& each : Collect(producer, 51)) {
+        EXPECT_TRUE(each.verdict.kind() == VerdictKind::kUnknown ||
+                    each.verdict.kind() == VerdictKind::kUnavailable);
+      }
+      EXPECT_EQ(engine_->log().published(), published) << left << session;
+      EXPECT_EQ(engine_->health(), EngineHealth::kFailed);
+      EXPECT_FALSE(producer.Submit<Account>(Key(1), Deposit{5}));
+      EXPECT_EQ(Balances().size(), before.size());
+    }
+  }
 }
 
 }  // namespace

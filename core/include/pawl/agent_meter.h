@@ -30,7 +30,7 @@ class AgentMeter {
     if (oldest_ns < since_ns_) return;
     const std::uint64_t now_ns = EngineNow();
     const std::uint64_t age_ns = now_ns > oldest_ns ? now_ns - oldest_ns : 0;
-    block_->stages[kStages - 1].RecordShared(age_ns);
+    block_->stages[kVisibleStage].RecordShared(age_ns);
     // Relaxed, all: one writer, guards nothing.
     words_->last_age_ns.store(age_ns, std::memory_order_relaxed);
     if (age_ns > words_->most_age_ns.load(std::memory_order_relaxed)) {

@@ -61,7 +61,8 @@ const C& CommandIn(const CommandSlot& slot) noexcept {
   return *reinterpret_cast<const C*>(at);
 }
 
-// What a command with conditions on other streams is sent as: this, the conditions, the command.
+// What a command with conditions on other streams or an idempotency key is sent as: this, the
+// conditions, the command.
 struct ConditionsParcel {
   struct OnStream {
     Key key;
@@ -69,6 +70,8 @@ struct ConditionsParcel {
     std::uint64_t aggregate;  // index of the store
   };
 
+  Key idempotency_key;      // 0: none
+  std::uint64_t body_hash;  // with a key: of what the command is
   std::uint32_t conditions;
   std::uint32_t command_bytes;
 
@@ -86,7 +89,7 @@ struct ConditionsParcel {
     return reinterpret_cast<const std::byte*>(on_streams().data() + conditions);
   }
 };
-static_assert(sizeof(ConditionsParcel) == 8 && sizeof(ConditionsParcel::OnStream) == 32);
+static_assert(sizeof(ConditionsParcel) == 32 && sizeof(ConditionsParcel::OnStream) == 32);
 
 // The slot of the command in a conditions parcel, as if it had been sent without them.
 inline CommandSlot WithoutConditions(const CommandSlot& slot) noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <span>
 
@@ -11,25 +12,42 @@
 
 namespace pawl::inline v0 {
 
-// Events one command may emit.
+// Events one command may emit, closings included.
 inline constexpr std::uint32_t kCommitEventsMax = 1024;
+
+// Timers that one command may set or cancel.
+inline constexpr std::uint32_t kCommitTimersMax = 256;
+
+class CommitTimers;
+struct TimerName;
+
+// A timer's type, as the functions that set and cancel need it.
+struct TimerKind {
+  std::uint16_t index;  // in the aggregate's Timers
+  std::uint16_t size;   // bytes
+};
 
 // What the commits of an engine need, one after the other: the log, the stores, and room to note
 // what one of them did besides its first event, so that it can be evolved or taken back.
 //   threads   loop only
 class CommitBuilder {
  public:
-  CommitBuilder(LogWriter& writer, std::span<StreamStore* const> stores,
-                std::uint32_t next_stream) noexcept
-      : writer_(writer), stores_(stores), next_stream_(next_stream) {}
+  CommitBuilder(LogWriter& writer, std::span<StreamStore* const> stores, std::uint32_t next_stream,
+                CommitTimers* timers = nullptr) noexcept
+      : writer_(writer), stores_(stores), timers_(timers), next_stream_(next_stream) {}
   CommitBuilder(const CommitBuilder&) = delete;
   CommitBuilder& operator=(const CommitBuilder&) = delete;
 
-  // An event of the open commit.
+  // An event of the open commit, or the closing of a stream, whose `evolve` does nothing.
   struct Emitted {
     EvolveFunction evolve = nullptr;
     StreamSlot* slot = nullptr;
     const std::byte* event = nullptr;  // in the frame buffer, behind its record header
+
+    const RecordHeader& header() const noexcept {
+      return *(reinterpret_cast<const RecordHeader*>(event) - 1);
+    }
+    bool is_closing() const noexcept { return header().kind == RecordKind::kStreamClosed; }
   };
 
   // Engine time of the commits from now on.
@@ -38,12 +56,45 @@ class CommitBuilder {
 
   // Commits from now on are of commands of session number `session` (0: none) to aggregates of
   // `store`.
-  void BeginRun(StreamStore& store, std::uint32_t session) noexcept {
+  //   flags     of their commits
+  void BeginRun(StreamStore& store, std::uint32_t session, std::uint8_t flags = 0) noexcept {
     own_store_ = &store;
     session_ = session;
+    commit_flags_ = flags;
+    head_bytes_ = sizeof(CommitHeader);
   }
+  std::uint8_t commit_flags() const noexcept { return commit_flags_; }
+  // The next commit of the run has the extension that was staged; `head_bytes` as of the writer.
+  void BeginExtended(std::uint32_t head_bytes) noexcept {
+    commit_flags_ |= kCommitHasExtensions;
+    head_bytes_ = head_bytes;
+  }
+  void EndExtended() noexcept {
+    commit_flags_ = static_cast<std::uint8_t>(commit_flags_ & ~kCommitHasExtensions);
+    head_bytes_ = sizeof(CommitHeader);
+  }
+  std::uint32_t head_bytes() const noexcept { return head_bytes_; }
+  bool is_extended() const noexcept { return head_bytes_ != sizeof(CommitHeader); }
+  // A command that emits nothing is known by a record then: its resend, or its key.
+  bool keeps_empty_commits() const noexcept { return session_ != 0 || is_extended(); }
   StreamStore& own_store() const noexcept { return *own_store_; }
   std::uint32_t session() const noexcept { return session_; }
+
+  // Where it is noted what is being decided; borrowed.
+  void UseNote(std::atomic<std::uint64_t>& note) noexcept { deciding_ = &note; }
+  // Notes the command that is decided from here on, for who asks what ended the process.
+  void BeginDecision(const CommandSlot& slot) const noexcept {
+    // Relaxed: read when this process is no more. What it did until then is in memory, in whatever
+    // order; the signal fence keeps the compiler from deciding first.
+    deciding_->store(reinterpret_cast<std::uintptr_t>(&slot), std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  // Nothing is being decided.
+  void EndDecisions() const noexcept {
+    // As in BeginDecision().
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    deciding_->store(0, std::memory_order_relaxed);
+  }
 
   // The store of an aggregate type, or nullptr if the engine was opened without it.
   StreamStore* StoreOf(TypeTag tag) const noexcept {
@@ -54,16 +105,31 @@ class CommitBuilder {
   }
   // Binds a new stream in the open commit. nullptr: over a limit.
   [[gnu::noinline]] StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
-  // True for a stream that the open commit made: before the command there was none.
-  bool IsNew(const StreamSlot& slot) const noexcept {
-    return slot.number >= next_stream_ - created_count_;
-  }
+  // Appends the closing of a stream that is there and not closing, to which nothing can be emitted
+  // any more. Its place is free and its timers have ended once the commit ended: see
+  // CloseStreams().
+  //   flags     of the record
+  //   returns   to be noted; without a slot: over a limit
+  [[gnu::noinline]] Emitted BeginClosing(const StreamStore& store, StreamSlot& slot,
+                                         std::uint8_t flags) noexcept;
+  // Sets or cancels a timer of `stream`, an aggregate of own_store(), in the open commit.
+  //   returns   false: over a limit
+  [[gnu::noinline]] bool SetTimer(StreamSlot& stream, TimerKind kind, std::uint64_t id,
+                                  std::uint64_t due_ns, const std::byte* timer) noexcept;
+  [[gnu::noinline]] bool CancelTimer(StreamSlot& stream, TimerKind kind, std::uint64_t id) noexcept;
+  // What the open commit did to timers holds from now on.
+  [[gnu::noinline]] void KeepTimers() noexcept;
+  // The open commit is what the timer does that is being fired.
+  [[gnu::noinline]] void RecordFired() noexcept;
 
   // Notes the open commit's event number `index`, counted from 0; the first one is the caller's.
   void Note(std::uint32_t index, const Emitted& emitted) noexcept { emitted_[index] = emitted; }
   const Emitted& noted(std::uint32_t index) const noexcept { return emitted_[index]; }
   // Evolves the open commit's `count` events in order.
   [[gnu::noinline]] void Evolve(Emitted first, std::uint32_t count) noexcept;
+  // Takes the streams that the open commit closed out of their stores and ends their timers, once
+  // all was evolved and kept.
+  [[gnu::noinline]] void CloseStreams(Emitted first, std::uint32_t count) noexcept;
   // The open commit ended.
   void EndCommit() noexcept { created_count_ = 0; }
   // Leaves no trace of the open commit in log, states and streams; nothing of it was evolved.
@@ -72,34 +138,50 @@ class CommitBuilder {
   LogWriter& writer() const noexcept { return writer_; }
 
  private:
+  TimerName NameOf(StreamSlot& stream, TimerKind kind, std::uint64_t id) const noexcept;
+
   // Constant after construction.
   LogWriter& writer_;
   const std::span<StreamStore* const> stores_;
+  CommitTimers* const timers_;  // nullptr: no aggregate has any
 
   StreamStore* own_store_ = nullptr;
   std::uint32_t session_ = 0;
+  std::uint8_t commit_flags_ = 0;
+  std::uint32_t head_bytes_ = sizeof(CommitHeader);
   std::uint64_t now_ns_ = 0;
+  // Writer: loop. Reader: who opens the log after this process ended. Guards nothing.
+  std::atomic<std::uint64_t> no_note_{0};
+  std::atomic<std::uint64_t>* deciding_ = &no_note_;
   std::uint32_t next_stream_;  // number of the next new stream
 
   // Of the open commit.
   std::uint32_t created_count_ = 0;
-  std::array<Emitted, kCommitEventsMax> emitted_;       // but the first one
-  std::array<StreamStore*, kCommitEventsMax> created_;  // stores of streams made by it
+  struct Created {
+    StreamStore* store;
+    StreamSlot* slot;
+  };
+  std::array<Emitted, kCommitEventsMax> emitted_;  // but the first one
+  std::array<Created, kCommitEventsMax> created_;  // streams made by it
 };
 
 // Collects what one Decide after the other emits. Users see it as Emit.
 //
 // It lives on the stack of the function that decides a run of commands, and no function that is
 // not inlined sees its address: where Decide is inlined too, all of it stays in registers
-// (measured: core/README.md, "A run of commands is decided by one function").
+// (measured: core/DECISIONS.md, "A run of commands is decided by one function").
 //   threads   loop only
 class OpenCommit {
  public:
-  explicit OpenCommit(CommitBuilder& builder) noexcept
+  //   head_bytes  as of the builder; without an extension a constant, so that it takes no register
+  explicit OpenCommit(CommitBuilder& builder,
+                      std::uint32_t head_bytes = sizeof(CommitHeader)) noexcept
       : builder_(builder),
         writer_(builder.writer()),
         own_types_(builder.own_store().type_numbers.data()),
-        session_(builder.session()) {}
+        session_(builder.session()),
+        head_bytes_(head_bytes),
+        cause_and_flags_(LogWriter::WordOf(CommitCause::kCommand, builder.commit_flags())) {}
   OpenCommit(const OpenCommit&) = delete;
   OpenCommit& operator=(const OpenCommit&) = delete;
 
@@ -111,8 +193,10 @@ class OpenCommit {
     own_slot_ = slot;
     count_ = 0;
     touches_own_ = false;
+    needs_care_ = false;
+    has_timers_ = false;
     is_over_limit_ = false;
-    writer_.BeginCommit();
+    writer_.BeginCommit(head_bytes_);
   }
 
   // What the engine needs of an event besides its bytes.
@@ -127,7 +211,7 @@ class OpenCommit {
   //             command went over a limit
   std::byte* EmitOwn(const EventKind& kind) noexcept {
     if (own_slot_ == nullptr) [[unlikely]]
-      own_slot_ = is_over_limit_ ? nullptr : builder_.Create(builder_.own_store(), *key_);
+      MakeOwn();
     touches_own_ = true;
     return EmitTo(own_types_, own_slot_, kRecordOwnStream, kind);
   }
@@ -136,6 +220,36 @@ class OpenCommit {
     StreamSlot* slot = store.Find(key);
     if (slot == nullptr && !is_over_limit_) slot = builder_.Create(store, key);
     return EmitTo(store.type_numbers.data(), slot, 0, kind);
+  }
+
+  // Closes the addressed stream or another one, once the commit ends. Nothing to do if there is
+  // none, or if it was closed before. An event emitted to it behind that goes over a limit.
+  void CloseOwn() noexcept {
+    if (own_slot_ == nullptr) return;
+    touches_own_ = true;
+    Close(builder_.own_store(), *own_slot_, kRecordOwnStream);
+  }
+  void CloseOther(StreamStore& store, const Key& key) noexcept {
+    if (&store == &builder_.own_store() && key == *key_) return CloseOwn();
+    StreamSlot* const slot = store.Find(key);
+    if (slot != nullptr) Close(store, *slot, 0);
+  }
+
+  // Sets a timer of the addressed stream, which is made if it does not exist, in the place of the
+  // one of this kind and id; cancels that one, if there is one.
+  void SetTimer(TimerKind kind, std::uint64_t id, std::uint64_t due_ns,
+                const std::byte* timer) noexcept {
+    has_timers_ = true;
+    if (own_slot_ == nullptr) MakeOwn();
+    if (own_slot_ == nullptr || is_over_limit_ || own_slot_->is_closing() ||
+        !builder_.SetTimer(*own_slot_, kind, id, due_ns, timer)) {
+      FailLimit();
+    }
+  }
+  void CancelTimer(TimerKind kind, std::uint64_t id) noexcept {
+    if (own_slot_ == nullptr || is_over_limit_ || own_slot_->is_closing()) return;
+    has_timers_ = true;
+    if (!builder_.CancelTimer(*own_slot_, kind, id)) FailLimit();
   }
 
   // Evolves what was emitted, in order, if `verdict` accepts it and nothing went over a limit.
@@ -154,31 +268,59 @@ class OpenCommit {
     return Accept();
   }
 
-  // Ends the commit, whose events are evolved. A session's command that emitted nothing leaves a
-  // kAccepted record, so that its resend is known.
-  //   returns   position of the commit's last record, version of the addressed stream: 0 what was
-  //             not appended, not touched
+  // Ends the commit, whose events are evolved. A command that appended nothing leaves a kAccepted
+  // record if it has a session or a key, so that its resend is known.
+  //   returns   position of the commit's last record, version of the addressed stream, also if the
+  //             commit closed it: 0 what was not appended, not touched
   PackedReceipt End(Sequence sequence) noexcept {
     if (count_ == 0) [[unlikely]] {
-      if (session_ == 0) {
+      // A timer may have been set, or cancelled.
+      if (writer_.commit_records() == 0 && !builder_.keeps_empty_commits()) {
         writer_.AbandonCommit();
         return {};
       }
-      PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
+      if (writer_.commit_records() == 0) {
+        PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
+      }
     }
+    const std::uint64_t version = touches_own_ ? own_slot_->version.value() : 0;
+    if (has_timers_) [[unlikely]]
+      builder_.KeepTimers();
+    if (needs_care_) [[unlikely]]
+      builder_.CloseStreams(first_, count_);
     builder_.EndCommit();
-    const Position last = writer_.EndCommit({.session = session_, .sequence = sequence});
-    return {last.value(), touches_own_ ? own_slot_->version.value() : 0};
+    const Position last = writer_.EndCommit(cause_and_flags_, session_, sequence);
+    return {last.value(), version};
+  }
+  // The same of a commit that a timer caused.
+  void EndFired() noexcept {
+    builder_.KeepTimers();
+    if (needs_care_) builder_.CloseStreams(first_, count_);
+    builder_.EndCommit();
+    static_cast<void>(writer_.EndCommit({.cause = CommitCause::kTimer}));
   }
   // Leaves no trace in log, states and streams; nothing was evolved.
   void TakeBack() const noexcept { builder_.TakeBack(first_, count_); }
 
   // The command will be refused whole as kLimitExceeded.
-  void FailLimit() noexcept { is_over_limit_ = true; }
+  void FailLimit() noexcept { needs_care_ = is_over_limit_ = true; }
 
   const Key& key() const noexcept { return *key_; }
   StreamSlot* own_slot() const noexcept { return own_slot_; }
-  // The events so far, counted from 0: for who looks at a commit before it ends.
+  // Of the addressed stream, with what was emitted so far; 0: there is none, or no more.
+  Version own_version() const noexcept {
+    const bool is_there = own_slot_ != nullptr && !own_slot_->is_closing();
+    return is_there ? own_slot_->version : Version();
+  }
+  // True for a stream to which nothing had happened before this commit.
+  bool IsNew(const StreamSlot& slot) const noexcept {
+    std::uint64_t events = 0;
+    for (std::uint32_t i = 0; i < count_; ++i) {
+      events += event(i).slot == &slot && !event(i).is_closing() ? 1U : 0U;
+    }
+    return slot.version.value() == events;
+  }
+  // The events and closings so far, counted from 0: for who looks at a commit before it ends.
   std::uint32_t event_count() const noexcept { return count_; }
   const CommitBuilder::Emitted& event(std::uint32_t index) const noexcept {
     return index == 0 ? first_ : builder_.noted(index);
@@ -186,11 +328,16 @@ class OpenCommit {
   const CommitBuilder& builder() const noexcept { return builder_; }
 
  private:
+  void MakeOwn() noexcept {
+    own_slot_ = is_over_limit_ ? nullptr : builder_.Create(builder_.own_store(), *key_);
+  }
   std::byte* EmitTo(const std::uint16_t* types, StreamSlot* slot, std::uint8_t flags,
                     const EventKind& kind) noexcept {
-    if (slot == nullptr || is_over_limit_ || count_ == kCommitEventsMax) [[unlikely]] {
-      FailLimit();
-      return nullptr;
+    if (slot == nullptr || needs_care_ || count_ == kCommitEventsMax) [[unlikely]] {
+      if (!MayEmitTo(slot)) {
+        FailLimit();
+        return nullptr;
+      }
     }
     const Version version = slot->version.Next();
     const Position position = writer_.next_position();
@@ -205,16 +352,29 @@ class OpenCommit {
       FailLimit();
       return nullptr;
     }
-    const CommitBuilder::Emitted emitted{kind.evolve, slot, room};
+    Note({kind.evolve, slot, room});
+    slot->version = version;
+    slot->last = position;
+    return room;
+  }
+  bool MayEmitTo(const StreamSlot* slot) const noexcept {
+    return slot != nullptr && !is_over_limit_ && count_ != kCommitEventsMax && !slot->is_closing();
+  }
+  void Close(const StreamStore& store, StreamSlot& slot, std::uint8_t flags) noexcept {
+    if (is_over_limit_ || slot.is_closing()) return;
+    if (count_ == kCommitEventsMax) return FailLimit();
+    const CommitBuilder::Emitted closing = builder_.BeginClosing(store, slot, flags);
+    if (closing.slot == nullptr) return FailLimit();
+    needs_care_ = true;
+    Note(closing);
+  }
+  void Note(const CommitBuilder::Emitted& emitted) noexcept {
     if (count_ == 0) {
       first_ = emitted;
     } else {
       builder_.Note(count_, emitted);
     }
     ++count_;
-    slot->version = version;
-    slot->last = position;
-    return room;
   }
 
   // Of the run.
@@ -222,13 +382,17 @@ class OpenCommit {
   LogWriter& writer_;
   const std::uint16_t* own_types_;  // of the addressed aggregates' events
   std::uint32_t session_;
+  const std::uint32_t head_bytes_;
+  const std::uint64_t cause_and_flags_;  // as LogWriter::WordOf()
 
   // Of the commit.
   const Key* key_ = nullptr;
   StreamSlot* own_slot_ = nullptr;  // nullptr: the aggregate does not exist
-  std::uint32_t count_ = 0;         // events emitted
+  std::uint32_t count_ = 0;         // events emitted, streams closed
   CommitBuilder::Emitted first_;    // of them
   bool touches_own_ = false;
+  bool needs_care_ = false;  // over a limit, or a stream is closed: one look for the common case
+  bool has_timers_ = false;  // set or cancelled
   bool is_over_limit_ = false;
 };
 

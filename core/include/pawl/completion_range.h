@@ -24,8 +24,9 @@ struct AnswerRange {
   AnswerRange AsUnknown() const noexcept {
     AnswerRange unknown = *this;
     unknown.reached = Ack::kPublished;
-    const bool was_executed =
-        verdict.kind() != VerdictKind::kUnavailable && verdict.kind() != VerdictKind::kFenced;
+    const bool was_executed = verdict.kind() != VerdictKind::kUnavailable &&
+                              verdict.kind() != VerdictKind::kFenced &&
+                              verdict.kind() != VerdictKind::kSessionUnknown;
     if (was_executed) {
       unknown.verdict = Verdict(VerdictKind::kUnknown, 0);
     }

@@ -17,7 +17,8 @@ class Condition {
   constexpr Condition() noexcept = default;  // Any()
 
   constexpr bool is_any() const noexcept { return bits_ == 0; }
-  //   version, last   of the stream's newest event; 0 if there is no such stream
+  //   version, last   of the stream's newest event; of a stream that is not there 0, and where it
+  //                   was closed, or 0
   constexpr bool Holds(Version version, Position last) const noexcept {
     const std::uint64_t value = bits_ & kValueMax;
     switch (static_cast<Kind>(bits_ >> kValueBits)) {
@@ -49,14 +50,18 @@ class Condition {
 static_assert(sizeof(Condition) == 8);
 
 constexpr Condition Any() noexcept { return {}; }
-// The stream's newest event has this version; 0: there is no such stream.
+// The stream's newest event has this version; 0: there is no such stream. A key that was closed and
+// is used again has versions from 1 on: who must not take one life for the other says
+// UnchangedSince().
 constexpr Condition Exact(Version version) noexcept {
   return {Condition::Kind::kExact, version.value()};
 }
 constexpr Condition NoStream() noexcept { return Exact(Version()); }
 constexpr Condition Exists() noexcept { return {Condition::Kind::kExists, 0}; }
-// Nothing happened to the stream behind `position`, e.g. the one that a query answered for. True of
-// a stream that does not exist.
+// Nothing happened to the stream behind `position`, e.g. the one that a query answered for; closing
+// it counts. True of a stream that never was. One that was closed is remembered by its key's mark,
+// which other keys share (StreamStore::ClosedAt): if one of those was closed behind `position`,
+// that is a conflict too, for who reads again at a newer position to send again.
 constexpr Condition UnchangedSince(Position position) noexcept {
   return {Condition::Kind::kUnchangedSince, position.value()};
 }

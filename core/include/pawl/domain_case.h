@@ -35,6 +35,8 @@ class DomainCase {
   void Open(const AggregateFormat& aggregate);
   void SetLimits(const Limits& limits) { limits_ = limits; }
   [[nodiscard]] std::string AddFact(Fact fact);
+  // Time passes: timers that are due by then fire, each at its time, in the engine's order. If any
+  // did, what they did is to be checked as if it were a command's.
   [[nodiscard]] std::string SetTime(std::uint64_t now_ns);
   std::uint64_t now_ns() const noexcept { return now_ns_; }
 
@@ -74,6 +76,10 @@ class DomainCase {
   std::unique_ptr<DecisionStage> NewStage(std::uint32_t streams_more, std::string& problem) const;
   Decision DecideOnNewStage(const Command& command, std::uint32_t streams_more,
                             std::string& problem);
+  void BeginCommand(std::string text, std::span<const std::string_view> refusals);
+  Decision FireOnNewStage(std::uint64_t time_ns, std::uint32_t streams_more, std::string& problem);
+  [[nodiscard]] std::string FireUntil(std::uint64_t time_ns);
+  void TakeFired(const Fact& fired, const Decision& decision);
   std::size_t StreamsGiven() const;
   bool IsClaimed(const Fact& fact) const;
 

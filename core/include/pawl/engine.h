@@ -22,6 +22,7 @@
 #include "pawl/log.h"
 #include "pawl/overruns.h"
 #include "pawl/producer.h"
+#include "pawl/quarantine.h"
 #include "pawl/receipt.h"
 #include "pawl/state_hash.h"
 #include "pawl/stats.h"
@@ -50,9 +51,18 @@ struct EngineOptions {
   std::uint32_t segments_ahead = 1;
   // How fast old segments are checked again in the background, once after each Open(); 0: never.
   std::uint64_t scrub_bytes_per_second = std::uint64_t{32} << 20;
-  std::uint32_t streams_max = 65'536;  // of each aggregate type
-  std::uint32_t sessions_max = 64;
+  std::uint32_t streams_max = 65'536;    // of each aggregate type
+  std::uint32_t timers_max = 65'536;     // set at a time, of all aggregates with Timers together
+  std::uint32_t sessions_max = 64;       // named sessions open at a time; ≤ 16,777,216
   std::uint32_t session_window = 4'096;  // resends remembered, and commands under way; ≤ 65,536
+  // Answers remembered by all sessions together, in pages of 32 that a session takes when it needs
+  // them. When all are taken, the session whose page is the oldest loses that one: its window gets
+  // shorter, and a resend from there answers "receipt expired". 0: what the windows of all sessions
+  // hold, at most 4,194,304 (64 MiB).
+  std::uint64_t receipts_max = 0;
+  // Idempotency keys remembered: the newest so many, and none longer than so, by engine time.
+  std::uint32_t keys_max = 65'536;  // ≤ 67,108,864
+  std::chrono::nanoseconds key_window = std::chrono::hours(1);
   std::uint32_t producers_max = 16;
   std::uint32_t command_bytes_max = 4'096;  // larger commands are refused at Submit
   // Of each producer's ring for commands larger than a slot (kSlotCommandBytes), and for those with
@@ -74,7 +84,13 @@ struct EngineOptions {
   // How long the disk or the loop may make no progress, although there is work, until the engine
   // counts as stalled; 0: it never does.
   std::chrono::nanoseconds stall_after = std::chrono::seconds(1);
-  // Told of fallbacks taken, a torn tail cut, damage found, agents that hang.
+  // Keeps an input that ends the process from doing so for ever: one that did it twice is answered
+  // as quarantined and not decided again (core/QUARANTINE.md).
+  bool guard = true;
+  // Forgets what ended the process so far: to be set once, after the handler was mended.
+  bool forget_deaths = false;
+  // Told of fallbacks taken, a torn tail cut, damage found, agents that hang, inputs that ended the
+  // process.
   std::function<void(std::string_view)> on_notice{};
   // Told when health() changed, and why; must not throw. It runs on a thread of its own
   // (pawl-health), so that no hanging disk or handler keeps it from being called, within a quarter
@@ -93,7 +109,9 @@ class Engine {
   // Opens the log, recovers it, rebuilds the aggregates and starts the agents.
   //   errors    as Log::Open; FAILED_PRECONDITION also if an event's layout differs from the one
   //             the log was written with (both are named), or the log holds events of a
-  //             registered aggregate that it no longer lists; INVALID_ARGUMENT also if two events
+  //             registered aggregate that it neither lists nor upcasts, or one of them ended the
+  //             process twice when it was evolved; DATA_LOSS also if a codec does not decode an
+  //             event of the log; INVALID_ARGUMENT also if two events
   //             of one name and version have different layouts; RESOURCE_EXHAUSTED more streams or
   //             sessions in the log than streams_max or sessions_max
   template <class... As>
@@ -110,8 +128,26 @@ class Engine {
   // durable when this returns, so that no generation is ever given twice.
   //   errors    RESOURCE_EXHAUSTED producers_max or sessions_max reached, or no room in the log for
   //             ten seconds; DEADLINE_EXCEEDED the disk took longer than that; UNAVAILABLE stopped
-  //             or failed; INVALID_ARGUMENT session name longer than 128 bytes
+  //             or failed; INVALID_ARGUMENT session name longer than 128 bytes, or a lane that is
+  //             none
   absl::StatusOr<Producer> NewProducer(const ProducerOptions& options = {});
+
+  // Ends the session `name`, both lanes: by a record in the log, which is durable when this
+  // returns. Its place is free for another one. It is forgotten: what its producers send from then
+  // on, and what they sent that was not decided yet, ends as kSessionUnknown and is never executed,
+  // also if the name is opened again, which makes a new session of higher generations whose
+  // sequences begin at 1. Who wants all that was sent to be executed polls its answers first.
+  //   errors    NOT_FOUND no such session is open (which is durable too when this returns);
+  //             RESOURCE_EXHAUSTED no room in the log for ten seconds; DEADLINE_EXCEEDED the disk
+  //             took longer than that: it may be closed; UNAVAILABLE stopped or failed
+  absl::Status CloseSession(std::string_view name);
+  // The same for all sessions that nobody has a producer of and that nobody has used for so long,
+  // by engine time: opened, or sent a command to (after a restart counts what the log knows:
+  // openings and accepted commands). Goes through them in small steps, between which the loop works
+  // on.
+  //   returns   how many were closed
+  //   errors    INVALID_ARGUMENT idle_for is negative; else as CloseSession(): some may be closed
+  absl::StatusOr<std::uint32_t> CloseIdleSessions(std::chrono::nanoseconds idle_for);
 
   // Host-driven: runs the loop, the attached agents and (kHostAll) the disk agents until nothing
   // is left to do or `budget` is over. Returns the work done: 0 only if there was none.
@@ -127,10 +163,16 @@ class Engine {
   //   threads   the host's
   const PollOverruns& poll_overruns() const noexcept;
 
-  // Commands that took longer than decide_budget_ns to decide and evolve, and the slowest one's
-  // type. With threads of its own the engine times a turn as a whole, once its answers are out, and
-  // after a slow one the commands of a few turns one by one: a command that was slow once may be
-  // missed, one that is slow again is found. Host-driven, each step is timed.
+  // Host-driven: how long the host may sleep without keeping a timer waiting; 0: one is due, or has
+  // to be looked at; max(): none is set, or the engine has threads of its own. With timers it is
+  // ten seconds at most, after which Poll() looks at the clocks.
+  //   threads   the host's
+  std::chrono::nanoseconds NextTimer() noexcept;
+
+  // Commands and timers that took longer than decide_budget_ns to decide and evolve, and the
+  // slowest one's type. With threads of its own the engine times a turn as a whole, once its
+  // answers are out, and after a slow one the commands of a few turns one by one: a command that
+  // was slow once may be missed, one that is slow again is found. Host-driven, each step is timed.
   //   errors    none but those of a failing loop
   //   threads   any; cold: served by the loop
   absl::StatusOr<SlowDecides> FindSlowDecides();
@@ -161,6 +203,8 @@ class Engine {
   EngineStats Stats() const;
   // What the options cost: memory allocated at Open, bytes, without hot images.
   std::size_t memory_bytes() const noexcept;
+  // The inputs that ended the process twice, as found when this engine was opened. Constant.
+  const std::vector<QuarantinedInput>& Quarantined() const noexcept;
   const RecoveryReport& recovery() const noexcept;
   Epoch epoch() const noexcept;
 
@@ -178,12 +222,35 @@ class Engine {
   //   threads   any
   absl::StatusOr<Confirmation> Confirm(const Receipt& receipt) const;
 
-  // The events of the aggregate `key` of type A, forward and backward.
-  //   errors    NOT_FOUND nothing happened to it; INVALID_ARGUMENT the engine was opened without A
+  // The events of the aggregate `key` of type A, forward and backward: of the one that lives, else
+  // of the one that was closed last.
+  //   errors    NOT_FOUND nothing happened to it; INVALID_ARGUMENT the engine was opened without A;
+  //             of one that was closed, as FindLives()
+  //   cost      of one that lives, a lookup by the loop; else as FindLives()
   //   threads   any; the history is for one thread at a time
   template <class A>
   absl::StatusOr<History<A>> NewHistory(const Key& key, const ReadOptions& options = {}) {
     auto opened = OpenHistory(TagOf<A>(), key, options);
+    if (!opened.ok()) return opened.status();
+    return History<A>(*std::move(opened));
+  }
+  // All that ever had the key, oldest first; each but the last one was closed.
+  //   errors    INVALID_ARGUMENT the engine was opened without A; DATA_LOSS, UNKNOWN what reading
+  //             says
+  //   cost      the index of every sealed segment, and a walk over the others
+  //   threads   any
+  template <class A>
+  absl::StatusOr<std::vector<Life<A>>> FindLives(const Key& key) const {
+    auto streams = FindStreams(TagOf<A>(), key);
+    if (!streams.ok()) return streams.status();
+    std::vector<Life<A>> lives;
+    for (const std::uint32_t stream : *streams) lives.push_back({key, stream});
+    return lives;
+  }
+  // The events of one of them.
+  template <class A>
+  absl::StatusOr<History<A>> NewHistory(const Life<A>& life, const ReadOptions& options = {}) {
+    auto opened = OpenStream(TagOf<A>(), life.key, life.stream, options);
     if (!opened.ok()) return opened.status();
     return History<A>(*std::move(opened));
   }
@@ -207,10 +274,22 @@ class Engine {
     });
   }
 
-  // The hash of all aggregates, or of those of type A, and the position that they are the state
-  // of: equal for every engine that holds the same log up to there, live, replayed or recovered
-  // (P16). Another value after Open() than before means that an Evolve is not a function of State
-  // and event, or that State holds something that is hashed and does not come from events.
+  // The timers of type T that are set, for tests and for people: calls f(key, id, due_ns, timer)
+  // for each, in no order, on the loop's thread while it does nothing else. Cold.
+  template <class A, class T, class F>
+  absl::Status VisitTimers(F&& f) {
+    static_assert(TimersOf<A>::template kHas<T>,
+                  "pawl: this timer is not in the aggregate's Timers");
+    return VisitTimersOf(
+        TagOf<A>(), TimersOf<A>::template IndexOf<T>(), [&f](const SetTimer& timer) {
+          f(timer.key, timer.id, timer.due_ns, *reinterpret_cast<const T*>(timer.bytes));
+        });
+  }
+
+  // The hash of all aggregates and timers, or of those of type A, and the position that they are
+  // the state of: equal for every engine that holds the same log up to there, live, replayed or
+  // recovered (P16). Another value after Open() than before means that an Evolve is not a function
+  // of State and event, or that State holds something that is hashed and does not come from events.
   //   errors    FAILED_PRECONDITION the State of a category, which is named, cannot be hashed (a
   //             type that is asked for by name does not compile); INVALID_ARGUMENT the engine was
   //             opened without A
@@ -227,14 +306,27 @@ class Engine {
   }
 
  private:
+  struct SetTimer {
+    const Key& key;
+    std::uint64_t id;
+    std::uint64_t due_ns;
+    const std::byte* bytes;
+  };
+
   explicit Engine(std::unique_ptr<EngineParts> parts);
   static absl::StatusOr<std::unique_ptr<Engine>> OpenWith(
       const EngineOptions& options, std::vector<const AggregateTraits*> aggregates);
   absl::StatusOr<HistoryReader> OpenHistory(TypeTag aggregate, const Key& key,
                                             const ReadOptions& options);
+  absl::StatusOr<HistoryReader> OpenStream(TypeTag aggregate, const Key& key, std::uint32_t stream,
+                                           const ReadOptions& options) const;
+  absl::StatusOr<std::vector<std::uint32_t>> FindStreams(TypeTag aggregate, const Key& key) const;
   //   events    indexes in the aggregate's Events; none: all
   absl::StatusOr<CategoryReader> OpenCategory(TypeTag aggregate, std::vector<std::uint32_t> events,
                                               const ReadOptions& options);
+  //   type      index in the aggregate's Timers
+  absl::Status VisitTimersOf(TypeTag aggregate, std::uint16_t type,
+                             const std::function<void(const SetTimer&)>& visit);
   absl::Status Visit(TypeTag aggregate, const std::function<void(const StreamSlot&)>& visit);
   //   aggregate  nullptr: of all types
   absl::StatusOr<HashedState> HashStores(TypeTag aggregate);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "pawl/codec.h"
 #include "pawl/layout.h"
 
 // What makes a struct an event: a name and version that the log keeps, and a layout that can be
@@ -61,18 +62,34 @@ class EventType {
 template <class E>
 concept HasEventType = std::same_as<decltype(&E::kType), const EventType*>;
 
-// A struct that can be stored as an event. It answers quietly; RequireEvent<E> says what is wrong.
+namespace event_detail {
+// Of an event without a codec.
 template <class E>
-concept Event = std::same_as<E, std::remove_cv_t<E>> && HasEventType<E> && PlainStruct<E>;
+consteval LayoutFault FaultOf() {
+  if constexpr (HasCodec<E>) {
+    return LayoutFault::kNone;
+  } else {
+    return kLayoutFault<E>;
+  }
+}
+}  // namespace event_detail
+
+// What can be stored as an event: a plain struct, or what has a codec. It answers quietly;
+// RequireEvent<E> says what is wrong.
+template <class E>
+concept Event = std::same_as<E, std::remove_cv_t<E>> && HasEventType<E> &&
+    (HasCodec<E> ? CodedEvent<E> : event_detail::FaultOf<E>() == LayoutFault::kNone);
 
 // Does not compile unless E is an event, and then with one message that says why.
 template <class E>
 struct RequireEvent {
  private:
   template <LayoutFault kFault>
-  static constexpr bool kIsFree = kLayoutFault<E> != kFault;
+  static constexpr bool kIsFree = event_detail::FaultOf<E>() != kFault;
+  struct NoCodec {};
 
  public:
+  static_assert(sizeof(std::conditional_t<HasCodec<E>, RequireCodec<E>, NoCodec>) > 0);
   static_assert(kIsFree<LayoutFault::kNotStruct>, "pawl: event is not a struct");
   static_assert(
       HasEventType<E> || !kIsFree<LayoutFault::kNotStruct>,
@@ -125,9 +142,33 @@ consteval bool CheckEvent() {
   return RequireEvent<E>::kHolds;
 }
 
-// Bytes of an E in a record: none for an event without fields, although sizeof says 1.
+// Instead of a number of bytes: each event has its own.
+inline constexpr std::uint32_t kVariableBytes = 0xFFFF'FFFF;
+
+namespace event_detail {
+template <class E>
+consteval std::uint32_t BytesOf() {
+  if constexpr (HasCodec<E>) {
+    return kVariableBytes;
+  } else {
+    return kLayoutBytes<E>;
+  }
+}
+template <class E>
+consteval std::string_view LayoutTextOf() {
+  if constexpr (HasCodec<E>) {
+    constexpr const auto& kText = codec_detail::kLayoutText<E>;
+    return {kText.data(), kText.size()};
+  } else {
+    return LayoutText<E>();
+  }
+}
+}  // namespace event_detail
+
+// Bytes of an E in a record: none for an event without fields, although sizeof says 1;
+// kVariableBytes if it has a codec.
 template <Event E>
-inline constexpr std::uint32_t kEventBytes = kLayoutBytes<E>;
+inline constexpr std::uint32_t kEventBytes = event_detail::BytesOf<E>();
 
 // Identity of a C++ type in this process; compare only for equality. Types that cross shared
 // objects with hidden visibility have one tag in each: compare name, version and layout hash there.
@@ -149,17 +190,23 @@ struct EventDescriptor {
   std::string_view name;
   std::uint16_t version;
   std::uint64_t layout_hash;
-  std::string_view layout_text;  // see LayoutText()
-  std::uint32_t bytes;           // of one event in a record
+  std::string_view layout_text;  // see LayoutText(); "codec<name,schema>" of an event with a codec
+  std::uint32_t bytes;           // of one event in a record, or kVariableBytes
+
+  // An event of this type may have so many bytes in its record.
+  constexpr bool MayHave(std::uint32_t payload_bytes) const noexcept {
+    return bytes == payload_bytes || bytes == kVariableBytes;
+  }
 };
 
 namespace event_detail {
 template <Event E>
-inline constexpr EventDescriptor kDescriptor{.name = E::kType.name(),
-                                             .version = E::kType.version(),
-                                             .layout_hash = LayoutHash<E>(),
-                                             .layout_text = LayoutText<E>(),
-                                             .bytes = kEventBytes<E>};
+inline constexpr EventDescriptor kDescriptor{
+    .name = E::kType.name(),
+    .version = E::kType.version(),
+    .layout_hash = layout_detail::HashText(LayoutTextOf<E>()),
+    .layout_text = LayoutTextOf<E>(),
+    .bytes = kEventBytes<E>};
 }  // namespace event_detail
 
 // Lives as long as the program.

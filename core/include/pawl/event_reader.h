@@ -27,6 +27,8 @@ class CategoryReader {
 
   // False: there is none yet, or status() is not Ok.
   bool Next(TypedEvent& into);
+  // The event taken last is none: its codec does not decode it.
+  void StopAt(const TypedEvent& event) { status_ = start_.types.NotDecoded(event); }
   void StartAt(Position first) { events_.StartAt(first); }
   Position position() const noexcept { return events_.position(); }
   const absl::Status& status() const noexcept { return status_.ok() ? events_.status() : status_; }
@@ -64,7 +66,10 @@ class EventReader {
     TypedEvent event;
     std::size_t count = 0;
     for (; count < events_max && reader_.Next(event); ++count) {
-      internal::EventVisit<Types>::Call(event, visitor);
+      if (!internal::EventVisit<Types>::Call(event, visitor)) {
+        reader_.StopAt(event);
+        break;
+      }
     }
     return count;
   }

@@ -29,6 +29,8 @@ class HistoryReader {
   // False: there is none, or status() is not Ok.
   bool Next(TypedEvent& into);
   bool Previous(TypedEvent& into);
+  // The event taken last is none: its codec does not decode it.
+  void StopAt(const TypedEvent& event) { status_ = start_.types.NotDecoded(event); }
   absl::Status StandBefore(Version version);
   absl::Status StandAtEnd();
 
@@ -43,8 +45,16 @@ class HistoryReader {
   absl::Status status_;
 };
 
-// The events of one aggregate, forward and backward. It stands between two of them; at first before
-// the first one.
+// An aggregate of type A from its first event until it was closed. Each time a key is used again,
+// another life begins, with a stream of its own. From Engine::FindLives().
+template <class A>
+struct Life {
+  Key key;
+  std::uint32_t stream = 0;  // number in the log
+};
+
+// The events of one life of an aggregate, forward and backward. It stands between two of them; at
+// first before the first one.
 //
 // A visitor is called as visitor(const Event&, const Meta&) noexcept: a lambda that takes
 // `const auto&`, or an object with one operator() per event. The event is read in place, until the
@@ -61,22 +71,12 @@ class History {
   // or status() is not Ok.
   template <class V>
   std::size_t Forward(V&& visitor, std::size_t events_max = SIZE_MAX) {
-    TypedEvent event;
-    std::size_t count = 0;
-    for (; count < events_max && reader_.Next(event); ++count) {
-      internal::EventVisit<typename A::Events>::Call(event, visitor);
-    }
-    return count;
+    return Visit(visitor, events_max, &HistoryReader::Next);
   }
   // The same with those before this place, newest first.
   template <class V>
   std::size_t Backward(V&& visitor, std::size_t events_max = SIZE_MAX) {
-    TypedEvent event;
-    std::size_t count = 0;
-    for (; count < events_max && reader_.Previous(event); ++count) {
-      internal::EventVisit<typename A::Events>::Call(event, visitor);
-    }
-    return count;
+    return Visit(visitor, events_max, &HistoryReader::Previous);
   }
 
   // Moves so that Forward() goes on with `version`, which may be the next one to come, and
@@ -91,6 +91,19 @@ class History {
   const absl::Status& status() const noexcept { return reader_.status(); }
 
  private:
+  template <class V>
+  std::size_t Visit(V& visitor, std::size_t events_max, bool (HistoryReader::*take)(TypedEvent&)) {
+    TypedEvent event;
+    std::size_t count = 0;
+    for (; count < events_max && (reader_.*take)(event); ++count) {
+      if (!internal::EventVisit<typename A::Events>::Call(event, visitor)) {
+        reader_.StopAt(event);
+        break;
+      }
+    }
+    return count;
+  }
+
   HistoryReader reader_;
 };
 

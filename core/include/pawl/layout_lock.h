@@ -11,7 +11,8 @@
 // program's, but only where such a log is. One line for each event type, sorted:
 //   # comment
 //   bank.deposited 1 8c6c0b0a1c2d3e4f {cents:i64@0}      name, version, layout hash, layout
-// A line stays for ever once a log holds the event. Part of pawl::testing.
+// A line stays for ever once a log holds the event: of one that changed, all versions do. An event
+// with a codec has its codec's name and schema for a layout. Part of pawl::testing.
 namespace pawl::inline v0::testing {
 
 enum class LayoutUpdate : std::uint8_t {
@@ -22,7 +23,8 @@ enum class LayoutUpdate : std::uint8_t {
 // kAddNew if PAWL_UPDATE_LAYOUTS is set in the environment and is neither empty nor "0".
 LayoutUpdate LayoutUpdateFromEnvironment();
 
-// Compares the layouts of all events of `aggregates` with the file `path`.
+// Compares the layouts of all events of `aggregates`, and of their older versions, with the file
+// `path`.
 //   returns   what is wrong, for people; empty: nothing, or only new events that were added
 std::string CheckLayouts(std::span<const AggregateTraits* const> aggregates,
                          const std::string& path, LayoutUpdate update);

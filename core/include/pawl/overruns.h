@@ -15,15 +15,17 @@ struct PollOverruns {
   std::string longest_by;        // the agent whose work it was
 };
 
-// Commands that took longer to decide and evolve than decide_budget_ns.
+// Commands and timers that took longer to decide and evolve than decide_budget_ns.
 struct SlowDecides {
   // Turns of the loop, or parts of one, that took longer as a whole; none of their commands need be
   // slow.
   std::uint64_t turns = 0;
-  // Commands found to be slow, each timed alone or among others of its type.
+  // Commands found to be slow, each timed alone or among others of its type; and timers, each of
+  // which is timed.
   std::uint64_t found = 0;
   std::uint64_t longest_ns = 0;  // of those found
-  // Of the longest: kCategory of its aggregate, type of the command. Empty: none was found.
+  // Of the longest: kCategory of its aggregate, type of the command or timer. Empty: none was
+  // found.
   std::string_view category{};
   std::string_view command{};
 };

@@ -23,6 +23,7 @@
 #include "pawl/completion_range.h"
 #include "pawl/condition.h"
 #include "pawl/key.h"
+#include "pawl/plain_struct.h"
 #include "pawl/receipt.h"
 
 namespace pawl::inline v0 {
@@ -44,6 +45,9 @@ struct ProducerOptions {
   // Names a session, whose commands the engine executes once: 1…128 bytes; empty: no session, and
   // then a resend is a new command. Opening a session again fences the producer that had it.
   std::string session{};
+  // Which way its commands go. With a session: each of its lanes has one producer at a time, with
+  // sequences and a generation of its own.
+  SessionLane lane = SessionLane::kControl;
   WhenFull when_full = WhenFull::kFail;
   // How long one call of kSpin or kPark waits at most; then it ends with the fault that kFail
   // gives.
@@ -60,6 +64,12 @@ struct SubmitOptions {
   // On other streams, whether the command writes to them or not: ConditionOn<A>(key, condition). At
   // most kConditionsMax; not with a batch. Borrowed until Submit() returned.
   std::span<const StreamCondition> others{};
+  // Names what the command is for, whoever sends it: while the key is remembered (keys_max,
+  // key_window), the same command with the same key gets the first receipt and is not executed;
+  // another one is answered as kKeyReused. The same is: aggregate, key of the stream, type of the
+  // command (by its C++ name) and bytes. Only what was accepted is remembered. Not with a batch,
+  // nor for commands whose bytes have padding (kIsKeyable). 0: none.
+  Key idempotency_key{};
   std::optional<WhenFull> when_full{};  // of this call; none: as ProducerOptions say
 };
 
@@ -75,7 +85,13 @@ enum class SendFault : std::uint8_t {
   kParcelsFull,  // no room for a large command, or one with conditions on others: poll completions
   kTooLarge,     // the command is larger than command_bytes_max
   kBadConditions,  // more than kConditionsMax conditions on others, or any with a batch
+  kBadKey,         // an idempotency key with a batch, or for a command whose bytes have padding
 };
+
+// Whether a command may have an idempotency key: equal ones are equal byte by byte.
+template <class C>
+inline constexpr bool kIsKeyable =
+    std::is_empty_v<C> || std::has_unique_object_representations_v<C> || PlainStruct<C>;
 
 constexpr std::string_view ToString(SendFault fault) noexcept {
   switch (fault) {
@@ -90,6 +106,7 @@ constexpr std::string_view ToString(SendFault fault) noexcept {
     case SendFault::kParcelsFull: return "parcels full";
     case SendFault::kTooLarge: return "too large";
     case SendFault::kBadConditions: return "bad conditions";
+    case SendFault::kBadKey: return "bad key";
   }
   return "?";
 }
@@ -162,7 +179,7 @@ class Producer {
 
   // Sends commands of one type in order, with one operation on the queue for up to 256 of them.
   // A resend is sent alone: with `resend` the batch ends as kBadSequence. So is a command with
-  // conditions on other streams: kBadConditions.
+  // conditions on other streams: kBadConditions; or with an idempotency key: kBadKey.
   template <class A, class C>
   SentBatch SubmitBatch(std::span<const Addressed<C>> commands,
                         const SubmitOptions& options = {}) noexcept {
@@ -236,6 +253,8 @@ class Producer {
   //             ABORTED a condition did not hold (ConflictOf() the status);
   //             DEADLINE_EXCEEDED the answer did not come in time: the outcome is open, resend it;
   //             RESOURCE_EXHAUSTED back-pressure until the deadline; CANCELLED fenced;
+  //             NOT_FOUND the session was closed; ALREADY_EXISTS the idempotency key was given to
+  //             another command, or a resend is older than the window;
   //             UNKNOWN a sync failed; UNAVAILABLE the engine stopped or failed;
   //             INVALID_ARGUMENT a mistake of the caller
   template <class A, class C>
@@ -254,8 +273,15 @@ class Producer {
   std::uint32_t window() const noexcept;
   // Of the newest command sent; after opening a session: the newest one that the log holds.
   Sequence last_sequence() const noexcept;
-  // Of the session; 0 without one.
+  // Of the session's lane; 0 without one.
   std::uint32_t generation() const noexcept;
+  SessionLane session_lane() const noexcept;
+
+  // Engine::CloseSession() of this producer's session: both lanes, whoever has the other one. The
+  // handle stays; what it sends, and what was sent and not decided before, ends as kSessionUnknown.
+  //   errors    INVALID_ARGUMENT it has none; CANCELLED it is fenced; else as Engine::CloseSession
+  //   threads   the producer's; blocks
+  absl::Status CloseSession();
 
   // Sleeps until there is something to do, or for `timeout`: a completion to poll, or the end of
   // what refused the last command (not of a full window, which is the caller's to end).
@@ -314,10 +340,13 @@ class Producer {
     CommandSlot& slot = staged.slots.front();
     Describe<A, C>(slot, staged.first, store, options);
     slot.key = key;
-    if (options.others.empty()) [[likely]] {
+    if (options.others.empty() && options.idempotency_key.is_zero()) [[likely]] {
       fault = PutCommand(slot, command);
+    } else if (kIsKeyable<C> || options.idempotency_key.is_zero()) {
+      // Of an empty command there is nothing to copy, and nothing to compare.
+      fault = PutParcel(slot, options, {AsBytes(command), std::is_empty_v<C> ? 0 : sizeof command});
     } else {
-      fault = PutConditions(slot, options.others, {AsBytes(command), sizeof command});
+      fault = SendFault::kBadKey;
     }
     if (fault != SendFault::kNone) [[unlikely]]
       return Sent(fault);
@@ -362,6 +391,7 @@ class Producer {
     if (store == kNoStore) sent.fault = SendFault::kNotInEngine;
     if (options.resend != Sequence()) sent.fault = SendFault::kBadSequence;
     if (!options.others.empty()) sent.fault = SendFault::kBadConditions;
+    if (!options.idempotency_key.is_zero()) sent.fault = SendFault::kBadKey;
     std::int64_t deadline_ns = kNotSet;
     while (sent.count < count && sent.fault == SendFault::kNone) {
       const StagedCommands staged = Stage(count - sent.count, sent.fault);
@@ -403,8 +433,9 @@ class Producer {
   CompletionRange TakeRange(std::size_t answers_max) noexcept;
   void ReturnCredits() noexcept;
   std::byte* PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
-  SendFault PutConditions(CommandSlot& slot, std::span<const StreamCondition> others,
-                          std::span<const std::byte> command) noexcept;
+  // With the conditions on others and the key of `options`.
+  SendFault PutParcel(CommandSlot& slot, const SubmitOptions& options,
+                      std::span<const std::byte> command) noexcept;
   // Sends a command, and again if it was refused.
   struct SendAgain {
     Sent (*send)(const void* by) noexcept;

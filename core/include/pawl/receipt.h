@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
@@ -16,17 +17,40 @@ enum class Ack : std::uint8_t {
   kDurable = 2,    // survives power loss
 };
 
+// The two ways in of a session, and of any producer. While both are waited on, the loop takes three
+// commands of control for one of bulk; each has its own sequence, window and generation.
+enum class SessionLane : std::uint8_t {
+  kControl = 0,
+  kBulk = 1,
+};
+inline constexpr std::size_t kSessionLanes = 2;
+
+constexpr std::string_view ToString(SessionLane lane) noexcept {
+  switch (lane) {
+    case SessionLane::kControl: return "control";
+    case SessionLane::kBulk: return "bulk";
+  }
+  return "?";
+}
+
 enum class VerdictKind : std::uint8_t {
   kAccepted = 0,
   kRefused = 1,  // by Decide, with the aggregate's code; 0: refused before a restart, code lost
-  kLimitExceeded = 2,  // the events did not fit commit_bytes_max, kCommitEventsMax or streams_max
-  kFenced = 3,         // the session was opened again by somebody else; not executed
-  kUnavailable = 4,    // the engine stopped or failed before it came to this command; not executed
-  kUnknown = 5,        // a sync failed: executed, but whether it survives is known after reopening
-  kExpired = 6,        // a resend older than the session's window; it was executed once
+  // The events did not fit commit_bytes_max, kCommitEventsMax or streams_max, or one of them is not
+  // decoded by its own codec.
+  kLimitExceeded = 2,
+  kFenced = 3,       // the session was opened again by somebody else; not executed
+  kUnavailable = 4,  // the engine stopped or failed before it came to this command; not executed
+  kUnknown = 5,      // a sync failed: executed, but whether it survives is known after reopening
+  kExpired = 6,      // a resend older than the session's window; it was executed once
   // A condition did not hold; not decided. The code says which: 0 the one on the addressed stream,
   // n the n-th one on others; the receipt's version and position are of that stream's newest event.
   kConflict = 7,
+  kSessionUnknown = 8,  // the session was closed; not executed
+  // The idempotency key was given to another command, which was executed; not executed.
+  kKeyReused = 9,
+  // It ended the process twice when it was decided, and is not tried again: Engine::Quarantined().
+  kQuarantined = 14,
   kNotSent = 15,  // to who awaits a completion: it never left; the code is the SendFault
 };
 
@@ -40,6 +64,9 @@ constexpr std::string_view ToString(VerdictKind kind) noexcept {
     case VerdictKind::kUnknown: return "unknown";
     case VerdictKind::kExpired: return "receipt expired";
     case VerdictKind::kConflict: return "conflict";
+    case VerdictKind::kSessionUnknown: return "session unknown";
+    case VerdictKind::kKeyReused: return "key reused";
+    case VerdictKind::kQuarantined: return "quarantined";
     case VerdictKind::kNotSent: return "not sent";
   }
   return "?";
@@ -83,7 +110,7 @@ struct Receipt {
   Version version{};    // of the addressed stream after it; 0 if that was not touched
   Epoch epoch{};        // incarnation that appended it; positions are reused only by a newer
   Ack level = Ack::kPublished;  // reached when this was answered
-  bool is_duplicate = false;    // the first receipt, given again for a resend
+  bool is_duplicate = false;    // the first receipt, given again for a resend or the same key
 
   friend bool operator==(const Receipt&, const Receipt&) noexcept = default;
 };

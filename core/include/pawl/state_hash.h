@@ -190,7 +190,8 @@ class StateHasher {
   std::unique_ptr<State> state_;
 };
 
-// The sum over aggregates of hash(category, key, version, State).
+// The sum over aggregates of hash(category, key, version, State), and over timers that are set of
+// hash(category, key, type, id, due, position of the record that set it, bytes).
 struct HashedState {
   HashSum sum;
   std::uint64_t aggregates = 0;  // how many

@@ -55,8 +55,11 @@ enum class Stage : std::uint8_t {
   // From the begin of the turn that wrote a frame until a view shows it: of the oldest frame in
   // each of its shows. All views together; the agents tell them apart.
   kVisible = 4,
+  // From the moment that a timer was due, in engine time, to the turn that fired it.
+  kTimerLate = 5,
 };
-static_assert(static_cast<std::size_t>(Stage::kVisible) == kStages - 1);
+static_assert(static_cast<std::size_t>(Stage::kTimerLate) == kStages - 1);
+static_assert(static_cast<std::size_t>(Stage::kVisible) == kVisibleStage);
 
 constexpr std::string_view ToString(Stage stage) noexcept {
   switch (stage) {
@@ -65,6 +68,7 @@ constexpr std::string_view ToString(Stage stage) noexcept {
     case Stage::kPublish: return "publish";
     case Stage::kDurable: return "durable";
     case Stage::kVisible: return "visible";
+    case Stage::kTimerLate: return "timer late";
   }
   return "?";
 }
@@ -87,6 +91,17 @@ struct CategoryStats {
   std::string name;
   std::uint64_t streams = 0;       // live
   std::uint64_t memory_bytes = 0;  // held for them, also for those to come
+  std::uint64_t closed = 0;        // since the log began
+  std::uint64_t places = 0;        // for live ones: streams_max
+};
+
+// Timers of all aggregates.
+struct TimerStats {
+  std::uint64_t live = 0;       // set now
+  std::uint64_t set = 0;        // by commands and by timers, again included
+  std::uint64_t cancelled = 0;  // by them
+  std::uint64_t fired = 0;
+  std::uint64_t refused = 0;  // of those that fired: by Decide, or for a limit
 };
 
 // The loop, a disk agent, or an agent attached.
@@ -119,18 +134,23 @@ struct EngineStats {
   // was answered instead. A verdict that a failed sync turned into kUnknown counts twice.
   std::array<std::uint64_t, kOutcomesMax> outcomes{};
   std::uint64_t duplicates = 0;  // commands sent again and answered from the window: in no outcome
+  // Commands answered with the receipt of another one that had their idempotency key: in no
+  // outcome. (Where the key was another command's, the outcome is kKeyReused.)
+  std::uint64_t key_duplicates = 0;
+  std::uint64_t bulk_commands = 0;  // of all that were decided or answered, those of bulk lanes
   // Attempts to send that were refused, counted by SendFault; who waits for room (WhenFull) makes
-  // several. Not counted are kNotInEngine, and a batch's kBadSequence and kBadConditions.
+  // several. Not counted are kNotInEngine, kBadKey, and a batch's kBadSequence and kBadConditions.
   std::array<std::uint64_t, kOutcomesMax> refusals{};
   static_assert(static_cast<std::size_t>(VerdictKind::kNotSent) < kOutcomesMax &&
-                static_cast<std::size_t>(SendFault::kBadConditions) < kOutcomesMax);
+                static_cast<std::size_t>(SendFault::kBadKey) < kOutcomesMax);
 
   std::uint64_t turns = 0;   // of the loop, with commands
   std::uint64_t frames = 0;  // published
   Position position;         // of the newest record, events and the engine's own
   Address published;         // bytes published: how far it moved
   Address durable;
-  std::uint32_t sessions = 0;   // that the log knows
+  std::uint32_t sessions = 0;  // open
+  std::uint64_t sessions_closed = 0;
   std::uint32_t producers = 0;  // open
 
   // What Engine::FindSlowDecides() and poll_overruns() say, but for the names.
@@ -140,6 +160,7 @@ struct EngineStats {
   std::uint64_t poll_overruns = 0;
   std::uint64_t longest_overrun_ns = 0;
 
+  TimerStats timers;
   std::array<StageTimes, kStages> stages{};
   std::vector<CategoryStats> categories{};
   std::vector<AgentStats> agents{};

@@ -28,7 +28,7 @@ inline void AddTo(StatsWord& word, std::uint64_t count) noexcept {
 }
 
 inline constexpr std::uint64_t kStatsMagic = 0x3154'5453'4C57'4150;  // "PAWLSTT1"
-inline constexpr std::uint32_t kStatsVersion = 1;
+inline constexpr std::uint32_t kStatsVersion = 2;
 inline constexpr const char* kStatsName = "stats";  // the file beside the hot images
 
 enum class StatsState : std::uint32_t { kNone = 0, kOpen = 1, kStopped = 2 };
@@ -62,16 +62,20 @@ struct LoopWords {
   StatsWord frames;            // published
   StatsWord position;          // of the newest record
   StatsWord duplicates;        // commands sent again, answered from the window
-  StatsWord sessions;          // known to the log
+  StatsWord sessions;          // open
   StatsWord producers;         // open
   StatsWord engine_offset_ns;  // engine time less boot time
   StatsWord slow_turns;        // that took longer than decide_budget_ns
   StatsWord slow_decides;      // commands found that did
   StatsWord slowest_decide_ns;
-  std::array<StatsWord, 6> zeros;
+  std::array<StatsWord, 3> zeros;
+  StatsWord key_duplicates;   // commands answered by their idempotency key
+  StatsWord sessions_closed;  // since the engine was opened
+  StatsWord bulk_commands;    // decided, of bulk lanes
   std::array<StatsWord, kOutcomesMax> outcomes;
 };
 static_assert(sizeof(LoopWords) == 256 && offsetof(LoopWords, outcomes) == 128);
+static_assert(offsetof(LoopWords, key_duplicates) == 104);
 
 // Writer: the health watch, or the host's thread in Poll().
 struct HealthWords {
@@ -85,6 +89,17 @@ struct HealthWords {
 };
 static_assert(sizeof(HealthWords) == 64);
 
+// Writer: the loop.
+struct TimerWords {
+  StatsWord live;       // set now
+  StatsWord set;        // by commands and timers, again included
+  StatsWord cancelled;  // by them
+  StatsWord fired;
+  StatsWord refused;  // of those: by Decide, or over a limit
+  std::array<StatsWord, 3> zeros;
+};
+static_assert(sizeof(TimerWords) == 64);
+
 // Writer: the producer's thread that has the lane. A lane is used again; its counts go on.
 struct LaneWords {
   StatsWord sent;                                    // commands that went into the queue
@@ -96,7 +111,9 @@ static_assert(sizeof(LaneWords) == 128);
 struct StoreWords {
   StatsWord streams;       // live
   StatsWord memory_bytes;  // held for them
-  std::array<StatsWord, 6> zeros;
+  StatsWord closed;        // so far
+  StatsWord places;        // streams_max
+  std::array<StatsWord, 4> zeros;
   std::array<char, 64> name;  // zeros behind it
 };
 static_assert(sizeof(StoreWords) == 128);
@@ -188,7 +205,8 @@ struct StageWords {
 static_assert(StageWords::kCounts == StageWords::IndexOf(StageWords::kHighestNs) / 128 * 128 + 128);
 static_assert(sizeof(StageWords) == 64 + StageWords::kCounts * 8);
 
-inline constexpr std::size_t kStages = 5;
+inline constexpr std::size_t kStages = 6;
+inline constexpr std::size_t kVisibleStage = 4;  // the one that several threads record
 
 // Where everything stands: header, loop, health, then stages, agents, stores, lanes, each row
 // behind the other.
@@ -196,6 +214,7 @@ struct StatsBlock {
   StatsHeader header;
   LoopWords loop;
   HealthWords health;
+  TimerWords timers;
   std::array<StageWords, kStages> stages;
   // AgentWords[header.agents], StoreWords[header.stores], LaneWords[header.lanes]
 
@@ -207,7 +226,8 @@ struct StatsBlock {
   LaneWords* lanes() noexcept { return reinterpret_cast<LaneWords*>(stores() + header.stores); }
 };
 static_assert(offsetof(StatsBlock, loop) == 128 && offsetof(StatsBlock, health) == 384 &&
-              offsetof(StatsBlock, stages) == 448 && sizeof(StatsBlock) == 185'088);
+              offsetof(StatsBlock, timers) == 448 && offsetof(StatsBlock, stages) == 512 &&
+              sizeof(StatsBlock) == 222'080);
 static_assert(sizeof(StatsBlock) % kCacheLineBytes == 0, "rows begin at a line");
 
 constexpr std::uint64_t StatsBlock::BytesFor(std::uint64_t agents, std::uint64_t stores,

@@ -18,22 +18,23 @@ namespace pawl::inline v0 {
 
 // What the engine knows of one aggregate besides its State, which stands behind it in memory.
 struct StreamSlot {
-  Key key;
+  // Bit of `number`: the open commit closes the stream.
+  static constexpr std::uint64_t kIsClosing = std::uint64_t{1} << 32;
+
+  Key key;          // 0: a free place
   Version version;  // of its newest event
   Position last;    // of its newest event: the next one's back-link
-  // In the log, below 2^32; 0: not bound yet. As wide as the word it becomes a part of: g++ 12
-  // spills a narrower one as 32 bits and reloads 64, which waits for the store (measured: a third
-  // of the time of a decision).
+  // In the log, below 2^32; 0: not bound yet; of a free place: the next free one. As wide as the
+  // word it becomes a part of: g++ 12 spills a narrower one as 32 bits and reloads 64, which waits
+  // for the store (measured: a third of the time of a decision).
   std::uint64_t number = 0;
+
+  bool is_closing() const noexcept { return (number & kIsClosing) != 0; }
 };
 
-// Whether a stream is as a condition wants it; nullptr: there is none.
-inline bool HoldsOn(Condition condition, const StreamSlot* slot) noexcept {
-  return slot == nullptr ? condition.Holds(Version(), Position())
-                         : condition.Holds(slot->version, slot->last);
-}
-
-using EvolveFunction = void (*)(StreamSlot& slot, const std::byte* event) noexcept;
+// Evolves a stream's state with an event that stands behind its record header.
+//   returns   false: the event's codec does not decode it, and nothing changed
+using EvolveFunction = bool (*)(StreamSlot& slot, const std::byte* event) noexcept;
 
 class CommitBuilder;
 class StateHasher;
@@ -59,6 +60,19 @@ using DecideRunFunction = DecidedRun (*)(CommitBuilder& builder, std::span<const
 struct EventTraits {
   const EventDescriptor* descriptor;
   EvolveFunction evolve;
+  std::uint32_t seen_as = 0;  // of an older version: the event in Events that it is upcast to
+};
+
+// Fires a timer of one type: a commit that begins with the record that says so, then what Decide
+// emits, evolved. Not accepted, it leaves no trace.
+//   timer     its bytes
+using FireFunction = Verdict (*)(CommitBuilder& builder, StreamSlot& stream,
+                                 const std::byte* timer) noexcept;
+
+struct TimerTraits {
+  const EventDescriptor* descriptor;
+  FireFunction fire;
+  std::string_view name;  // for people
 };
 
 // An aggregate type without its type.
@@ -69,11 +83,16 @@ struct AggregateTraits {
   std::size_t slot_align;
   void (*construct)(StreamSlot* slot) noexcept;  // placement-new of slot and State
   void (*destroy)(StreamSlot* slot) noexcept;
-  std::span<const EventTraits> events;
-  std::span<const DecideRunFunction> decides;    // by index in the aggregate's Commands
-  std::span<const std::string_view> commands{};  // their names, for people
+  std::span<const EventTraits> events;             // by index in the aggregate's Events
+  std::span<const DecideRunFunction> decides;      // by index in the aggregate's Commands
+  std::span<const std::string_view> commands{};    // their names, for people
+  std::span<const std::uint32_t> command_bytes{};  // their sizes
   // Adds the State to a hash; nullptr: it cannot be hashed.
   void (*hash)(const StreamSlot& slot, StateHasher& into) noexcept = nullptr;
+  // The versions before those in `events`, of each one together, the newest first: they are
+  // evolved, never emitted.
+  std::span<const EventTraits> older{};
+  std::span<const TimerTraits> timers{};  // by index in the aggregate's Timers
 };
 
 // Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as
@@ -112,6 +131,9 @@ class StreamLookup {
   // Probes one pair after the other: out of the way of those that are found at once.
   [[gnu::noinline]] StreamSlot* FindFurther(const Key& key, std::uint64_t hash) const noexcept;
   Pair& PairAt(std::uint64_t at) const noexcept { return index_[at & index_mask_]; }
+  // Entries as they are probed, one behind the other; the last one is followed by the first.
+  Entry& EntryAt(std::uint64_t at) const noexcept { return PairAt(at >> 1)[at & 1]; }
+  std::uint64_t HomeOf(const Key& key) const noexcept { return (Hash(key) & index_mask_) << 1; }
   // The first entry on the way from `hash` for which `is_wanted` holds; there must be one.
   template <class IsWanted>
   Entry& FirstEntry(std::uint64_t hash, IsWanted&& is_wanted) const noexcept {
@@ -144,7 +166,8 @@ class StreamLookup {
 };
 
 // All aggregates of one category: slots in dense memory and an index by key. Everything is
-// allocated, and its memory touched, when the store is made; Find() and Insert() are O(1).
+// allocated, and its memory touched, when the store is made; nothing grows or is cleaned later, and
+// Find(), Insert(), Remove() and Close() are O(1). A place is used again as soon as it is free.
 //   threads   loop only
 class StreamStore {
  public:
@@ -155,26 +178,74 @@ class StreamStore {
 
   const StreamLookup& lookup() const noexcept { return lookup_; }
   StreamSlot* Find(const Key& key) const noexcept { return lookup_.Find(key); }
-  // Adds a key that Find() does not know. nullptr: full.
+  // Adds a key that Find() does not know, if there is a free place. nullptr: full.
   StreamSlot* Insert(const Key& key) noexcept;
-  // Takes the last Insert() back.
-  void RemoveNewest() noexcept;
+  // Takes an Insert() back: the place is free, and its key 0, so that no guess of it is right.
+  void Remove(StreamSlot& slot) noexcept;
+  // The same, of an aggregate that was closed by the record at `position`.
+  void Close(StreamSlot& slot, Position position) noexcept;
+  // Where the newest aggregate with this key was closed, or with a key that shares a mark with it:
+  // one of at least streams_max and 64 marks, the same after each open. 0: none was.
+  Position ClosedAt(const Key& key) const noexcept { return closings_[MarkOf(key)]; }
 
-  std::uint32_t size() const noexcept { return size_; }
+  std::uint32_t size() const noexcept { return size_; }      // live aggregates
+  std::uint64_t closed() const noexcept { return closed_; }  // so far, since the log began
+  std::uint32_t streams_max() const noexcept { return streams_max_; }
   std::size_t memory_bytes() const noexcept;
   const AggregateTraits& traits() const noexcept { return traits_; }
-  StreamSlot* At(std::uint32_t slot) const noexcept { return lookup_.At(slot); }
+  // Calls visit(StreamSlot&) for each live aggregate.
+  template <class F>
+  void ForEach(F&& visit) const {
+    for (std::uint32_t place = 0; place < places_used_; ++place) {
+      StreamSlot& slot = *lookup_.At(place);
+      if (!slot.key.is_zero()) visit(slot);
+    }
+  }
+  // Entries of the index that Find() looks at for `key`: how far it is from where it belongs.
+  std::uint32_t CountProbes(const Key& key) const noexcept;
 
   // Numbers in this engine's log; set once at Open.
   std::uint16_t category_number = 0;
-  std::vector<std::uint16_t> type_numbers;  // by index in traits().events
+  std::vector<std::uint16_t> type_numbers;   // by index in traits().events
+  std::vector<std::uint16_t> older_numbers;  // in traits().older; 0: the log has none
+  std::vector<std::uint16_t> timer_numbers;  // in traits().timers
 
  private:
+  static constexpr std::uint32_t kNoPlace = UINT32_MAX;
+  static constexpr std::uint32_t kMarksMin = 64;
+
+  std::uint32_t TakePlace() noexcept;
+  void RemoveEntry(const StreamSlot& slot) noexcept;
+  std::uint32_t PlaceOf(const StreamSlot& slot) const noexcept;
+  std::size_t marks() const noexcept { return std::size_t{1} << (64 - mark_shift_); }
+  // Multiplied with the golden ratio, so that keys which follow each other are far apart: of so
+  // many in a row as a third of the marks, no two share one.
+  std::size_t MarkOf(const Key& key) const noexcept {
+    constexpr std::uint64_t kOddWord = 0xC2B2'AE3D'27D4'EB4F;
+    constexpr std::uint64_t kGoldenWord = 0x9E37'79B9'7F4A'7C15;
+    return (key.low + key.high * kOddWord) * kGoldenWord >> mark_shift_;
+  }
+
   const AggregateTraits& traits_;
   const std::uint32_t streams_max_;
+  const int mark_shift_;
   StreamLookup lookup_;
   std::unique_ptr<StreamLookup::Pair[]> index_;
+  std::unique_ptr<Position[]> closings_;  // by mark
+  std::uint32_t places_used_ = 0;         // those behind were never used
+  std::uint32_t free_place_ = kNoPlace;   // the one left last; a list through the slots
   std::uint32_t size_ = 0;
+  std::uint64_t closed_ = 0;
 };
+
+// Whether the stream `key` of a store is as a condition wants it.
+//   slot      its own; nullptr: there is none. Without a version it has had a timer, and nothing
+//   more
+inline bool HoldsOn(Condition condition, const StreamStore& store, const Key& key,
+                    const StreamSlot* slot) noexcept {
+  return slot == nullptr || slot->version == Version()
+             ? condition.Holds(Version(), store.ClosedAt(key))
+             : condition.Holds(slot->version, slot->last);
+}
 
 }  // namespace pawl::inline v0

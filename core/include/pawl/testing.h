@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
+#include <cstdint>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -33,6 +35,21 @@ namespace pawl::inline v0::testing {
 
 // The aggregate of a Given without a key.
 inline constexpr Key kKey{1};
+
+// Beside events in Given and Then: a timer that was set, as by emit.After(delay, timer, id) or
+// emit.At(time_ns, timer, id), and one that was cancelled.
+template <class T>
+TimerSetOf<T> TimerSet(std::chrono::nanoseconds delay, const T& timer = {}, std::uint64_t id = 0) {
+  return {timer, id, true, static_cast<std::uint64_t>(std::max(delay.count(), std::int64_t{0}))};
+}
+template <class T>
+TimerSetOf<T> TimerSetAt(std::uint64_t time_ns, const T& timer = {}, std::uint64_t id = 0) {
+  return {timer, id, false, time_ns};
+}
+template <class T>
+TimerCancelledOf<T> TimerCancelled(std::uint64_t id = 0) {
+  return {id};
+}
 
 namespace case_detail {
 
@@ -73,7 +90,7 @@ class KeyOrEventOf {
   template <class E>
   KeyOrEventOf(const E& event, std::source_location where = std::source_location::current())
       : key_(kKey), where_(where) {
-    facts_.push_back(MakeFact<B>(kKey, event));
+    facts_.push_back(MakePastFact<B>(kKey, event));
   }
 
   const Key& key() const noexcept { return key_; }
@@ -121,7 +138,7 @@ class [[nodiscard]] Case {
   ~Case() noexcept(false) { case_detail::Report(case_.EndCase(), where_); }
 
   // What else happened: to the aggregate `key` of type B, or to kKey of it if the first is an
-  // event.
+  // event. Older versions of events happened too, and are upcast as in an engine.
   template <class B, class... Es>
   Case& AndGiven(const KeyOrEventOf<B>& first, const Es&... more) {
     EndCommand();
@@ -129,7 +146,7 @@ class [[nodiscard]] Case {
     for (const Fact& fact : first.facts()) {
       case_detail::Report(case_.AddFact(fact), first.where());
     }
-    (case_detail::Report(case_.AddFact(MakeFact<B>(first.key(), more)), first.where()), ...);
+    (case_detail::Report(case_.AddFact(MakePastFact<B>(first.key(), more)), first.where()), ...);
     return *this;
   }
   // The types that the engine is opened with; those that the case names are known anyway.
@@ -143,12 +160,15 @@ class [[nodiscard]] Case {
     case_.SetLimits(limits);
     return *this;
   }
-  // Engine time of the commands from here on; it begins at kStartOfTime and never goes back.
+  // Engine time of the commands from here on; it begins at kStartOfTime and never goes back. Timers
+  // that become due on the way fire, each at its time and in the engine's order; what all of them
+  // did is checked as a command's: Then(…), ThenNothing(), or ThenRefused(…) of the first that was
+  // refused.
   Case& At(std::chrono::sys_time<std::chrono::nanoseconds> time,
            std::source_location where = std::source_location::current()) {
     return SetTime(static_cast<std::uint64_t>(time.time_since_epoch().count()), where);
   }
-  // Time passes.
+  // Time passes; After(0s) fires what is due right behind a command.
   Case& After(std::chrono::nanoseconds time,
               std::source_location where = std::source_location::current()) {
     return SetTime(case_.now_ns() + static_cast<std::uint64_t>(time.count()), where);
@@ -177,7 +197,8 @@ class [[nodiscard]] Case {
     return *this;
   }
 
-  // It was accepted, and these are its events on the aggregate, in order, or on another one.
+  // It was accepted, and these are its events on the aggregate, in order, or on another one; timers
+  // that it set and cancelled stand among them.
   template <class... Es>
   Case& Then(const EventOf<A>& first, const Es&... more) {
     return CheckEvents<A>(key_, first, more...);

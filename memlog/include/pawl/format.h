@@ -70,12 +70,12 @@ static_assert(offsetof(FrameHeader, kind) == 54 && offsetof(FrameHeader, flags) 
 static_assert(offsetof(FrameHeader, previous_length) == 56);
 static_assert(offsetof(FrameHeader, payload_bytes) == 60);
 
-// What made a commit. Codes 4… are reserved for the parts that use them.
+// What made a commit. Codes 5… are reserved for the parts that use them.
 enum class CommitCause : std::uint8_t {
   kCommand = 1,
   kControl = 2,  // sessions, types, categories
   kEpoch = 3,    // the first commit of an incarnation
-  kTimer = 4,
+  kTimer = 4,    // a timer was due
   kReply = 5,
   kReaction = 6,
   kOperator = 7,
@@ -83,7 +83,7 @@ enum class CommitCause : std::uint8_t {
 
 // Bits of CommitHeader::flags.
 inline constexpr std::uint8_t kCommitHasExtensions = 0x01;  // blocks between header and records
-inline constexpr std::uint8_t kCommitBulkLane = 0x02;       // reserved: lane of the session
+inline constexpr std::uint8_t kCommitBulkLane = 0x02;       // on the bulk lane of its session
 
 // 16 bytes before the records of a commit.
 struct CommitHeader {
@@ -99,10 +99,11 @@ static_assert(offsetof(CommitHeader, records) == 4 && offsetof(CommitHeader, cau
 static_assert(offsetof(CommitHeader, flags) == 7 && offsetof(CommitHeader, session) == 8);
 static_assert(offsetof(CommitHeader, sequence) == 12);
 
-enum class ExtensionKind : std::uint16_t {  // reserved; a reader skips what it does not know
-  kCorrelation = 1,
-  kCausePosition = 2,
-  kIdempotencyKey = 3,
+enum class ExtensionKind : std::uint16_t {  // a reader skips what it does not know
+  kCorrelation = 1,                         // reserved
+  kCausePosition = 2,                       // reserved
+  kIdempotencyKey = 3,                      // of the command that caused the commit
+  kFirstReceipt = 4,  // the command was executed before, under its key: what it answered then
 };
 
 // 8 bytes before an extension block of a commit; blocks stand between CommitHeader and records.
@@ -113,6 +114,21 @@ struct ExtensionHeader {
 };
 static_assert(sizeof(ExtensionHeader) == 8);
 
+// Behind the header of a kIdempotencyKey.
+struct IdempotencyKeyBlock {
+  std::uint64_t key_high;
+  std::uint64_t key_low;
+  std::uint64_t body_hash;  // of what the command is: same key, another body is a mistake
+};
+static_assert(sizeof(IdempotencyKeyBlock) == 24 && offsetof(IdempotencyKeyBlock, body_hash) == 16);
+
+// Behind the header of a kFirstReceipt.
+struct FirstReceiptBlock {
+  std::uint64_t position;
+  std::uint64_t version;
+};
+static_assert(sizeof(FirstReceiptBlock) == 16 && offsetof(FirstReceiptBlock, version) == 8);
+
 enum class RecordKind : std::uint8_t {
   kEvent = 1,
   kEpochBegan = 2,
@@ -120,15 +136,16 @@ enum class RecordKind : std::uint8_t {
   kCategoryBound = 4,  // category number ↔ name
   kStreamBound = 5,    // stream number ↔ category and 128-bit key
   kSessionOpened = 6,
-  kAccepted = 7,  // a session's command that was accepted and emitted nothing
+  kAccepted = 7,  // a session's command, or one with a key, that was accepted and emitted nothing
+  kSessionClosed = 16,  // its number may be another one's afterwards
+  kLaneOpened = 17,     // the bulk lane of a session
+  kStreamClosed = 19,   // its aggregate has ended, and its timers
+  kTimerSet = 32,      // takes the place of the stream's timer of this type and id, if there is one
+  kTimerFired = 33,    // first of its commit: what that did, the timer caused
+  kClockAdopted = 34,  // engine time was set forward to the wall clock
+  kTimerCancelled = 35,  // it was set, and will not fire
   // Reserved codes, so that older readers can name what they skip.
-  kSessionClosed = 16,
-  kLaneOpened = 17,
   kKeyRemembered = 18,
-  kStreamClosed = 19,
-  kTimerSet = 32,
-  kTimerFired = 33,
-  kClockAdopted = 34,
   kSaga = 48,  // 48…79: the saga records
   kReacted = 80,
   kOperatorAct = 96,
@@ -200,14 +217,60 @@ struct StreamBound {
 };
 static_assert(sizeof(StreamBound) == 16);
 
-// Payload of kSessionOpened; the name follows without terminator.
+// Payload of kSessionOpened; the name follows without terminator. The session's control lane was
+// opened, and so was the session if the number is not that of an open one.
 struct SessionOpened {
   std::uint32_t session;
-  std::uint32_t generation;  // 1, 2, 3… of this session; older generations are fenced
+  std::uint32_t generation;  // of the control lane; its older generations are fenced
   std::uint16_t name_bytes;
   std::uint16_t reserved[3];
 };
 static_assert(sizeof(SessionOpened) == 16);
+
+// Payload of kTimerSet; the timer's bytes follow. Of the records of timers RecordHeader::type
+// carries the number of the timer's type, ::stream that of its stream; version and back-link are 0.
+struct TimerSetPayload {
+  std::uint64_t id;      // one stream has one timer of each type and id
+  std::uint64_t due_ns;  // engine time
+};
+static_assert(sizeof(TimerSetPayload) == 16 && offsetof(TimerSetPayload, due_ns) == 8);
+
+// Payload of kTimerFired.
+struct TimerFiredPayload {
+  std::uint64_t id;
+  std::uint64_t set_position;  // of the record that set it
+  std::uint16_t outcome;       // 0 accepted, 1 refused, 2 limit exceeded: then it is alone
+  std::uint16_t code;          // of a refusal
+  std::uint32_t reserved;
+};
+static_assert(sizeof(TimerFiredPayload) == 24 && offsetof(TimerFiredPayload, set_position) == 8);
+static_assert(offsetof(TimerFiredPayload, outcome) == 16 &&
+              offsetof(TimerFiredPayload, code) == 18);
+
+// Payload of kTimerCancelled.
+struct TimerCancelledPayload {
+  std::uint64_t id;
+  std::uint64_t set_position;
+};
+static_assert(sizeof(TimerCancelledPayload) == 16);
+
+// Payload of kLaneOpened; the name follows without terminator. As SessionOpened, for another lane.
+struct LaneOpened {
+  std::uint32_t session;
+  std::uint32_t generation;  // of that lane
+  std::uint16_t name_bytes;
+  std::uint8_t lane;  // 1: bulk
+  std::uint8_t reserved[5];
+};
+static_assert(sizeof(LaneOpened) == 16 && offsetof(LaneOpened, name_bytes) == 8);
+static_assert(offsetof(LaneOpened, lane) == 10);
+
+// Payload of kSessionClosed. Its number may be given to another session afterwards.
+struct SessionClosed {
+  std::uint32_t session;
+  std::uint32_t generation;  // the higher one of its lanes; every later session begins above it
+};
+static_assert(sizeof(SessionClosed) == 8);
 
 // File `manifest`: immutable facts, one block.
 struct Manifest {

@@ -142,6 +142,14 @@ class Log {
   LogReader NewReader() const;  // from the first record on
   // Of the stream with that number (FORMAT.md, "stream bound").
   StreamReader NewStreamReader(std::uint32_t stream) const;
+  // The streams that a key of a category was ever bound to, oldest first: each but the last one was
+  // closed. Below the published mark.
+  //   errors    DATA_LOSS or UNKNOWN, as LogReader's
+  //   cost      the index of each sealed segment, a walk over those without one
+  //   threads   any; reads files and allocates
+  absl::StatusOr<std::vector<std::uint32_t>> FindStreams(std::uint16_t category,
+                                                         std::uint64_t key_high,
+                                                         std::uint64_t key_low) const;
   // Who reads along from other processes.
   //   threads   any; reads /proc
   std::vector<ReaderProcess> readers() const;

@@ -33,6 +33,7 @@ struct CommitOrigin {
   CommitCause cause = CommitCause::kCommand;
   std::uint32_t session = 0;
   Sequence sequence{};
+  std::uint8_t flags = 0;  // kCommitHasExtensions if and only if the commit has one
 };
 
 // Builds commits in a private frame buffer and publishes them frame by frame.
@@ -83,9 +84,29 @@ class LogWriter {
     time_ns_ = time_ns;
   }
 
-  void BeginCommit() noexcept {
+  //   head_bytes  before the records: the commit's header, or HeadBytesWith() what was staged
+  void BeginCommit(std::uint32_t head_bytes = sizeof(CommitHeader)) noexcept {
     PAWL_DCHECK(commit_records() == 0);
-    cursor_ = staged_ + static_cast<std::uint32_t>(sizeof(CommitHeader));
+    cursor_ = staged_ + head_bytes;
+  }
+
+  // The head of a commit with an extension of so many bytes behind the extension's header.
+  static constexpr std::uint32_t HeadBytesWith(std::uint32_t payload_bytes) noexcept {
+    return static_cast<std::uint32_t>(sizeof(CommitHeader) + sizeof(ExtensionHeader)) +
+           payload_bytes;
+  }
+  // Writes the header of an extension of the next commit, which is to begin with HeadBytesWith().
+  //   returns   8-aligned room for `payload_bytes`, a multiple of 8, to be filled before the commit
+  //             ends
+  std::byte* StageExtension(ExtensionKind kind, std::uint32_t payload_bytes) noexcept {
+    PAWL_DCHECK(commit_records() == 0 && payload_bytes % kRecordAlignBytes == 0);
+    const ExtensionHeader header{
+        .kind = static_cast<std::uint16_t>(kind),
+        .bytes = static_cast<std::uint16_t>(sizeof(ExtensionHeader) + payload_bytes),
+        .more = 0};
+    std::byte* const at = frame_ + staged_ + sizeof(CommitHeader);
+    std::memcpy(at, &header, sizeof header);
+    return at + sizeof header;
   }
 
   // Adds a record to the open commit.
@@ -129,12 +150,20 @@ class LogWriter {
   // was published, by this call (full frame: the ones before) or by Publish().
   //   returns   position of the commit's last record
   Position EndCommit(const CommitOrigin& origin) noexcept {
+    return EndCommit(WordOf(origin.cause, origin.flags), origin.session, origin.sequence);
+  }
+  // The same with cause and flags as they stand in the commit header's first word, for who knows
+  // them for many commits.
+  static constexpr std::uint64_t WordOf(CommitCause cause, std::uint8_t flags) noexcept {
+    return (static_cast<std::uint64_t>(cause) | std::uint64_t{flags} << 8) << 48;
+  }
+  Position EndCommit(std::uint64_t cause_and_flags, std::uint32_t session,
+                     Sequence sequence) noexcept {
     PAWL_DCHECK(commit_records() > 0);
     // Two words, as in AppendRecord().
     const std::uint64_t words[2] = {
-        (cursor_ - staged_) | std::uint64_t{commit_records()} << 32 |
-            std::uint64_t{static_cast<std::uint8_t>(origin.cause)} << 48,
-        origin.session | (origin.sequence.value() & 0xFFFF'FFFFU) << 32};
+        (cursor_ - staged_) | std::uint64_t{commit_records()} << 32 | cause_and_flags,
+        session | (sequence.value() & 0xFFFF'FFFFU) << 32};
     std::byte* const header = frame_ + staged_;
     std::memcpy(header, &words[0], 8);
     std::memcpy(header + 8, &words[1], 8);
@@ -162,8 +191,17 @@ class LogWriter {
   //   returns   the published mark: end of the newest frame
   Address Publish() noexcept;
 
+  // What is decided is read from `input`, which another process may cut short: then nothing that
+  // may rest on it is published. Borrowed; before anything is written.
+  void DependOn(const Mapping* input) noexcept { input_ = input; }
+  // Looks at it, also if nothing is to be published: an answer may rest on it.
+  void CheckInput() noexcept {
+    if (input_ != nullptr && input_->is_damaged() && !is_poisoned_) [[unlikely]]
+      Poison("the file that commands stand in");
+  }
+
   // True once a hot image was taken away while it was written (pawl/fault_guard.h): the log has
-  // failed, and what Publish() returned since is not published.
+  // failed, and what Publish() returned since is not published. So of the input.
   bool is_poisoned() const noexcept { return is_poisoned_; }
   // True if commits ended but are not published.
   bool has_staged() const noexcept { return frame_commits_ > 0; }
@@ -184,7 +222,7 @@ class LogWriter {
   void PublishBeforeOpenCommit() noexcept;
   void WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept;
   void Roll() noexcept;
-  void Poison() noexcept;
+  [[gnu::cold]] void Poison(const char* what) noexcept;
   void SetAddress(std::uint64_t address) noexcept;
   void EnterSegment(ReadySegment segment) noexcept;
 
@@ -215,6 +253,7 @@ class LogWriter {
   Position commit_first_;  // of the open commit's first record
   Position frame_first_;   // of the frame's first record
   ReadySegment segment_;
+  const Mapping* input_ = nullptr;        // nullptr: memory that nobody takes away
   const std::byte* target_ = nullptr;     // where the next frame goes, in the image
   Address address_;                       // where the next frame goes
   std::uint64_t segment_end_ = 0;         // address behind the segment, less the room of its seal

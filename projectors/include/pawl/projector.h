@@ -2,21 +2,24 @@
 
 #include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
 
 #include "pawl/aggregate.h"
+#include "pawl/closed.h"
 #include "pawl/left_right.h"
 #include "pawl/log_reader.h"
 #include "pawl/meta.h"
 #include "pawl/outcome.h"
 #include "pawl/projector_agent.h"
+#include "pawl/upcast.h"
 
 namespace pawl::inline v0 {
 
 template <class P, class E>
-concept Projects = requires(P& projection, const E& event, const Meta& meta) {
+concept Projects = requires(P& projection, const EventView<E>& event, const Meta& meta) {
   { projection.On(event, meta) }
   noexcept;
   requires std::is_void_v<decltype(projection.On(event, meta))> ||
@@ -25,50 +28,80 @@ concept Projects = requires(P& projection, const E& event, const Meta& meta) {
 
 namespace internal {
 
-template <class P, class E>
-Outcome On(P& projection, const std::byte* bytes, const Meta& meta) noexcept {
-  const auto call = [&](const E& event) noexcept {
+// Hands an event, stored as V, to the projection as the newest version E.
+//   failure   written if On failed
+//   returns   false: it did, or the record holds no V
+template <class P, class V, class E>
+bool On(P& projection, const RecordHeader& record, const Meta& meta, Outcome& failure) noexcept {
+  bool is_applied = true;
+  const auto call = [&](const EventView<E>& event) noexcept {
     if constexpr (std::is_void_v<decltype(projection.On(event, meta))>) {
       projection.On(event, meta);
-      return Outcome();
-    } else {
-      return projection.On(event, meta);
+    } else if (const Outcome outcome = projection.On(event, meta); !outcome.ok()) [[unlikely]] {
+      failure = outcome;
+      is_applied = false;
     }
   };
-  if constexpr (kEventBytes<E> == 0) {
-    return call(E{});
+  if constexpr (kIsClosed<V>) {
+    call(E{});
+    return is_applied;
   } else {
-    return call(*reinterpret_cast<const E*>(bytes));
+    if (!HasStoredBytes<V>(record)) [[unlikely]]
+      return false;
+    return SeeAs<V, E>(PayloadOf(record), call) && is_applied;
   }
 }
+
+// What a projector asks the log for: an event, or (version 0) the closings of a category.
+template <class E>
+struct Projected {
+  static constexpr const EventDescriptor& Descriptor() noexcept { return DescriptorOf<E>(); }
+};
+template <class A>
+struct Projected<Closed<A>> {
+  static constexpr EventDescriptor kDescriptor{
+      .name = A::kCategory, .version = 0, .layout_hash = 0, .layout_text = {}, .bytes = 0};
+  static constexpr const EventDescriptor& Descriptor() noexcept { return kDescriptor; }
+};
+
+template <class P, class Stored>
+struct StoredProjection;
+
+template <class P, class... S>
+struct StoredProjection<P, StoredList<S...>> {
+  static constexpr std::size_t kStored = sizeof...(S);
+  // Calls the On of the event with index `event` in the list; as internal::On().
+  static bool Apply(std::uint16_t event, P& projection, const RecordHeader& record,
+                    const Meta& meta, Outcome& failure) noexcept {
+    bool is_applied = true;
+    std::uint16_t index = 0;
+    // A chain of comparisons, not a table of functions: every On is inlined into the fold.
+    static_cast<void>(
+        ((index++ == event && (is_applied = On<P, typename S::Stored, typename S::Seen>(
+                                   projection, record, meta, failure),
+                               true)) ||
+         ...));
+    return is_applied;
+  }
+
+  static inline const std::array<const EventDescriptor*, sizeof...(S)> kDescriptors{
+      &Projected<typename S::Stored>::Descriptor()...};
+};
 
 template <class P, class Events>
 struct ProjectionTypes;
 
 template <class P, class... Es>
-struct ProjectionTypes<P, Events<Es...>> {
+struct ProjectionTypes<P, Events<Es...>> : StoredProjection<P, StoredOf<Es...>> {
+  static_assert((CheckOlder<Es>() && ...));
   static_assert((Projects<P, Es> && ...),
                 "pawl: no void (or Outcome) On(const Event&, const Meta&) noexcept for an event in "
                 "Events");
   static_assert(Events<Es...>::AreDistinct(),
                 "pawl: two events in Events have the same name and version");
-  static constexpr bool kCanFail = (!std::is_void_v<decltype(std::declval<P&>().On(
-                                        std::declval<const Es&>(), std::declval<const Meta&>()))> ||
-                                    ...);
-
-  // Calls the On of the event with index `event` in Events.
-  static Outcome Apply(std::uint16_t event, P& projection, const std::byte* bytes,
-                       const Meta& meta) noexcept {
-    Outcome outcome;
-    std::uint16_t index = 0;
-    // A chain of comparisons, not a table of functions: every On is inlined into the fold.
-    static_cast<void>(
-        ((index++ == event && (outcome = On<P, Es>(projection, bytes, meta), true)) || ...));
-    return outcome;
-  }
-
-  static inline const std::array<const EventDescriptor*, sizeof...(Es)> kDescriptors{
-      &DescriptorOf<Es>()...};
+  static_assert(!Events<Es...>::AreDistinct() || StoredOf<Es...>::AreDistinct(),
+                "pawl: an older version of an event in Events is listed too; list the newest");
+  static_assert(HaveDistinctViews<Es...>(), "pawl: two events in Events have the same View");
 };
 
 }  // namespace internal
@@ -149,20 +182,35 @@ class Projector final : public ProjectorAgent {
 
   void Apply(Model& model, const FrameHeader& frame) noexcept {
     ForEachRecord(frame, [&](const RecordView& record) {
-      if (record.header.kind != RecordKind::kEvent) [[unlikely]] {
+      std::uint16_t event = kNotMine;
+      if (record.header.kind == RecordKind::kEvent) [[likely]] {
+        event = IndexOf(record.header);
+      } else if (record.header.kind == RecordKind::kStreamClosed) {
+        event = IndexOfClosing(record.header);
+      } else {
         return Learn(record.header);
       }
-      const std::uint16_t event = IndexOf(record.header);
-      if (event == kNotMine || (Types::kCanFail && is_applying_stopped_)) return;
+      if (event >= Types::kStored) {  // a bound that the comparisons of Apply() know
+        if (event == kNotListed) [[unlikely]]
+          StopApplying(frame, record.header, event);
+        return;
+      }
       const Meta meta{.key = KeyOf(record.header),
                       .position = record.position,
                       .version = Version(record.header.version()),
                       .time_ns = frame.time_ns};
-      const Outcome outcome = Types::Apply(event, model.projection, record.payload(), meta);
-      if (Types::kCanFail && !outcome.ok()) [[unlikely]] {
-        is_applying_stopped_ = true;
-        StopAt(record, event, outcome);
-      }
+      if (!Types::Apply(event, model.projection, record.header, meta, failure_)) [[unlikely]]
+        StopApplying(frame, record.header, event);
+    });
+  }
+
+  // Looks for the record's position once more: where all goes well nobody has to count it.
+  [[gnu::noinline]] void StopApplying(const FrameHeader& frame, const RecordHeader& at,
+                                      std::uint16_t event) noexcept {
+    // What is no event may be zeros of a file that was cut short: Fold() knows.
+    if (failure_.ok() && !readers_[hidden_].IsIntact()) return PassOverEvents();
+    ForEachRecord(frame, [&](const RecordView& record) {
+      if (&record.header == &at) StopAt(record, event, failure_);
     });
   }
 
@@ -170,7 +218,7 @@ class Projector final : public ProjectorAgent {
   // The agent only.
   std::array<LogReader, 2> readers_;  // one for each copy
   std::size_t hidden_ = 1;
-  bool is_applying_stopped_ = false;
+  Outcome failure_;  // of the On that failed
 };
 
 }  // namespace pawl::inline v0

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -51,6 +53,8 @@ class ProjectorAgent : public Agent {
 
  protected:
   static constexpr std::uint16_t kNotMine = 0xFFFF;
+  // Of a name that the projection lists, in a version that it does not, nor upcasts.
+  static constexpr std::uint16_t kNotListed = 0xFFFE;
 
   const Log& log() const noexcept { return log_; }
   bool is_stopped() const noexcept {
@@ -58,9 +62,14 @@ class ProjectorAgent : public Agent {
     return is_stopped_.load(std::memory_order_acquire);
   }
 
-  // Index in the projection's Events of an event record's type, or kNotMine.
+  // Index of an event record's type in the projection's Events and, behind them, their older
+  // versions; or kNotListed, kNotMine.
   std::uint16_t IndexOf(const RecordHeader& header) const noexcept {
     return header.type < types_known_ ? index_by_type_[header.type] : kNotMine;
+  }
+  // The same of the closing of a stream, by its category.
+  std::uint16_t IndexOfClosing(const RecordHeader& header) const noexcept {
+    return header.type < index_by_category_.size() ? index_by_category_[header.type] : kNotMine;
   }
   const Key& KeyOf(const RecordHeader& header) const noexcept { return keys_[header.stream]; }
 
@@ -75,17 +84,28 @@ class ProjectorAgent : public Agent {
     meter_.Shown(position, oldest_ns);
   }
   void Stop(absl::Status why);
+  // At an event for which On failed; if it did not, which is of kNotListed or none of its type.
   void StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome);
+  // No event is the projection's from now on.
+  void PassOverEvents() noexcept {
+    types_known_ = 0;
+    index_by_category_.clear();
+  }
 
  private:
   absl::Status LearnType(const RecordHeader& header);
+  absl::Status NotListed(const RecordView& record) const;
+  void LearnCategory(const RecordHeader& header);
 
   const Log& log_;
   const std::span<const EventDescriptor* const> events_;
-  std::vector<std::uint16_t> index_by_type_;  // by type number
-  std::uint32_t types_known_ = 0;             // its size
-  std::vector<Key> keys_;                     // by stream number; [0] unused
-  absl::Status status_;                       // guarded by is_stopped_
+  std::vector<std::uint16_t> index_by_type_;      // by type number
+  std::uint32_t types_known_ = 0;                 // its size; 0 once it stopped
+  std::vector<std::uint16_t> index_by_category_;  // of its closings, by category number
+  std::vector<Key> keys_;                         // by stream number; [0] unused
+  // Of kNotListed: type number, name and version.
+  std::vector<std::pair<std::uint16_t, std::string>> not_listed_;
+  absl::Status status_;  // guarded by is_stopped_
   AgentMeter meter_;
 
   Doorbell bell_;

@@ -19,7 +19,9 @@
 // The read side. A projection is a struct with
 //   using Events = pawl::Events<…>;  static constexpr int kVersion;
 //   void On(const Event&, const Meta&) noexcept;      one per event; or returning pawl::Outcome
-// An On that is missing, misspelt or not noexcept does not compile.
+// An On that is missing, misspelt or not noexcept does not compile. Of an event that changed,
+// Events lists the newest version (pawl/upcast.h); of one with a codec On gets the View
+// (pawl/codec.h).
 namespace pawl::inline v0 {
 
 // Asks a query to see at least what a receipt says, and how long it may wait for that.

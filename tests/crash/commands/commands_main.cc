@@ -23,9 +23,9 @@ namespace {
 constexpr char kUsage[] =
     "usage: pawl_commands commands [--count N] [--seed S] [--first K] [--threads T] [--json]\n"
     "\n"
-    "Each case is a log with six lives of an engine on a simulated machine: commands of four\n"
-    "producers, conditions, resends, sessions taken over, limits; a life ends by a power cut, the\n"
-    "death of the process or a stop.\n"
+    "Each case is a log with six lives of an engine on a simulated machine: commands of seven\n"
+    "producers on both lanes, conditions, resends, idempotency keys, sessions taken over and\n"
+    "closed, limits; a life ends by a power cut, the death of the process or a stop.\n"
     "\n"
     "  --count N    commands, about: cases are run until so many were sent (default 100000)\n"
     "  --seed S     of everything drawn (default 1, or PAWL_SEED)\n"

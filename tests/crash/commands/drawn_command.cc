@@ -1,5 +1,7 @@
 #include "drawn_command.h"
 
+#include <type_traits>
+
 #include "absl/strings/str_cat.h"
 
 namespace pawl::inline v0 {
@@ -17,7 +19,9 @@ Condition DrawnCondition::ForEngine() const noexcept {
 
 namespace {
 
-constexpr const char* kKinds[] = {"put in", "take out", "move", "look", "engrave", "count"};
+constexpr const char* kKinds[] = {"put in",    "take out", "move",     "look",
+                                  "engrave",   "count up", "shut",     "shut and put",
+                                  "hand over", "pledge",   "unpledge", "shuffle"};
 constexpr const char* kConditions[] = {"any", "no stream", "exists", "exact", "unchanged since"};
 
 std::string Describe(const StreamName& stream) {
@@ -39,7 +43,20 @@ std::string Describe(const DrawnCommand& command) {
     absl::StrAppend(&text, ", ", Describe(other.stream), Describe(other.condition));
   }
   if (command.resend != 0) absl::StrAppend(&text, ", resend of ", command.resend);
+  if (command.idempotency_key != 0) absl::StrAppend(&text, ", key ", command.idempotency_key);
   return text;
+}
+
+std::string BodyOf(const DrawnCommand& command) {
+  std::string body = absl::StrCat(command.command.index(), " ", command.key, " ");
+  std::visit(
+      [&body](const auto& each) {
+        if constexpr (!std::is_empty_v<std::remove_cvref_t<decltype(each)>>) {
+          body.append(reinterpret_cast<const char*>(&each), sizeof each);
+        }
+      },
+      command.command);
+  return body;
 }
 
 }  // namespace pawl::inline v0

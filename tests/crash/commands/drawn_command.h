@@ -38,11 +38,14 @@ struct DrawnOther {
 
 // One command of the campaign, before it is sent.
 struct DrawnCommand {
-  std::variant<PutIn, TakeOut, MoveTo, Look, Engrave, CountUp> command;
+  std::variant<PutIn, TakeOut, MoveTo, Look, Engrave, CountUp, Shut, ShutAndPut, HandOver, Pledge,
+               Unpledge, Shuffle>
+      command;
   std::uint64_t key = 1;
   DrawnCondition condition;
   std::vector<DrawnOther> others;
-  std::uint64_t resend = 0;  // sequence; 0: a new command
+  std::uint64_t resend = 0;           // sequence; 0: a new command
+  std::uint64_t idempotency_key = 0;  // 0: none
 
   StreamName stream() const noexcept {
     const bool is_tally = std::holds_alternative<CountUp>(command);
@@ -51,5 +54,7 @@ struct DrawnCommand {
 };
 
 std::string Describe(const DrawnCommand& command);
+// What of a command must be the same for one key: stream, type and bytes.
+std::string BodyOf(const DrawnCommand& command);
 
 }  // namespace pawl::inline v0

@@ -64,6 +64,7 @@ inline EngineOptions BankOptions(const std::string& root, Storage* storage, Cloc
           .streams_max = 16,
           .sessions_max = 2,
           .session_window = 16,
+          .keys_max = 16,
           .producers_max = 2,
           .agents_max = 1,
           .threads = Threads::kHostAll,

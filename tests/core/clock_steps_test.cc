@@ -1,0 +1,171 @@
+// Somebody sets the wall clock: what timers do then, and when engine time follows.
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "alarm_domain.h"
+#include "clock_record.h"
+#include "log_records.h"
+
+namespace pawl {
+namespace {
+
+constexpr std::uint64_t kSecond = FakeClock::kSecond;
+constexpr std::uint64_t kHour = FakeClock::kHour;
+constexpr std::uint64_t kYear = FakeClock::kYear;
+
+class ClockStepsTest : public AlarmTest {
+ protected:
+  void SetWallBy(std::int64_t ns) { clock_.wall_ns += static_cast<std::uint64_t>(ns); }
+
+  std::vector<ClockAdopted> Adopted() {
+    std::vector<ClockAdopted> adopted;
+    for (const SeenRecord& record : ReadLog(*engine_)) {
+      if (record.kind == RecordKind::kClockAdopted) adopted.push_back(record.As<ClockAdopted>());
+    }
+    return adopted;
+  }
+  // Of the newest frame.
+  std::uint64_t EngineTime() {
+    std::uint64_t time_ns = 0;
+    LogReader reader = engine_->log().NewReader();
+    while (const FrameHeader* frame = reader.NextFrame(engine_->log().published())) {
+      time_ns = frame->time_ns;
+    }
+    return time_ns;
+  }
+  // A host that has nothing to do but timers: sleeps as long as it may, `ns` at most.
+  void IdleFor(std::uint64_t ns) {
+    while (ns != 0) {
+      const auto wanted = static_cast<std::uint64_t>(engine_->NextTimer().count());
+      const std::uint64_t sleep = std::min(wanted, ns);
+      Pass(sleep);
+      if (sleep == 0) {
+        ASSERT_EQ(engine_->Poll(kWholeTurns), 0) << "a timer that never fires";
+      }
+      ns -= sleep;
+    }
+  }
+  // A command a second.
+  void WorkFor(std::uint64_t seconds) {
+    for (std::uint64_t i = 0; i < seconds; ++i) {
+      Pass(kSecond);
+      ASSERT_TRUE(Do(100, Ring{0}).ok());
+    }
+  }
+};
+
+TEST_F(ClockStepsTest, AThirtySecondTimerFiresThirtySecondsLaterWhateverTheWallClockDoes) {
+  for (const std::int64_t step :
+       {std::int64_t{3'600'000'000'000}, std::int64_t{-3'600'000'000'000},
+        static_cast<std::int64_t>(10 * kYear), -static_cast<std::int64_t>(10 * kYear)}) {
+    for (const std::uint64_t back_after : {std::uint64_t{0}, std::uint64_t{10}}) {
+      Open();
+      const std::size_t rings = Rings().size();
+      ASSERT_TRUE(Do(1, SetAlarm{30 * static_cast<std::int64_t>(kSecond), 1, 0}).ok());
+      SetWallBy(step);
+      std::uint64_t tenths = 0;
+      for (; Rings().size() == rings; ++tenths) {
+        ASSERT_LT(tenths, 400U) << step;
+        if (back_after != 0 && tenths == 10 * back_after) SetWallBy(-step);
+        Pass(kSecond / 10);
+      }
+      // Engine time leans towards the wall by a hundredth at most.
+      EXPECT_GE(tenths, 297U) << step;
+      EXPECT_LE(tenths, 304U) << step;
+      EXPECT_TRUE(Adopted().empty());
+    }
+  }
+}
+
+TEST_F(ClockStepsTest, TimeInSuspendCounts) {
+  Open();
+  ASSERT_TRUE(Do(1, SetAlarm{30 * static_cast<std::int64_t>(kSecond), 1, 0}).ok());
+  Pass(kSecond);
+  EXPECT_TRUE(Rings().empty());
+  Pass(kHour);
+  EXPECT_EQ(Values(), pawl::Values{1});
+}
+
+TEST_F(ClockStepsTest, AForwardStepIsAdoptedOnceItStayedForAMinuteAndIsInTheLog) {
+  Open();
+  WorkFor(5);
+  SetWallBy(static_cast<std::int64_t>(10 * kYear));
+  WorkFor(60);
+  EXPECT_TRUE(Adopted().empty());
+  EXPECT_LT(EngineTime(), FakeClock::kStart + kYear);
+  WorkFor(2);
+  const std::vector<ClockAdopted> adopted = Adopted();
+  ASSERT_EQ(adopted.size(), 1U);
+  EXPECT_LT(adopted[0].held_ns, FakeClock::kStart + kYear);
+  EXPECT_GE(adopted[0].stable_ns, 60 * kSecond);
+  EXPECT_GE(adopted[0].adopted_ns, FakeClock::kStart + 10 * kYear);
+  EXPECT_EQ(EngineTime(), clock_.wall_ns);
+  // The record is alone in its commit, and no frame before it has the new time.
+  std::uint64_t commit = 0;
+  std::uint64_t alike = 0;
+  for (const SeenRecord& record : ReadLog(*engine_)) {
+    if (record.kind == RecordKind::kClockAdopted) commit = record.commit;
+  }
+  for (const SeenRecord& record : ReadLog(*engine_)) alike += record.commit == commit ? 1 : 0;
+  EXPECT_EQ(alike, 1U);
+  // The engine goes on from there, whatever the clock says at the next open.
+  Close();
+  SetWallBy(-static_cast<std::int64_t>(10 * kYear));
+  Open();
+  WorkFor(120);
+  EXPECT_GT(EngineTime(), FakeClock::kStart + 10 * kYear);
+  EXPECT_EQ(Adopted().size(), 1U);
+}
+
+TEST_F(ClockStepsTest, ABackwardStepIsNeverAdopted) {
+  Open();
+  const std::uint64_t before = EngineTime();
+  SetWallBy(-static_cast<std::int64_t>(kHour));
+  WorkFor(300);
+  EXPECT_TRUE(Adopted().empty());
+  EXPECT_GE(EngineTime(), before + 297 * kSecond);
+}
+
+TEST_F(ClockStepsTest, AStepIsAdoptedWhileNothingHappensIfTimersAreSet) {
+  Open();
+  ASSERT_TRUE(Do(1, SetAlarm{24 * static_cast<std::int64_t>(kHour), 1, 0}).ok());
+  SetWallBy(static_cast<std::int64_t>(kHour));
+  IdleFor(100 * kSecond);
+  ASSERT_EQ(Adopted().size(), 1U);
+  // Less what time leaned towards it: a hundredth of the time that it stayed.
+  const std::uint64_t step = Adopted()[0].adopted_ns - Adopted()[0].held_ns;
+  EXPECT_LE(step, kHour);
+  EXPECT_GE(step, kHour - kSecond);
+}
+
+TEST_F(ClockStepsTest, AnIdleEngineWithoutTimersMakesNoRecord) {
+  Open();
+  const std::uint64_t position = engine_->Stats().position.value();
+  SetWallBy(static_cast<std::int64_t>(kHour));
+  for (int i = 0; i < 600; ++i) Pass(kSecond);
+  EXPECT_EQ(engine_->NextTimer(), std::chrono::nanoseconds::max());
+  EXPECT_EQ(engine_->Stats().position.value(), position);
+  EXPECT_TRUE(Adopted().empty());
+}
+
+// Who asked for a time gets it once the engine believes that it is that time.
+TEST_F(ClockStepsTest, WhatIsDueByTheAdoptedTimeFires) {
+  Open();
+  ASSERT_TRUE(Do(1, SetAlarmAt{FakeClock::kStart + 5 * kYear, 1, 0}).ok());
+  SetWallBy(static_cast<std::int64_t>(10 * kYear));
+  IdleFor(59 * kSecond);
+  EXPECT_TRUE(Rings().empty());
+  IdleFor(60 * kSecond);
+  EXPECT_EQ(Values(), pawl::Values{1});
+  // And after opening nothing fires again.
+  Open();
+  IdleFor(60 * kSecond);
+  EXPECT_EQ(Values(), pawl::Values{1});
+}
+
+}  // namespace
+}  // namespace pawl
