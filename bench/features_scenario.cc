@@ -27,7 +27,6 @@ constexpr std::string_view kUsage =
     "                                [--no-instructions] [--json]\n";
 
 struct Plan {
-  std::string commands;
   std::uint64_t count = 0;
   std::string batch;
   std::uint64_t runs = 0;
@@ -40,7 +39,6 @@ Plan ReadPlan(Arguments& arguments) {
   Plan plan;
   plan.count =
       static_cast<std::uint64_t>(arguments.Number("--commands", 1'000'000, 1'000, 100'000'000));
-  plan.commands = std::to_string(plan.count);
   plan.batch = std::to_string(arguments.Number("--batch", 256, 1, 4096));
   plan.runs = static_cast<std::uint64_t>(arguments.Number("--runs", 7, 1, 1'000));
   plan.directory = arguments.Text("--directory", ".");
@@ -58,6 +56,11 @@ struct Side {
 };
 constexpr std::array<Side, 2> kSides{
     {{"on", "pawl_feature_run", "1"}, {"off", "pawl_feature_run_unchecked", "0"}}};
+
+// What a single command may use on top of that (pawl_feature_run --use), counted for fewer
+// commands.
+constexpr std::array<const char*, 5> kUses{"nothing", "bulk", "key", "other", "timer"};
+constexpr std::uint64_t kUsesShare = 10;
 
 std::string PathBesideThisProgram(const char* name) {
   return std::filesystem::read_symlink("/proc/self/exe").replace_filename(name).string();
@@ -94,12 +97,12 @@ std::string OutputOf(const std::vector<std::string>& words) {
   return output;
 }
 
-std::vector<std::string> CommandOf(const Plan& plan, const Side& side) {
+std::vector<std::string> CommandOf(const Plan& plan, const Side& side, std::uint64_t commands) {
   return {PathBesideThisProgram(side.program),
           "--features",
           side.features,
           "--commands",
-          plan.commands,
+          std::to_string(commands),
           "--batch",
           plan.batch,
           "--directory",
@@ -107,24 +110,29 @@ std::vector<std::string> CommandOf(const Plan& plan, const Side& side) {
 }
 
 double SecondsOf(const Plan& plan, const Side& side) {
-  return std::stod(OutputOf(CommandOf(plan, side)));
+  return std::stod(OutputOf(CommandOf(plan, side, plan.count)));
 }
 
-// Instructions within Sender::Measured(), user code only. The first call of it makes the streams:
-// a thousandth of them.
-std::uint64_t InstructionsOf(const Plan& plan, const Side& side) {
+// Instructions of a command within Sender::Measured(), user code only. The first call of it makes
+// the streams, a thousand commands.
+//   use   of single commands; empty: in batches
+double InstructionsOf(const Plan& plan, const Side& side, std::uint64_t commands,
+                      const std::string& use) {
   const TemporaryDirectory folder(plan.directory, "pawl-callgrind");
   std::filesystem::create_directory(folder.path());
   const std::string file = folder.path() + "/out";
   std::vector<std::string> words{"valgrind", "--quiet", "--tool=callgrind",
                                  "--toggle-collect=*Sender::Measured*",
                                  "--callgrind-out-file=" + file};
-  for (const std::string& word : CommandOf(plan, side)) words.push_back(word);
+  for (const std::string& word : CommandOf(plan, side, commands)) words.push_back(word);
   words.push_back("--counted-time");
+  if (!use.empty()) words.insert(words.end(), {"--use", use});
   static_cast<void>(OutputOf(words));
   std::ifstream lines(file);
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("summary: ")) return std::stoull(line.substr(9));
+    if (line.starts_with("summary: ")) {
+      return static_cast<double>(std::stoull(line.substr(9))) / static_cast<double>(commands);
+    }
   }
   Fail("valgrind left no summary in " + file);
 }
@@ -149,10 +157,14 @@ int RunFeaturesScenario(Arguments& arguments) {
   }
   std::array<double, 2> instructions{};
   for (std::size_t which = 0; which < kSides.size() && plan.has_instructions; ++which) {
-    instructions[which] =
-        static_cast<double>(InstructionsOf(plan, kSides[which])) / static_cast<double>(plan.count);
+    instructions[which] = InstructionsOf(plan, kSides[which], plan.count, "");
     std::fprintf(stderr, "features %-3s %8.1f instructions a command\n", kSides[which].name,
                  instructions[which]);
+  }
+  std::array<double, kUses.size()> of_use{};
+  for (std::size_t i = 0; i < kUses.size() && plan.has_instructions; ++i) {
+    of_use[i] = InstructionsOf(plan, kSides[0], plan.count / kUsesShare, kUses[i]);
+    std::fprintf(stderr, "single commands, %-8s %8.1f instructions\n", kUses[i], of_use[i]);
   }
   JsonWriter json;
   json.BeginObject();
@@ -166,6 +178,9 @@ int RunFeaturesScenario(Arguments& arguments) {
   WriteSpread(json, "throughput_ratio", SpreadOf(ratios));
   if (plan.has_instructions) {
     json.Number("instructions_ratio", instructions[0] / instructions[1]);
+    json.BeginObject("instructions_of_a_single_command");
+    for (std::size_t i = 0; i < kUses.size(); ++i) json.Number(kUses[i], of_use[i]);
+    json.EndObject();
   }
   json.Boolean("verified", true);  // a run that is not ends the program
   json.Integer("runs", plan.runs);
