@@ -25,7 +25,7 @@ namespace {
 
 constexpr SubmitOptions kQuick{.ack = Ack::kPublished};
 
-// As README.md shows it; readme_example_test.py compares them.
+// As README.md shows it; readme_test.py compares them.
 // clang-format off
 // [readme]
 // The newest five movements of an account; then the withdrawals of all accounts since a checkpoint.

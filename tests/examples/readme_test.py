@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """README's examples say what README says, compile, and do what they say.
 
-    readme_example_test.py text README.md SOURCE               the block of README.md is the part marked there, byte for byte
-    readme_example_test.py run PROGRAM                         run twice on one log, its output is as expected
+    readme_test.py text README.md SOURCE               the block of README.md is the part marked there, byte for byte
+    readme_test.py run PROGRAM                         run twice on one log, its output is as expected
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-// README's example: readme_example_test.py runs it, and compares the lines between the markers with
+// README's example: readme_test.py runs it, and compares the lines between the markers with
 // README.md. Change both together.
 // clang-format off
 // [readme]
