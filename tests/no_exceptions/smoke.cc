@@ -20,7 +20,8 @@
 
 #include "all_headers.h"
 
-#if defined(__cpp_exceptions) || defined(__cpp_rtti) || defined(__GXX_RTTI)
+// SMOKE_HAS_RTTI: a sanitizer wants it.
+#if defined(__cpp_exceptions) || (defined(__GXX_RTTI) && !defined(SMOKE_HAS_RTTI))
 #error "this is to be compiled without exceptions and run-time type information"
 #endif
 
