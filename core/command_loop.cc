@@ -338,6 +338,8 @@ std::uint32_t CommandLoop::DecideTurn() noexcept {
     const std::span<const CommandSlot> run =
         lane.commands.From(lane.loop.processed, waiting_.Room(left));
     const std::uint32_t decided = DecideRun(lane, run);
+    // Who found no room had no turn: it stays in front.
+    if (decided == 0) break;
     waiting_.Take(decided);
     left -= decided;
     if (decided != run.size() || pace_.is_over()) break;
