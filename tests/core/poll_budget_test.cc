@@ -17,6 +17,7 @@
 #include "bank_fixture.h"
 #include "fake_clock.h"
 #include "gate_storage.h"
+#include "manual_clock.h"
 
 namespace pawl {
 namespace {
@@ -209,6 +210,42 @@ TEST_F(PollBudgetTest, SlowCommandsEndItBehindOneOfThem) {
   // Three fit in.
   EXPECT_EQ(TimeOf(microseconds(2'500)), 3 * kMillisecond);
   EXPECT_EQ(Answers(), 3U);
+}
+
+// Found by reading: a turn of commands that are answered and not decided looked at no clock.
+TEST_F(PollBudgetTest, ResendsAndStrangersEndItToo) {
+  Open();
+  ManualClock clock;  // on which each look takes a while
+  engine_.reset();
+  producer_.reset();
+  EngineOptions options = directory_.Options(Threads::kHostAll);
+  options.clock = &clock;
+  options.session_window = 256;
+  engine_ = *Engine::Open(options, Aggregates<Sleeper>{});
+  producer_ = std::make_unique<Producer>(*engine_->NewProducer({.session = "sleeper"}));
+  ASSERT_TRUE(producer_->Execute<Sleeper>(Key(1), Nap{0}, kQuick).ok());
+  for (const bool is_stranger : {false, true}) {
+    SCOPED_TRACE(is_stranger);
+    if (is_stranger) {
+      ASSERT_TRUE(engine_->CloseSession("sleeper").ok());
+    }
+    SubmitOptions resend = kQuick;
+    resend.resend = Sequence(1);
+    for (int i = 0; i < 256; ++i) ASSERT_TRUE(producer_->Submit<Sleeper>(Key(1), Nap{0}, resend));
+    clock.SetStep(microseconds(10));
+    engine_->Poll(microseconds(1));  // nobody knows yet that they are slow
+    EXPECT_LT(Answers(), 256U);
+    for (int i = 0; i < 3; ++i) {
+      engine_->Poll(microseconds(1));
+      EXPECT_EQ(Answers(), 1U);
+    }
+    clock.SetStep(nanoseconds(0));
+    Rest();
+    Answers();
+    EXPECT_EQ(producer_->in_flight(), 0U);
+  }
+  producer_.reset();
+  engine_.reset();  // before its clock
 }
 
 TEST_F(PollBudgetTest, AnOverrunIsCountedAndNamed) {
