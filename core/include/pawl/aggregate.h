@@ -413,6 +413,19 @@ Verdict FireTimer(CommitBuilder& builder, StreamSlot& stream, const std::byte* t
   return verdict;
 }
 
+template <std::size_t kCount>
+consteval std::array<CommandLabel, kCount> LabelsOf(
+    const std::array<std::string_view, kCount>& names) {
+  std::array<CommandLabel, kCount> labels{};
+  for (std::size_t i = 0; i < kCount; ++i) {
+    labels[i] = {names[i], 0};
+    for (std::size_t before = 0; before < i; ++before) {
+      labels[i].before += names[before] == names[i] ? 1U : 0U;
+    }
+  }
+  return labels;
+}
+
 template <class A, class Commands, class Events, class Timers>
 struct AggregateTypes;
 
@@ -440,6 +453,8 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>, Timers<Ts...>> {
   using Older = OlderTraits<A, OlderOf<Es...>>;
   static constexpr std::array<DecideRunFunction, sizeof...(Cs)> kDecides{&DecideRun<A, Cs>...};
   static constexpr std::array<std::string_view, sizeof...(Cs)> kCommands{kTypeName<Cs>...};
+  static constexpr std::array<CommandLabel, sizeof...(Cs)> kLabels =
+      LabelsOf(std::array<std::string_view, sizeof...(Cs)>{kOwnName<Cs>...});
   static constexpr std::array<std::uint32_t, sizeof...(Cs)> kCommandBytes{
       static_cast<std::uint32_t>(sizeof(Cs))...};
   static inline const std::array<TimerTraits, sizeof...(Ts)> kTimers{
@@ -479,7 +494,8 @@ const AggregateTraits& AggregateTraitsOf() noexcept {
       .command_bytes = Types::kCommandBytes,
       .hash = internal::HashSlotOf<A>(),
       .older = Types::Older::kEvents,
-      .timers = Types::kTimers};
+      .timers = Types::kTimers,
+      .labels = Types::kLabels};
   return kTraits;
 }
 

@@ -75,6 +75,13 @@ struct TimerTraits {
   std::string_view name;  // for people
 };
 
+// What an idempotency key knows a command's type by: the same for all compilers and orders of the
+// aggregate's Commands; but instances of one template are told apart by their order.
+struct CommandLabel {
+  std::string_view name;     // without scopes and template arguments
+  std::uint32_t before = 0;  // commands of that name before it in Commands
+};
+
 // An aggregate type without its type.
 struct AggregateTraits {
   TypeTag tag;
@@ -92,7 +99,8 @@ struct AggregateTraits {
   // The versions before those in `events`, of each one together, the newest first: they are
   // evolved, never emitted.
   std::span<const EventTraits> older{};
-  std::span<const TimerTraits> timers{};  // by index in the aggregate's Timers
+  std::span<const TimerTraits> timers{};   // by index in the aggregate's Timers
+  std::span<const CommandLabel> labels{};  // by index in the aggregate's Commands
 };
 
 // Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as
