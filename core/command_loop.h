@@ -149,7 +149,8 @@ class CommandLoop final : public Agent {
   absl::Status CloseSession(ControlRequest& request) noexcept;
   absl::Status CloseIdle(ControlRequest& request) noexcept;
   void SetHeldSessions(bool are_held) noexcept;
-  void AppendClosing(std::uint32_t number) noexcept;
+  //   returns   as SessionTable::Close()
+  std::uint32_t AppendClosing(std::uint32_t number) noexcept;
   void EndControl() noexcept;
 
   int TakeTurn(const Deadline* deadline) noexcept;

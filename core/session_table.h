@@ -94,7 +94,8 @@ class SessionTable {
   void Open(std::uint32_t number, std::string_view name, SessionLane lane,
             std::uint32_t generation) noexcept;
   // Forgets an open session. Its number is free.
-  void Close(std::uint32_t number) noexcept;
+  //   returns   how many pages it looked for: what it cost
+  std::uint32_t Close(std::uint32_t number) noexcept;
   // The higher one of an open session's lanes.
   std::uint32_t NewestGeneration(std::uint32_t number) const noexcept;
 
@@ -173,7 +174,7 @@ class SessionTable {
     return {pages_.At(session.page_) + start, kReceipts - start};
   }
   [[gnu::noinline]] void BeginPage(Session& session) noexcept;
-  void FreePages(Session& session) noexcept;
+  std::uint32_t FreePages(Session& session) noexcept;
   std::uint32_t OwnerOf(const Session& session) const noexcept {
     return static_cast<std::uint32_t>(&session - sessions_.data());
   }

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -288,3 +290,31 @@ TEST_F(ClosingTest, AReceiptOfAClosedSessionIsConfirmed) {
 
 }  // namespace
 }  // namespace pawl
+// Found by reading: to close a session is to give back the pages of its windows, so that the work
+// of 128 closings depended on what was sent.
+TEST_F(ClosingTest, IdleSessionsWithFullWindowsAreClosedAFewAtATime) {
+  constexpr std::uint32_t kSessions = 30;
+  constexpr std::uint32_t kWindow = 4096;  // 129 pages
+  EngineOptions options = directory_.Options(Threads::kHostAll);
+  options.sessions_max = kSessions;
+  options.session_window = kWindow;
+  Open(options);
+  const std::vector<Addressed<Deposit>> all(kWindow, {Key(1), {1}});
+  for (std::uint32_t i = 0; i < kSessions; ++i) {
+    Producer teller = NewProducer("session-" + std::to_string(i));
+    ASSERT_EQ(teller.SubmitBatch<Account>(std::span(all), kQuick).count, kWindow);
+    Collect(teller, kWindow);
+  }
+  while (engine_->Poll() != 0) {
+  }
+  EXPECT_EQ(engine_->CloseIdleSessions(0s).value(), kSessions);
+  std::map<std::uint64_t, std::uint32_t> closings;  // by commit
+  for (const SeenRecord& record : ReadLog(*engine_)) {
+    if (record.kind == RecordKind::kSessionClosed) ++closings[record.commit];
+  }
+  std::uint32_t most = 0;
+  for (const auto& [commit, count] : closings) most = std::max(most, count);
+  EXPECT_LE(most, 8U);
+  EXPECT_GT(most, 4U);
+}
+
