@@ -11,6 +11,7 @@
 #include "bank_fixture.h"
 #include "gate_storage.h"
 #include "log_records.h"
+#include "worker.h"
 
 namespace pawl {
 namespace {
@@ -247,4 +248,30 @@ TEST_F(SessionsTest, SessionsDoNotShareSequences) {
 }
 
 }  // namespace
+// Found by reading: who waited for that kept every other cold call waiting, Stop() among them.
+TEST_F(SessionsTest, WhoWaitsForRoomToOpenASessionHoldsNobodyUp) {
+  GateStorage gate;
+  EngineOptions options = directory_.Options();
+  options.storage = &gate;
+  Open(options);
+  {
+    const GateOpener opener(gate);
+    gate.HoldImages();
+    Producer flood = NewProducer();
+    ASSERT_TRUE(Await([&] {
+      if (flood.Submit<Account>(Key(1), Deposit{1}, kQuick)) return false;
+      return flood.Poll([](const Completion&) noexcept {}) == 0 && gate.images_waiting() > 0;
+    }));
+    absl::Status late = absl::UnknownError("did not end");
+    const Worker waiter([&] { late = engine_->NewProducer({.session = "late"}).status(); });
+    EXPECT_TRUE(waiter.Sleeps(SYS_clock_nanosleep));
+    for (int i = 0; i < 50; ++i) NewProducer();
+    EXPECT_FALSE(waiter.is_done()) << "they waited for it";
+    gate.Open();
+    ASSERT_TRUE(Await([&] { return waiter.is_done(); }));
+    EXPECT_TRUE(late.ok()) << late;
+  }
+  engine_.reset();  // before its storage
+}
+
 }  // namespace pawl
