@@ -19,6 +19,8 @@ namespace pawl::inline v0 {
 inline constexpr std::uint32_t kSessionNameBytesMax = 128;
 // Rows of two lanes each, numbered in 32 bits.
 inline constexpr std::uint32_t kSessionsMaxMax = std::uint32_t{1} << 24;
+// Their pages are numbered in 32 bits.
+inline constexpr std::uint64_t kReceiptsMaxMax = std::uint64_t{1} << 36;
 
 // The named sessions and, for each of their lanes, what became of its newest commands: a resend
 // inside the window gets the first answer again and is not executed.

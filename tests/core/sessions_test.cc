@@ -204,6 +204,24 @@ TEST_F(SessionsTest, MoreHandlesThanProducersMaxAreRefusedUntilOneEnds) {
   EXPECT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
 }
 
+// Found by reading: the number of pages was cut to 32 bits, and an engine without any aborted.
+TEST_F(SessionsTest, ReceiptsMaxIsBounded) {
+  EngineOptions options = directory_.Options();
+  options.sessions_max = std::uint32_t{1} << 20;
+  options.session_window = 65'536;
+  options.producers_max = 1;
+  for (const std::uint64_t bad :
+       {(std::uint64_t{1} << 36) + 1, std::uint64_t{1} << 37, (std::uint64_t{1} << 37) + 5 * 32}) {
+    options.receipts_max = bad;
+    EXPECT_EQ(Engine::Open(options, Aggregates<Account>{}).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+  options = directory_.Options();
+  options.receipts_max = std::uint64_t{1} << 36;  // more than the windows hold: as many as they do
+  Open(options);
+  EXPECT_TRUE(NewProducer("teller").Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
+}
+
 // A segment may be full and the next one not ready yet: opening a session waits for it.
 TEST_F(SessionsTest, ASessionOpensAlthoughTheNextSegmentIsLate) {
   GateStorage gate;
@@ -230,24 +248,6 @@ TEST_F(SessionsTest, ASessionOpensAlthoughTheNextSegmentIsLate) {
   engine_.reset();  // before its storage
 }
 
-TEST_F(SessionsTest, SessionsDoNotShareSequences) {
-  Open();
-  Producer a = NewProducer("a");
-  Producer b = NewProducer("b");
-  for (std::uint64_t i = 1; i <= 300; ++i) {
-    ASSERT_TRUE(a.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
-    if (i % 3 != 0) continue;
-    ASSERT_TRUE(b.Execute<Account>(Key(2), Deposit{1}, kQuick).ok());
-  }
-  EXPECT_EQ(a.last_sequence(), Sequence(300));
-  EXPECT_EQ(b.last_sequence(), Sequence(100));
-  const auto resent =
-      b.Execute<Account>(Key(2), Deposit{1}, {.ack = Ack::kPublished, .resend = Sequence(50)});
-  ASSERT_TRUE(resent.ok()) << resent.status();
-  EXPECT_EQ(resent->version, Version(50));
-}
-
-}  // namespace
 // Found by reading: who waited for that kept every other cold call waiting, Stop() among them.
 TEST_F(SessionsTest, WhoWaitsForRoomToOpenASessionHoldsNobodyUp) {
   GateStorage gate;
@@ -274,4 +274,22 @@ TEST_F(SessionsTest, WhoWaitsForRoomToOpenASessionHoldsNobodyUp) {
   engine_.reset();  // before its storage
 }
 
+TEST_F(SessionsTest, SessionsDoNotShareSequences) {
+  Open();
+  Producer a = NewProducer("a");
+  Producer b = NewProducer("b");
+  for (std::uint64_t i = 1; i <= 300; ++i) {
+    ASSERT_TRUE(a.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
+    if (i % 3 != 0) continue;
+    ASSERT_TRUE(b.Execute<Account>(Key(2), Deposit{1}, kQuick).ok());
+  }
+  EXPECT_EQ(a.last_sequence(), Sequence(300));
+  EXPECT_EQ(b.last_sequence(), Sequence(100));
+  const auto resent =
+      b.Execute<Account>(Key(2), Deposit{1}, {.ack = Ack::kPublished, .resend = Sequence(50)});
+  ASSERT_TRUE(resent.ok()) << resent.status();
+  EXPECT_EQ(resent->version, Version(50));
+}
+
+}  // namespace
 }  // namespace pawl

@@ -59,7 +59,7 @@ struct EngineOptions {
   // them. When all are taken, the session whose page is the oldest loses that one: its window gets
   // shorter, and a resend from there answers "receipt expired". 0: what the windows of all sessions
   // hold, at most 4,194,304 (64 MiB).
-  std::uint64_t receipts_max = 0;
+  std::uint64_t receipts_max = 0;  // ≤ 68,719,476,736
   // Idempotency keys remembered: the newest so many, and none longer than so, by engine time.
   std::uint32_t keys_max = 65'536;  // ≤ 67,108,864
   std::chrono::nanoseconds key_window = std::chrono::hours(1);
