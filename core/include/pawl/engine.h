@@ -212,8 +212,8 @@ class Engine {
   // another one at the same position. Good for receipts of any age, across restarts, power loss,
   // failed syncs (whose completions are kUnknown but carry a receipt) and Stop().
   //   returns   kPresent; kLost: a power cut took it, and its position is given again or will be;
-  //             kUnknown: without position (refused, or accepted without events outside of a
-  //             session), of a later epoch than the log's, or nothing in the log that fits it.
+  //             kUnknown: without position (refused, or accepted without events, session and key),
+  //             of a later epoch than the log's, or nothing in the log that fits it.
   //             Receipts do not tell log from log: if several are open, keep Log::id() with them.
   //             A copy of a log, or one restored from a backup, goes on with the same id and the
   //             next epoch: receipts that the other one gave from that epoch on mean nothing here

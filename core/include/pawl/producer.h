@@ -272,7 +272,8 @@ class Producer {
   // Commands under way: sent, their completion not yet polled.
   std::uint32_t in_flight() const noexcept;
   std::uint32_t window() const noexcept;
-  // Of the newest command sent; after opening a session: the newest one that the log holds.
+  // Of the newest command sent; after opening a session: the newest one that was decided, of an
+  // earlier engine the newest one that the log holds.
   Sequence last_sequence() const noexcept;
   // Of the session's lane; 0 without one.
   std::uint32_t generation() const noexcept;
