@@ -173,6 +173,33 @@ TEST_F(ClosingTest, AClosingIsDurableBeforeItIsTold) {
   engine_.reset();  // before its storage
 }
 
+TEST_F(ClosingTest, ClosingIdleSessionsIsDurableBeforeItIsTold) {
+  EngineOptions options = directory_.Options();
+  options.storage = &gate_;
+  Open(options);
+  {
+    const GateOpener opener(gate_);
+    for (int i = 0; i < 3; ++i) NewProducer("teller-" + std::to_string(i));
+    gate_.Shut();
+    std::atomic<int> told{0};
+    const auto close_idle = [&](std::uint32_t wanted) {
+      EXPECT_EQ(engine_->CloseIdleSessions(0s).value(), wanted);
+      told.fetch_add(1, std::memory_order_relaxed);
+    };
+    std::thread closer([&] { close_idle(3); });
+    ASSERT_TRUE(Await([&] { return engine_->Stats().sessions == 0; }));
+    // So is that there is none to close: it rests on the same records.
+    std::thread late([&] { close_idle(0); });
+    ASSERT_TRUE(Await([&] { return gate_.waiting() > 0; }));
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    EXPECT_EQ(told.load(std::memory_order_relaxed), 0);
+    gate_.Open();
+    closer.join();
+    late.join();
+  }
+  engine_.reset();  // before its storage
+}
+
 TEST_F(ClosingTest, AfterAFailedSyncAClosingIsNotTold) {
   EngineOptions options = directory_.Options();
   options.storage = &gate_;
@@ -274,22 +301,6 @@ TEST_F(ClosingTest, ManyIdleSessionsTakeSeveralCommits) {
   EXPECT_EQ(engine_->Stats().sessions, 0U);
 }
 
-TEST_F(ClosingTest, AReceiptOfAClosedSessionIsConfirmed) {
-  Open();
-  Receipt receipt;
-  {
-    Producer teller = NewProducer("teller");
-    receipt = teller.Execute<Account>(Key(1), Deposit{1}).value();
-    ASSERT_TRUE(teller.CloseSession().ok());
-  }
-  const Confirmation there{.presence = Presence::kPresent, .is_durable = true};
-  EXPECT_EQ(engine_->Confirm(receipt).value(), there);
-  Reopen();
-  EXPECT_EQ(engine_->Confirm(receipt).value(), there);
-}
-
-}  // namespace
-}  // namespace pawl
 // Found by reading: to close a session is to give back the pages of its windows, so that the work
 // of 128 closings depended on what was sent.
 TEST_F(ClosingTest, IdleSessionsWithFullWindowsAreClosedAFewAtATime) {
@@ -318,3 +329,19 @@ TEST_F(ClosingTest, IdleSessionsWithFullWindowsAreClosedAFewAtATime) {
   EXPECT_GT(most, 4U);
 }
 
+TEST_F(ClosingTest, AReceiptOfAClosedSessionIsConfirmed) {
+  Open();
+  Receipt receipt;
+  {
+    Producer teller = NewProducer("teller");
+    receipt = teller.Execute<Account>(Key(1), Deposit{1}).value();
+    ASSERT_TRUE(teller.CloseSession().ok());
+  }
+  const Confirmation there{.presence = Presence::kPresent, .is_durable = true};
+  EXPECT_EQ(engine_->Confirm(receipt).value(), there);
+  Reopen();
+  EXPECT_EQ(engine_->Confirm(receipt).value(), there);
+}
+
+}  // namespace
+}  // namespace pawl
