@@ -413,19 +413,6 @@ Verdict FireTimer(CommitBuilder& builder, StreamSlot& stream, const std::byte* t
   return verdict;
 }
 
-template <std::size_t kCount>
-consteval std::array<CommandLabel, kCount> LabelsOf(
-    const std::array<std::string_view, kCount>& names) {
-  std::array<CommandLabel, kCount> labels{};
-  for (std::size_t i = 0; i < kCount; ++i) {
-    labels[i] = {names[i], 0};
-    for (std::size_t before = 0; before < i; ++before) {
-      labels[i].before += names[before] == names[i] ? 1U : 0U;
-    }
-  }
-  return labels;
-}
-
 template <class A, class Commands, class Events, class Timers>
 struct AggregateTypes;
 

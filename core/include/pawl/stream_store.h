@@ -82,6 +82,20 @@ struct CommandLabel {
   std::uint32_t before = 0;  // commands of that name before it in Commands
 };
 
+// Of commands with these names, in the order of Commands.
+template <std::size_t kCount>
+consteval std::array<CommandLabel, kCount> LabelsOf(
+    const std::array<std::string_view, kCount>& names) {
+  std::array<CommandLabel, kCount> labels{};
+  for (std::size_t i = 0; i < kCount; ++i) {
+    labels[i] = {names[i], 0};
+    for (std::size_t before = 0; before < i; ++before) {
+      labels[i].before += names[before] == names[i] ? 1U : 0U;
+    }
+  }
+  return labels;
+}
+
 // An aggregate type without its type.
 struct AggregateTraits {
   TypeTag tag;
