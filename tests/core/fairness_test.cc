@@ -174,8 +174,13 @@ TEST(FairnessWithoutRoomTest, ATurnWithoutRoomIsNobodysTurn) {
   // The lanes' turns as the log has them, while all wait: each stream is one lane's.
   std::vector<std::uint32_t> turns;
   std::map<std::uint32_t, std::uint64_t> count;
+  std::uint64_t in_turn = 0;
   for (const SeenRecord& event : EventsOf(ReadLog(**engine))) {
-    if (turns.empty() || turns.back() != event.stream) turns.push_back(event.stream);
+    if (turns.empty() || turns.back() != event.stream) {
+      turns.push_back(event.stream);
+      in_turn = 0;
+    }
+    ASSERT_LE(++in_turn, kTurnCommands) << "two turns, one behind the other";
     if (++count[event.stream] == options.session_window) break;
   }
   ASSERT_GT(turns.size(), 3 * kProducers);
