@@ -21,6 +21,7 @@ bool AwaitedCommand::await_suspend(std::coroutine_handle<> coroutine) noexcept {
 AwaitingProducer::AwaitingProducer(Producer producer)
     : producer_(std::move(producer)),
       place_mask_(std::bit_ceil(std::uint64_t{producer_.window()} + Producer::kCopiesMax) - 1) {
+  PAWL_CHECK(producer_.in_flight() == 0);
   for (Level& level : levels_) {
     level.awaiting = std::make_unique<AwaitedCommand*[]>(place_mask_ + 1);
   }

@@ -173,18 +173,18 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   PAWL_CHECK(lane.answers.HasRoom(run.size()));
   Session& session = SessionOf(lane, run.front().sequence);
   std::size_t decided = 0;
-  if (session.generation() != lane.generation()) [[unlikely]] {
-    RefuseStrangers(lane, run);
-    decided = run.size();
-  } else if (lane.session() != 0) {
-    sessions_.Touch(lane.session(), builder_.now_ns());
-  }
+  const bool is_stranger = session.generation() != lane.generation();
+  if (!is_stranger && lane.session() != 0) sessions_.Touch(lane.session(), builder_.now_ns());
   while (decided != run.size()) {
     const std::span<const CommandSlot> left = run.subspan(decided);
-    const std::span<const CommandSlot> alike = FindStreams(
-        left.first(std::min<std::size_t>(left.size(), pace_.left())), session.last().Next());
+    const std::span<const CommandSlot> alike =
+        is_stranger ? std::span<const CommandSlot>()
+                    : FindStreams(left.first(std::min<std::size_t>(left.size(), pace_.left())),
+                                  session.last().Next());
     if (alike.empty()) {
-      RecallAnswer(lane, run[decided++]);
+      ++decided;
+      is_stranger ? RefuseStranger(lane, left.front()) : RecallAnswer(lane, left.front());
+      if (!pace_.GoesOn(left.first(1))) break;
       continue;
     }
     const std::size_t count = DecideAlike(lane, session, alike);
@@ -197,12 +197,12 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   return static_cast<std::uint32_t>(decided);
 }
 
-// Answers commands of a producer that has the session no more.
-void CommandLoop::RefuseStrangers(ProducerLane& lane, std::span<const CommandSlot> run) noexcept {
+// Answers a command of a producer that has the session no more.
+void CommandLoop::RefuseStranger(ProducerLane& lane, const CommandSlot& slot) noexcept {
   const VerdictKind kind = sessions_.IsOf(lane.session(), lane.generation())
                                ? VerdictKind::kFenced
                                : VerdictKind::kSessionUnknown;
-  for (const CommandSlot& slot : run) AnswerNotAccepted(lane, slot, Verdict(kind, 0));
+  AnswerNotAccepted(lane, slot, Verdict(kind, 0));
 }
 
 // Takes the time that one of the commands just decided was waiting, and asks for the next one.
@@ -338,6 +338,8 @@ std::uint32_t CommandLoop::DecideTurn() noexcept {
     const std::span<const CommandSlot> run =
         lane.commands.From(lane.loop.processed, waiting_.Room(left));
     const std::uint32_t decided = DecideRun(lane, run);
+    // Who found no room had no turn: it stays in front.
+    if (decided == 0) break;
     waiting_.Take(decided);
     left -= decided;
     if (decided != run.size() || pace_.is_over()) break;

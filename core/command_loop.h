@@ -149,7 +149,8 @@ class CommandLoop final : public Agent {
   absl::Status CloseSession(ControlRequest& request) noexcept;
   absl::Status CloseIdle(ControlRequest& request) noexcept;
   void SetHeldSessions(bool are_held) noexcept;
-  void AppendClosing(std::uint32_t number) noexcept;
+  //   returns   as SessionTable::Close()
+  std::uint32_t AppendClosing(std::uint32_t number) noexcept;
   void EndControl() noexcept;
 
   int TakeTurn(const Deadline* deadline) noexcept;
@@ -170,8 +171,7 @@ class CommandLoop final : public Agent {
     const bool is_bulk = lane.session_lane() == SessionLane::kBulk && lane.session() != 0;
     return is_bulk ? kCommitBulkLane : std::uint8_t{0};
   }
-  [[gnu::noinline]] void RefuseStrangers(ProducerLane& lane,
-                                         std::span<const CommandSlot> run) noexcept;
+  [[gnu::noinline]] void RefuseStranger(ProducerLane& lane, const CommandSlot& slot) noexcept;
   std::size_t DecideAlike(ProducerLane& lane, Session& session,
                           std::span<const CommandSlot> run) noexcept;
   std::span<const CommandSlot> FindStreams(std::span<const CommandSlot> run,

@@ -12,9 +12,11 @@ namespace pawl::inline v0 {
 
 namespace {
 
-// Numbers that CloseIdle() looks at, and sessions that it closes, in one go: tens of microseconds.
+// Numbers that CloseIdle() looks at, sessions that it closes, and pages that it frees for them
+// before it ends with the one at hand, in one go: tens of microseconds.
 constexpr std::uint32_t kLookedAtMax = 4096;
 constexpr std::uint32_t kClosedMax = 128;
+constexpr std::uint32_t kFreedMax = 1024;
 constexpr std::uint32_t kClosingBytes = sizeof(RecordHeader) + sizeof(SessionClosed);
 
 // Payload of the record that opens a lane, without the name.
@@ -87,14 +89,14 @@ void CommandLoop::EndControl() noexcept {
   RingReaders();
 }
 
-void CommandLoop::AppendClosing(std::uint32_t number) noexcept {
+std::uint32_t CommandLoop::AppendClosing(std::uint32_t number) noexcept {
   const SessionClosed closed{.session = number, .generation = sessions_.NewestGeneration(number)};
   std::byte* const room = writer_.AppendRecord({.kind = RecordKind::kSessionClosed}, sizeof closed);
   PAWL_CHECK(room != nullptr);
   std::memcpy(room, &closed, sizeof closed);
-  sessions_.Close(number);
   if (guard_.is_watching()) guard_.ForgetSession(number);
   meter_.CountClosedSession();
+  return sessions_.Close(number);
 }
 
 absl::Status CommandLoop::CloseSession(ControlRequest& request) noexcept {
@@ -117,7 +119,7 @@ absl::Status CommandLoop::CloseSession(ControlRequest& request) noexcept {
   }
   writer_.SetTime(clock_.Tick());
   writer_.BeginCommit();
-  AppendClosing(number);
+  static_cast<void>(AppendClosing(number));
   EndControl();
   request.opened_at = writer_.published();
   return absl::OkStatus();
@@ -153,10 +155,11 @@ absl::Status CommandLoop::CloseIdle(ControlRequest& request) noexcept {
   const std::uint32_t most =
       std::min(kClosedMax,
                (writer_.commit_bytes_max() - std::uint32_t{sizeof(CommitHeader)}) / kClosingBytes);
-  while (number != last && writer_.commit_records() != most) {
+  std::uint32_t freed = 0;
+  while (number != last && writer_.commit_records() != most && freed < kFreedMax) {
     ++number;
     if (now_ns >= request.idle_ns && sessions_.IsIdle(number, now_ns - request.idle_ns)) {
-      AppendClosing(number);
+      freed += AppendClosing(number);
     }
   }
   SetHeldSessions(false);

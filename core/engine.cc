@@ -94,10 +94,14 @@ void EngineParts::PauseOrRun() {
 
 absl::Status EngineParts::AskWithRoom(ControlRequest& request,
                                       std::chrono::steady_clock::time_point deadline) {
-  const std::lock_guard lock(cold);
   for (;;) {
     request.lacks_room = false;
-    absl::Status opened = Ask(request);
+    absl::Status opened;
+    {
+      // Not while it waits: nobody else's cold call is to wait for that room.
+      const std::lock_guard lock(cold);
+      opened = Ask(request);
+    }
     // Between a full segment and the next one, or behind a busy disk, a session waits for its turn.
     const bool may_pass = absl::IsResourceExhausted(opened) && request.lacks_room &&
                           log->health() == LogHealth::kOpen;

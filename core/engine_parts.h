@@ -84,7 +84,7 @@ class EngineParts {
   // Hands `request` to the loop and waits until it is served. Cold mutex held.
   absl::Status Ask(ControlRequest& request);
   // The same with what appends to the log: waits for room there, at most until `deadline`. Takes
-  // the cold mutex.
+  // the cold mutex, but for the waiting.
   absl::Status AskWithRoom(ControlRequest& request, std::chrono::steady_clock::time_point deadline);
   // Waits until the log is durable up to `end`. Host-driven: runs the engine.
   //   errors    UNAVAILABLE a sync failed; DEADLINE_EXCEEDED

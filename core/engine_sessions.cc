@@ -24,6 +24,9 @@ absl::Status CheckSessionOptions(const EngineOptions& options) {
   if (options.receipts_max > 0 && options.receipts_max < options.session_window) {
     return absl::InvalidArgumentError("receipts_max must be at least session_window, or 0");
   }
+  if (options.receipts_max > kReceiptsMaxMax) {
+    return absl::InvalidArgumentError("receipts_max is at most 68,719,476,736");
+  }
   if (options.keys_max == 0 || options.keys_max > kKeysMaxMax) {
     return absl::InvalidArgumentError("keys_max must be 1 to 67,108,864");
   }

@@ -18,12 +18,13 @@ std::uint64_t HashOn(std::uint64_t before, std::string_view text) noexcept {
   return XXH3_64bits_withSeed(text.data(), text.size(), before);
 }
 
-// What a command is, apart from who sends it and when. By names: the order of the aggregate's list
-// may change while a key is remembered.
+// What a command is, apart from who sends it and when. By names: the order of the aggregate's list,
+// or the compiler, may change while a key is remembered.
 std::uint64_t HashOfBody(const AggregateTraits& aggregate, const CommandSlot& slot,
                          std::span<const std::byte> command) noexcept {
   const std::uint64_t category = HashOn(0, aggregate.category);
-  const std::uint64_t type = HashOn(category, aggregate.commands[slot.command_index()]);
+  const CommandLabel& label = aggregate.labels[slot.command_index()];
+  const std::uint64_t type = HashOn(category + label.before, label.name);
   const std::uint64_t key = XXH3_64bits_withSeed(&slot.key, sizeof slot.key, type);
   return XXH3_64bits_withSeed(command.data(), command.size(), key);
 }

@@ -101,12 +101,13 @@ void SessionTable::Open(std::uint32_t number, std::string_view name, SessionLane
   session.generation_ = generation;
 }
 
-void SessionTable::Close(std::uint32_t number) noexcept {
+std::uint32_t SessionTable::Close(std::uint32_t number) noexcept {
   PAWL_CHECK(IsOpen(number));
+  std::uint32_t looks = 0;
   Row& row = rows_[number - 1];
   closed_generation_ = std::max(closed_generation_, NewestGeneration(number));
   for (const SessionLane lane : {SessionLane::kControl, SessionLane::kBulk}) {
-    FreePages(At(number, lane));
+    looks += FreePages(At(number, lane));
     At(number, lane) = {};
   }
   std::uint32_t* at = &buckets_[BucketOf(NameOf(number))];
@@ -114,9 +115,9 @@ void SessionTable::Close(std::uint32_t number) noexcept {
   *at = row.next;
   row.is_open = false;
   --open_;
-  if (row.is_listed) return;
+  if (!row.is_listed) free_.push_back(number);  // within the reserved room
   row.is_listed = true;
-  free_.push_back(number);  // within the reserved room
+  return looks;
 }
 
 // --- answers ---
@@ -143,13 +144,15 @@ void SessionTable::BeginPage(Session& session) noexcept {
   if (&loser != &session && loser.page_ == session.page_) loser.page_ = ReceiptPages::kNone;
 }
 
-void SessionTable::FreePages(Session& session) noexcept {
+std::uint32_t SessionTable::FreePages(Session& session) noexcept {
   const std::uint64_t newest = session.last_.value() / kReceipts;
-  for (std::uint64_t back = 0; back <= std::min(window_pages_ + 1, newest); ++back) {
+  const std::uint64_t looks = std::min(window_pages_ + 1, newest) + 1;
+  for (std::uint64_t back = 0; back < looks; ++back) {
     const std::uint32_t page = pages_.Find({OwnerOf(session), newest - back});
     if (page != ReceiptPages::kNone) pages_.Free(page);
   }
   session.page_ = ReceiptPages::kNone;
+  return static_cast<std::uint32_t>(looks);
 }
 
 void SessionTable::RememberNotAccepted(Session& session, Verdict verdict) noexcept {

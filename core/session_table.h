@@ -19,6 +19,8 @@ namespace pawl::inline v0 {
 inline constexpr std::uint32_t kSessionNameBytesMax = 128;
 // Rows of two lanes each, numbered in 32 bits.
 inline constexpr std::uint32_t kSessionsMaxMax = std::uint32_t{1} << 24;
+// Their pages are numbered in 32 bits.
+inline constexpr std::uint64_t kReceiptsMaxMax = std::uint64_t{1} << 36;
 
 // The named sessions and, for each of their lanes, what became of its newest commands: a resend
 // inside the window gets the first answer again and is not executed.
@@ -94,7 +96,8 @@ class SessionTable {
   void Open(std::uint32_t number, std::string_view name, SessionLane lane,
             std::uint32_t generation) noexcept;
   // Forgets an open session. Its number is free.
-  void Close(std::uint32_t number) noexcept;
+  //   returns   how many pages it looked for: what it cost
+  std::uint32_t Close(std::uint32_t number) noexcept;
   // The higher one of an open session's lanes.
   std::uint32_t NewestGeneration(std::uint32_t number) const noexcept;
 
@@ -173,7 +176,7 @@ class SessionTable {
     return {pages_.At(session.page_) + start, kReceipts - start};
   }
   [[gnu::noinline]] void BeginPage(Session& session) noexcept;
-  void FreePages(Session& session) noexcept;
+  std::uint32_t FreePages(Session& session) noexcept;
   std::uint32_t OwnerOf(const Session& session) const noexcept {
     return static_cast<std::uint32_t>(&session - sessions_.data());
   }

@@ -532,5 +532,21 @@ TEST_F(AwaitingTest, AFailedSyncEndsThemUnknown) {
   engine_.reset();  // before its storage
 }
 
+// Found by reading: the answer to what it had sent before went to the coroutine that called first.
+TEST_F(AwaitingTest, AProducerWithCommandsUnderWayIsNotTaken) {
+  Open(Threads::kHostAll);
+  Producer producer = NewProducer();
+  ASSERT_TRUE(producer.Submit<Account>(Key(1), Withdraw{5}, kQuick));
+  EXPECT_DEATH(AwaitingProducer(std::move(producer)), "check failed");
+  Collect(producer, 1);
+  AwaitingProducer teller(std::move(producer));
+  std::vector<Completion> got;
+  const Coroutine sent = SendOne(teller, 1, Deposit{5}, kQuick, got);
+  RunEngine();
+  RunAll(teller);
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_TRUE(got[0].verdict.is_accepted());
+}
+
 }  // namespace
 }  // namespace pawl

@@ -90,6 +90,28 @@ TEST_F(ClockStepsTest, TimeInSuspendCounts) {
   EXPECT_EQ(Values(), pawl::Values{1});
 }
 
+TEST_F(ClockStepsTest, ACommandInTheFrameThatAdoptsAStepIsConfirmed) {
+  Open();
+  SetWallBy(static_cast<std::int64_t>(10 * kYear));
+  Receipt receipt;
+  for (int i = 0; i < 70 && Adopted().empty(); ++i) {
+    Pass(kSecond);
+    receipt = Do(100, Ring{0}).value();
+  }
+  std::uint64_t adopted = 0;
+  const std::vector<SeenRecord> records = ReadLog(*engine_);
+  for (const SeenRecord& record : records) {
+    if (record.kind == RecordKind::kClockAdopted) adopted = record.position;
+  }
+  ASSERT_EQ(receipt.position.value(), adopted + 1) << "the command is behind it";
+  EXPECT_EQ(engine_->Confirm(receipt).value().presence, Presence::kPresent);
+  Receipt forged = receipt;
+  forged.position = Position(adopted);
+  EXPECT_EQ(engine_->Confirm(forged).value().presence, Presence::kUnknown);
+  forged.version = Version();
+  EXPECT_EQ(engine_->Confirm(forged).value().presence, Presence::kUnknown) << "no command's";
+}
+
 TEST_F(ClockStepsTest, AForwardStepIsAdoptedOnceItStayedForAMinuteAndIsInTheLog) {
   Open();
   WorkFor(5);

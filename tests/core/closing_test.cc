@@ -5,6 +5,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -171,6 +173,33 @@ TEST_F(ClosingTest, AClosingIsDurableBeforeItIsTold) {
   engine_.reset();  // before its storage
 }
 
+TEST_F(ClosingTest, ClosingIdleSessionsIsDurableBeforeItIsTold) {
+  EngineOptions options = directory_.Options();
+  options.storage = &gate_;
+  Open(options);
+  {
+    const GateOpener opener(gate_);
+    for (int i = 0; i < 3; ++i) NewProducer("teller-" + std::to_string(i));
+    gate_.Shut();
+    std::atomic<int> told{0};
+    const auto close_idle = [&](std::uint32_t wanted) {
+      EXPECT_EQ(engine_->CloseIdleSessions(0s).value(), wanted);
+      told.fetch_add(1, std::memory_order_relaxed);
+    };
+    std::thread closer([&] { close_idle(3); });
+    ASSERT_TRUE(Await([&] { return engine_->Stats().sessions == 0; }));
+    // So is that there is none to close: it rests on the same records.
+    std::thread late([&] { close_idle(0); });
+    ASSERT_TRUE(Await([&] { return gate_.waiting() > 0; }));
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    EXPECT_EQ(told.load(std::memory_order_relaxed), 0);
+    gate_.Open();
+    closer.join();
+    late.join();
+  }
+  engine_.reset();  // before its storage
+}
+
 TEST_F(ClosingTest, AfterAFailedSyncAClosingIsNotTold) {
   EngineOptions options = directory_.Options();
   options.storage = &gate_;
@@ -270,6 +299,34 @@ TEST_F(ClosingTest, ManyIdleSessionsTakeSeveralCommits) {
   engine_.reset();
   Open(options);
   EXPECT_EQ(engine_->Stats().sessions, 0U);
+}
+
+// Found by reading: to close a session is to give back the pages of its windows, so that the work
+// of 128 closings depended on what was sent.
+TEST_F(ClosingTest, IdleSessionsWithFullWindowsAreClosedAFewAtATime) {
+  constexpr std::uint32_t kSessions = 30;
+  constexpr std::uint32_t kWindow = 4096;  // 129 pages
+  EngineOptions options = directory_.Options(Threads::kHostAll);
+  options.sessions_max = kSessions;
+  options.session_window = kWindow;
+  Open(options);
+  const std::vector<Addressed<Deposit>> all(kWindow, {Key(1), {1}});
+  for (std::uint32_t i = 0; i < kSessions; ++i) {
+    Producer teller = NewProducer("session-" + std::to_string(i));
+    ASSERT_EQ(teller.SubmitBatch<Account>(std::span(all), kQuick).count, kWindow);
+    Collect(teller, kWindow);
+  }
+  while (engine_->Poll() != 0) {
+  }
+  EXPECT_EQ(engine_->CloseIdleSessions(0s).value(), kSessions);
+  std::map<std::uint64_t, std::uint32_t> closings;  // by commit
+  for (const SeenRecord& record : ReadLog(*engine_)) {
+    if (record.kind == RecordKind::kSessionClosed) ++closings[record.commit];
+  }
+  std::uint32_t most = 0;
+  for (const auto& [commit, count] : closings) most = std::max(most, count);
+  EXPECT_LE(most, 8U);
+  EXPECT_GT(most, 4U);
 }
 
 TEST_F(ClosingTest, AReceiptOfAClosedSessionIsConfirmed) {

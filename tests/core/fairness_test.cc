@@ -2,6 +2,7 @@
 // the log, not in time: no lane is passed over for more than 2 × 256 × producers commands.
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <iostream>
 #include <map>
@@ -14,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "bank_fixture.h"
+#include "gate_storage.h"
 #include "log_records.h"
 
 namespace pawl {
@@ -135,6 +137,59 @@ INSTANTIATE_TEST_SUITE_P(Of, FairnessTest,
                                   (std::get<1>(param.param) == Tickets::kSingle ? "Single"
                                                                                 : "Batches");
                          });
+
+// Found by reading: each turn that found no room passed the lane over whose turn it was.
+TEST(FairnessWithoutRoomTest, ATurnWithoutRoomIsNobodysTurn) {
+  constexpr std::uint64_t kProducers = 3;
+  const TestDirectory directory;
+  GateStorage gate;
+  EngineOptions options = directory.Options(Threads::kHost);
+  options.undurable_bytes_max = options.segment_bytes;
+  options.session_window = std::uint32_t{1} << 14;
+  options.commit_bytes_max = 1024;
+  options.storage = &gate;
+  auto engine = Engine::Open(options, Aggregates<Account>{});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const GateOpener opener(gate);
+  std::vector<Producer> producers;
+  for (std::uint64_t i = 0; i < kProducers; ++i) {
+    producers.push_back(*(*engine)->NewProducer());
+  }
+  gate.Shut();
+  const auto decided = [&] { return (*engine)->Stats().outcome(VerdictKind::kAccepted); };
+  for (std::uint64_t i = 0; i < kProducers; ++i) {
+    const std::vector<Addressed<Deposit>> all(options.session_window, {Key(i + 1), {1}});
+    ASSERT_EQ(producers[i].SubmitBatch<Account>(std::span(all), kQuick).count, all.size());
+  }
+  (*engine)->Poll(kWholeTurns);
+  const std::uint64_t until_full = decided();
+  ASSERT_LT(until_full, kProducers * options.session_window);
+  for (int turn = 0; turn < 4; ++turn) (*engine)->Poll(std::chrono::nanoseconds(0));
+  ASSERT_EQ(decided(), until_full) << "there was no room";
+  gate.Open();
+  ASSERT_TRUE(Await([&] {
+    (*engine)->Poll(kWholeTurns);
+    return decided() == kProducers * options.session_window;
+  }));
+  // The lanes' turns as the log has them, while all wait: each stream is one lane's.
+  std::vector<std::uint32_t> turns;
+  std::map<std::uint32_t, std::uint64_t> count;
+  std::uint64_t in_turn = 0;
+  for (const SeenRecord& event : EventsOf(ReadLog(**engine))) {
+    if (turns.empty() || turns.back() != event.stream) {
+      turns.push_back(event.stream);
+      in_turn = 0;
+    }
+    ASSERT_LE(++in_turn, kTurnCommands) << "two turns, one behind the other";
+    if (++count[event.stream] == options.session_window) break;
+  }
+  ASSERT_GT(turns.size(), 3 * kProducers);
+  for (std::size_t i = kProducers; i < turns.size(); ++i) {
+    ASSERT_EQ(turns[i], turns[i - kProducers]) << "turn " << i;
+  }
+  producers.clear();
+  engine->reset();  // before its storage
+}
 
 }  // namespace
 }  // namespace pawl

@@ -2,12 +2,16 @@
 // receipt and is not executed, within a window by count and by engine time; another command with
 // that key is a mistake.
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -16,6 +20,7 @@
 #include "gate_storage.h"
 #include "log_records.h"
 #include "manual_clock.h"
+#include "pawl/type_name.h"
 
 namespace pawl {
 namespace {
@@ -40,12 +45,18 @@ struct Padded {
 struct Long {
   std::array<std::uint8_t, 1000> text;
 };
+struct Up {};
+struct Down {};
+template <class Way>
+struct Move {
+  std::int64_t count;
+};
 struct Shown {
   static constexpr EventType kType{"shelf.shown", 1};
   std::int64_t count;
 };
 struct Shelf {
-  using Commands = pawl::Commands<Priced, Padded, Long>;
+  using Commands = pawl::Commands<Priced, Padded, Long, Move<Up>, Move<Down>>;
   using Events = pawl::Events<Shown>;
   static constexpr std::string_view kCategory = "shelf";
   struct State {
@@ -63,10 +74,33 @@ struct Shelf {
     emit(Shown{c.text[999]});
     return Accept();
   }
+  template <class Way>
+  static Verdict Decide(const State&, const Move<Way>& c, Emit<Shelf>& emit) noexcept {
+    emit(Shown{c.count});
+    return Accept();
+  }
   static void Evolve(State& s, const Shown& e) noexcept { s.count += e.count; }
 };
 static_assert(kIsKeyable<Priced> && kIsKeyable<Long> && kIsKeyable<Look> && kIsKeyable<Transfer>);
 static_assert(!kIsKeyable<Padded>);
+
+// What kTypeName spells otherwise with every compiler.
+inline namespace v2 {
+struct Versioned {};
+}  // namespace v2
+template <class... Ts>
+struct Nest {
+  struct Egg {};
+  template <int kCount>
+  struct Chick {};
+};
+static_assert(kOwnName<Deposit> == "Deposit");
+static_assert(kOwnName<Priced> == "Priced");
+static_assert(kOwnName<Versioned> == "Versioned");
+static_assert(kOwnName<Move<std::array<unsigned long, 2>>> == "Move");
+static_assert(kOwnName<Nest<>::Egg> == "Egg");
+static_assert(kOwnName<Nest<Priced, std::pair<Up, unsigned char>>::Egg> == "Egg");
+static_assert(kOwnName<Nest<Move<Nest<int>::Egg>>::Chick<3>> == "Chick");
 
 class KeysTest : public BankTest {
  protected:
@@ -164,6 +198,46 @@ TEST_F(KeysTest, OfAnotherAggregateIsAnotherBody) {
   ExpectFirst(teller.Execute<Shelf>(Key(1), text, With(Key(5))), first);
   text.text[0] = 1;
   EXPECT_TRUE(absl::IsAlreadyExists(teller.Execute<Shelf>(Key(1), text, With(Key(5))).status()));
+}
+
+// Instances of a template are told apart by their order in Commands.
+TEST_F(KeysTest, AnotherInstanceOfATemplateIsAnotherBody) {
+  auto opened = Engine::Open(Options(), Aggregates<Shelf>{});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  engine_ = *std::move(opened);
+  Producer teller = NewProducer();
+  ASSERT_TRUE(teller.Execute<Shelf>(Key(1), Move<Up>{7}, With(kOrder)).ok());
+  EXPECT_TRUE(teller.Execute<Shelf>(Key(1), Move<Up>{7}, With(kOrder)).value().is_duplicate);
+  EXPECT_TRUE(
+      absl::IsAlreadyExists(teller.Execute<Shelf>(Key(1), Move<Down>{7}, With(kOrder)).status()));
+}
+
+// Found by reading: it was the compiler's name of the type, so that with another compiler a resend
+// over an upgrade was another command's. As memlog/FORMAT.md says, in numbers.
+TEST_F(KeysTest, TheBodysHashIsTheSameForAllCompilers) {
+  auto opened = Engine::Open(Options(), Aggregates<Account, Shelf>{});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  engine_ = *std::move(opened);
+  Producer nobody = NewProducer();
+  ASSERT_TRUE(nobody.Execute<Account>(Key(7, 8), Deposit{5}, With(Key(1))).ok());
+  ASSERT_TRUE(nobody.Execute<Account>(Key(7, 8), Look{}, With(Key(2))).ok());
+  ASSERT_TRUE(nobody.Execute<Shelf>(Key(7, 8), Priced{1.5, 7}, With(Key(3))).ok());
+  ASSERT_TRUE(nobody.Execute<Shelf>(Key(7, 8), Move<Down>{7}, With(Key(4))).ok());
+  std::vector<std::uint64_t> hashes;
+  const CommitHeader* last = nullptr;
+  LogReader reader = engine_->log().NewReader();
+  while (const FrameHeader* frame = reader.NextFrame(engine_->log().published())) {
+    ForEachRecord(*frame, [&](const RecordView& record) {
+      if ((record.commit.flags & kCommitHasExtensions) == 0 || &record.commit == last) return;
+      last = &record.commit;
+      IdempotencyKeyBlock block;
+      std::memcpy(&block, reinterpret_cast<const std::byte*>(last + 1) + sizeof(ExtensionHeader),
+                  sizeof block);
+      hashes.push_back(block.body_hash);
+    });
+  }
+  EXPECT_EQ(hashes, (std::vector<std::uint64_t>{0x36dd'67f4'cbda'ebf3, 0x2724'12e6'b3db'0878,
+                                                0x5ffd'ef86'6567'fe0c, 0x3c1f'e24c'04ee'a927}));
 }
 
 TEST_F(KeysTest, WhatMayHaveNoKeyIsRefusedAtSubmit) {
@@ -317,6 +391,27 @@ TEST_F(KeysTest, ASessionRemembersWhatAKeyAnswered) {
   Producer teller = NewProducer("teller");
   EXPECT_EQ(teller.last_sequence(), Sequence(2));
   ExpectFirst(teller.Execute<Account>(Key(1), Deposit{5}, {.resend = Sequence(2)}), *first);
+  EXPECT_EQ(Cents(1), 5);
+}
+
+// On the lane that it was sent on.
+TEST_F(KeysTest, ABulkLaneRemembersWhatAKeyAnswered) {
+  OpenWithClock();
+  const auto new_bulk = [this] {
+    return engine_->NewProducer({.session = "teller", .lane = SessionLane::kBulk}).value();
+  };
+  Receipt first;
+  {
+    first = NewProducer().Execute<Account>(Key(1), Deposit{5}, With(kOrder)).value();
+    Producer bulk = new_bulk();
+    ExpectFirst(bulk.Execute<Account>(Key(1), Deposit{5}, With(kOrder)), first);
+    const Producer control = NewProducer("teller");
+  }
+  ReopenWithClock();
+  Producer bulk = new_bulk();
+  EXPECT_EQ(bulk.last_sequence(), Sequence(1));
+  EXPECT_EQ(NewProducer("teller").last_sequence(), Sequence());
+  ExpectFirst(bulk.Execute<Account>(Key(1), Deposit{5}, {.resend = Sequence(1)}), first);
   EXPECT_EQ(Cents(1), 5);
 }
 

@@ -8,11 +8,13 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "bank_fixture.h"
+#include "gate_storage.h"
 #include "log_records.h"
 
 namespace pawl {
@@ -185,7 +187,9 @@ TEST_F(LanesTest, WhileBothWaitNeitherStarvesTheOther) {
       std::vector<Producer> bulk;
       for (int i = 0; i < 2; ++i) control.push_back(NewOn(SessionLane::kControl));
       for (int i = 0; i < 3; ++i) bulk.push_back(NewBulk());
-      for (std::size_t answered = 0; answered < 5'000;) {
+      std::size_t answered = 0;
+      for (int turn = 0; answered < 5'000; ++turn) {
+        ASSERT_LT(turn, 20'000) << "nothing is decided any more";
         for (std::size_t i = 0; i < control.size(); ++i) Flood(control[i], 1 + i, in_batches);
         for (std::size_t i = 0; i < bulk.size(); ++i) Flood(bulk[i], kBulkKeys + i, in_batches);
         engine_->Poll(std::chrono::nanoseconds(0));
@@ -330,6 +334,58 @@ TEST_F(LanesTest, StopAnswersBothLanes) {
     });
     EXPECT_EQ(unavailable, 300U);
   }
+}
+
+// Taken by the loop, which has no room for them.
+TEST_F(LanesTest, StopAnswersBothLanesWhileTheyWaitForRoom) {
+  GateStorage gate;
+  EngineOptions options = directory_.Options(Threads::kHost);
+  options.undurable_bytes_max = options.segment_bytes;
+  options.commit_bytes_max = 1024;
+  options.session_window = std::uint32_t{1} << 14;
+  options.storage = &gate;
+  Open(options);
+  {
+    const GateOpener opener(gate);
+    Producer control = NewOn(SessionLane::kControl, "teller");
+    Producer bulk = NewBulk("teller");
+    gate.Shut();
+    Flood(control, 1, true);
+    Flood(bulk, kBulkKeys, true);
+    engine_->Poll(kWholeTurns);
+    const std::uint64_t accepted = engine_->Stats().outcome(VerdictKind::kAccepted);
+    ASSERT_GT(accepted, 0U);
+    ASSERT_LT(accepted, 2U * options.session_window);
+    gate.Open();
+    ASSERT_TRUE(engine_->Stop().ok());
+    std::map<VerdictKind, std::uint64_t> ended;
+    for (Producer* producer : {&control, &bulk}) {
+      EXPECT_EQ(producer->Poll([&](const Completion& c) noexcept { ++ended[c.verdict.kind()]; }),
+                options.session_window);
+    }
+    EXPECT_EQ(ended[VerdictKind::kAccepted], accepted);
+    EXPECT_EQ(ended[VerdictKind::kUnavailable], 2 * options.session_window - accepted);
+  }
+  engine_.reset();  // before its storage
+}
+
+TEST_F(LanesTest, HandlesMovedAndDestroyedWithCommandsUnderWayOnBothLanesLeaveThemExecuted) {
+  OpenWide();
+  {
+    Producer control = NewOn(SessionLane::kControl, "teller");
+    Producer bulk = NewBulk("teller");
+    Flood(control, 1, false);
+    Flood(bulk, kBulkKeys, false);
+    engine_->Poll(std::chrono::nanoseconds(0));  // some of them are decided
+    const Producer moved_control = std::move(control);
+    const Producer moved_bulk = std::move(bulk);
+  }
+  while (engine_->Poll(kWholeTurns) != 0) {
+  }
+  EXPECT_EQ(engine_->Stats().producers, 0U);
+  EXPECT_EQ(OrderOfLanes().size(), 2 * 2048U);
+  EXPECT_EQ(NewOn(SessionLane::kControl, "teller").last_sequence(), Sequence(2048));
+  EXPECT_EQ(NewBulk("teller").last_sequence(), Sequence(2048));
 }
 
 TEST_F(LanesTest, BulkCommandsAreCounted) {

@@ -1,6 +1,7 @@
 // Engine::Poll() returns within its budget and one step; what takes longer is counted and named.
 // Time is the clock's: handlers, agents and the disk move it, nobody sleeps.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -17,6 +18,7 @@
 #include "bank_fixture.h"
 #include "fake_clock.h"
 #include "gate_storage.h"
+#include "manual_clock.h"
 
 namespace pawl {
 namespace {
@@ -209,6 +211,41 @@ TEST_F(PollBudgetTest, SlowCommandsEndItBehindOneOfThem) {
   // Three fit in.
   EXPECT_EQ(TimeOf(microseconds(2'500)), 3 * kMillisecond);
   EXPECT_EQ(Answers(), 3U);
+}
+
+// Found by reading: a turn of commands that are answered and not decided looked at no clock.
+TEST_F(PollBudgetTest, ResendsAndStrangersEndItToo) {
+  ManualClock clock;  // on which each look takes a while
+  Sleeper::clock = &clock_;
+  EngineOptions options = directory_.Options(Threads::kHostAll);
+  options.clock = &clock;
+  options.session_window = 256;
+  engine_ = *Engine::Open(options, Aggregates<Sleeper>{});
+  producer_ = std::make_unique<Producer>(*engine_->NewProducer({.session = "sleeper"}));
+  ASSERT_TRUE(producer_->Execute<Sleeper>(Key(1), Nap{0}, kQuick).ok());
+  clock.SetStep(microseconds(10));
+  for (const bool is_stranger : {false, true}) {
+    SCOPED_TRACE(is_stranger);
+    if (is_stranger) {
+      ASSERT_TRUE(engine_->CloseSession("sleeper").ok());
+    }
+    SubmitOptions resend = kQuick;
+    resend.resend = Sequence(1);
+    for (int i = 0; i < 256; ++i) ASSERT_TRUE(producer_->Submit<Sleeper>(Key(1), Nap{0}, resend));
+    // A slice of one command, once that is known to be slow.
+    std::size_t most = 0;
+    for (int i = 0; i < 40; ++i) {
+      engine_->Poll(microseconds(1));
+      const std::size_t got = Answers();
+      if (i >= 20) most = std::max(most, got);
+    }
+    EXPECT_EQ(most, 1U);
+    Rest();
+    Answers();
+    EXPECT_EQ(producer_->in_flight(), 0U);
+  }
+  producer_.reset();
+  engine_.reset();  // before its clock
 }
 
 TEST_F(PollBudgetTest, AnOverrunIsCountedAndNamed) {

@@ -11,6 +11,7 @@
 #include "bank_fixture.h"
 #include "gate_storage.h"
 #include "log_records.h"
+#include "worker.h"
 
 namespace pawl {
 namespace {
@@ -203,6 +204,24 @@ TEST_F(SessionsTest, MoreHandlesThanProducersMaxAreRefusedUntilOneEnds) {
   EXPECT_TRUE(producer.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
 }
 
+// Found by reading: the number of pages was cut to 32 bits, and an engine without any aborted.
+TEST_F(SessionsTest, ReceiptsMaxIsBounded) {
+  EngineOptions options = directory_.Options();
+  options.sessions_max = std::uint32_t{1} << 20;
+  options.session_window = 65'536;
+  options.producers_max = 1;
+  for (const std::uint64_t bad :
+       {(std::uint64_t{1} << 36) + 1, std::uint64_t{1} << 37, (std::uint64_t{1} << 37) + 5 * 32}) {
+    options.receipts_max = bad;
+    EXPECT_EQ(Engine::Open(options, Aggregates<Account>{}).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+  options = directory_.Options();
+  options.receipts_max = std::uint64_t{1} << 36;  // more than the windows hold: as many as they do
+  Open(options);
+  EXPECT_TRUE(NewProducer("teller").Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
+}
+
 // A segment may be full and the next one not ready yet: opening a session waits for it.
 TEST_F(SessionsTest, ASessionOpensAlthoughTheNextSegmentIsLate) {
   GateStorage gate;
@@ -225,6 +244,32 @@ TEST_F(SessionsTest, ASessionOpensAlthoughTheNextSegmentIsLate) {
     const auto late = engine_->NewProducer({.session = "late"});
     releases.join();
     EXPECT_TRUE(late.ok()) << late.status();
+  }
+  engine_.reset();  // before its storage
+}
+
+// Found by reading: who waited for that kept every other cold call waiting, Stop() among them.
+TEST_F(SessionsTest, WhoWaitsForRoomToOpenASessionHoldsNobodyUp) {
+  GateStorage gate;
+  EngineOptions options = directory_.Options();
+  options.storage = &gate;
+  Open(options);
+  {
+    const GateOpener opener(gate);
+    gate.HoldImages();
+    Producer flood = NewProducer();
+    ASSERT_TRUE(Await([&] {
+      if (flood.Submit<Account>(Key(1), Deposit{1}, kQuick)) return false;
+      return flood.Poll([](const Completion&) noexcept {}) == 0 && gate.images_waiting() > 0;
+    }));
+    absl::Status late = absl::UnknownError("did not end");
+    const Worker waiter([&] { late = engine_->NewProducer({.session = "late"}).status(); });
+    EXPECT_TRUE(waiter.Sleeps(SYS_clock_nanosleep));
+    for (int i = 0; i < 50; ++i) NewProducer();
+    EXPECT_FALSE(waiter.is_done()) << "they waited for it";
+    gate.Open();
+    ASSERT_TRUE(Await([&] { return waiter.is_done(); }));
+    EXPECT_TRUE(late.ok()) << late;
   }
   engine_.reset();  // before its storage
 }

@@ -440,6 +440,8 @@ struct AggregateTypes<A, Commands<Cs...>, Events<Es...>, Timers<Ts...>> {
   using Older = OlderTraits<A, OlderOf<Es...>>;
   static constexpr std::array<DecideRunFunction, sizeof...(Cs)> kDecides{&DecideRun<A, Cs>...};
   static constexpr std::array<std::string_view, sizeof...(Cs)> kCommands{kTypeName<Cs>...};
+  static constexpr std::array<CommandLabel, sizeof...(Cs)> kLabels =
+      LabelsOf(std::array<std::string_view, sizeof...(Cs)>{kOwnName<Cs>...});
   static constexpr std::array<std::uint32_t, sizeof...(Cs)> kCommandBytes{
       static_cast<std::uint32_t>(sizeof(Cs))...};
   static inline const std::array<TimerTraits, sizeof...(Ts)> kTimers{
@@ -479,7 +481,8 @@ const AggregateTraits& AggregateTraitsOf() noexcept {
       .command_bytes = Types::kCommandBytes,
       .hash = internal::HashSlotOf<A>(),
       .older = Types::Older::kEvents,
-      .timers = Types::kTimers};
+      .timers = Types::kTimers,
+      .labels = Types::kLabels};
   return kTraits;
 }
 

@@ -108,6 +108,7 @@ class [[nodiscard]] AwaitedCall final : public AwaitedCommand {
 //             resumed any more; they may be destroyed before or after it
 class AwaitingProducer {
  public:
+  //   producer  with nothing under way, whose answers would be taken for those awaited: checked
   explicit AwaitingProducer(Producer producer);
   AwaitingProducer(const AwaitingProducer&) = delete;
   AwaitingProducer& operator=(const AwaitingProducer&) = delete;

@@ -59,7 +59,7 @@ struct EngineOptions {
   // them. When all are taken, the session whose page is the oldest loses that one: its window gets
   // shorter, and a resend from there answers "receipt expired". 0: what the windows of all sessions
   // hold, at most 4,194,304 (64 MiB).
-  std::uint64_t receipts_max = 0;
+  std::uint64_t receipts_max = 0;  // ≤ 68,719,476,736
   // Idempotency keys remembered: the newest so many, and none longer than so, by engine time.
   std::uint32_t keys_max = 65'536;  // ≤ 67,108,864
   std::chrono::nanoseconds key_window = std::chrono::hours(1);
@@ -212,8 +212,8 @@ class Engine {
   // another one at the same position. Good for receipts of any age, across restarts, power loss,
   // failed syncs (whose completions are kUnknown but carry a receipt) and Stop().
   //   returns   kPresent; kLost: a power cut took it, and its position is given again or will be;
-  //             kUnknown: without position (refused, or accepted without events outside of a
-  //             session), of a later epoch than the log's, or nothing in the log that fits it.
+  //             kUnknown: without position (refused, or accepted without events, session and key),
+  //             of a later epoch than the log's, or nothing in the log that fits it.
   //             Receipts do not tell log from log: if several are open, keep Log::id() with them.
   //             A copy of a log, or one restored from a backup, goes on with the same id and the
   //             next epoch: receipts that the other one gave from that epoch on mean nothing here

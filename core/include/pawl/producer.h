@@ -67,7 +67,8 @@ struct SubmitOptions {
   // Names what the command is for, whoever sends it: while the key is remembered (keys_max,
   // key_window), the same command with the same key gets the first receipt and is not executed;
   // another one is answered as kKeyReused. The same is: aggregate, key of the stream, type of the
-  // command (by its C++ name) and bytes. Only what was accepted is remembered. Not with a batch,
+  // command (by its name, without namespaces and template arguments; of several of one name, the
+  // first, second… in Commands) and bytes. Only what was accepted is remembered. Not with a batch,
   // nor for commands whose bytes have padding (kIsKeyable). 0: none.
   Key idempotency_key{};
   std::optional<WhenFull> when_full{};  // of this call; none: as ProducerOptions say
@@ -271,7 +272,8 @@ class Producer {
   // Commands under way: sent, their completion not yet polled.
   std::uint32_t in_flight() const noexcept;
   std::uint32_t window() const noexcept;
-  // Of the newest command sent; after opening a session: the newest one that the log holds.
+  // Of the newest command sent; after opening a session: the newest one that was decided, of an
+  // earlier engine the newest one that the log holds.
   Sequence last_sequence() const noexcept;
   // Of the session's lane; 0 without one.
   std::uint32_t generation() const noexcept;

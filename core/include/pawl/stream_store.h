@@ -75,6 +75,27 @@ struct TimerTraits {
   std::string_view name;  // for people
 };
 
+// What an idempotency key knows a command's type by: the same for all compilers and orders of the
+// aggregate's Commands; but instances of one template are told apart by their order.
+struct CommandLabel {
+  std::string_view name;     // without scopes and template arguments
+  std::uint32_t before = 0;  // commands of that name before it in Commands
+};
+
+// Of commands with these names, in the order of Commands.
+template <std::size_t kCount>
+consteval std::array<CommandLabel, kCount> LabelsOf(
+    const std::array<std::string_view, kCount>& names) {
+  std::array<CommandLabel, kCount> labels{};
+  for (std::size_t i = 0; i < kCount; ++i) {
+    labels[i] = {names[i], 0};
+    for (std::size_t before = 0; before < i; ++before) {
+      labels[i].before += names[before] == names[i] ? 1U : 0U;
+    }
+  }
+  return labels;
+}
+
 // An aggregate type without its type.
 struct AggregateTraits {
   TypeTag tag;
@@ -92,7 +113,8 @@ struct AggregateTraits {
   // The versions before those in `events`, of each one together, the newest first: they are
   // evolved, never emitted.
   std::span<const EventTraits> older{};
-  std::span<const TimerTraits> timers{};  // by index in the aggregate's Timers
+  std::span<const TimerTraits> timers{};   // by index in the aggregate's Timers
+  std::span<const CommandLabel> labels{};  // by index in the aggregate's Commands
 };
 
 // Finds slots by key. Small, so that a copy stays in registers over many lookups; valid as long as
