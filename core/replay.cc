@@ -84,10 +84,11 @@ absl::Status Replay::TakeStream(const RecordView& record) {
   if (!catalog_.HasCategory(record.header.type)) {
     return Contradiction(record, "stream of a category that was never bound");
   }
+  const Key key(bound.key_high, bound.key_low);
+  if (key.is_zero()) return Contradiction(record, "stream bound to key 0");
   Stream stream{.category = record.header.type};
   for (Store& store : stores_) {
     if (catalog_.FindCategory(store.streams.traits().category) != record.header.type) continue;
-    const Key key(bound.key_high, bound.key_low);
     if (store.streams.Find(key) != nullptr) return Contradiction(record, "stream bound twice");
     stream.store = &store;
     stream.slot = store.streams.Insert(key);
