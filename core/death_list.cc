@@ -169,8 +169,10 @@ void DeathList::DropSurvivors(std::uint64_t survived) {
   has_changed_ = true;
 }
 
-void DeathList::DropEvents() {
-  Drop([](const DeathEntry& entry) { return entry.kind == DeathEntry::Kind::kEvent; });
+void DeathList::DropEvents(const std::function<bool(Position)>& is_known) {
+  Drop([&is_known](const DeathEntry& entry) {
+    return entry.kind == DeathEntry::Kind::kEvent && is_known(Position(entry.position));
+  });
 }
 
 void DeathList::DropPassed(const SessionTable& sessions) {

@@ -49,7 +49,8 @@ class DeathList {
   // What is on the list for one death and was decided since: bit n, entry n.
   void DropSurvivors(std::uint64_t survived);
   // Events that were evolved since.
-  void DropEvents();
+  //   is_known  bool(Position of the event): its aggregate is one of the engine's
+  void DropEvents(const std::function<bool(Position)>& is_known);
   // Commands that their sessions have gone past, or whose session was closed: they can be sent
   // again no more.
   void DropPassed(const SessionTable& sessions);

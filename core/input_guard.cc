@@ -121,33 +121,37 @@ void InputGuard::Save() {
   }
 }
 
-void InputGuard::EndReplay(const SessionTable& sessions) {
+void InputGuard::EndReplay(const SessionTable& sessions, const IsKnown& is_known) {
   // Relaxed: as in FlightFile.
   flight_->replaying().store(0, std::memory_order_relaxed);
   if (!setup_.is_on) return;
-  deaths_.DropEvents();
+  deaths_.DropEvents(is_known);
   deaths_.DropPassed(sessions);
   Save();
 }
 
-void InputGuard::EndTimers(const SessionTable& sessions, TimerTable* table) {
+void InputGuard::EndTimers(const SessionTable& sessions, const IsKnown& is_known,
+                           TimerTable* table) {
   if (!setup_.is_on) return;
   std::map<Position, std::uint32_t> set;
   if (table != nullptr) {
     table->ForEach([&](std::uint32_t timer) { set[Position(table->At(timer).order)] = timer; });
   }
-  deaths_.DropTimers([&set](Position position) { return set.contains(position); });
+  deaths_.DropTimers(
+      [&](Position position) { return set.contains(position) || !is_known(position); });
   Save();
   for (std::size_t index = 0; index < deaths_.entries().size(); ++index) {
     const DeathEntry& entry = deaths_.entries()[index];
-    if (entry.kind != DeathEntry::Kind::kTimer) {
+    const auto timer = set.find(Position(entry.position));
+    if (entry.kind == DeathEntry::Kind::kCommand) {
       Watch(index, sessions);
+    } else if (entry.kind == DeathEntry::Kind::kEvent || timer == set.end()) {
+      continue;  // of an aggregate that is not there
     } else if (entry.deaths < DeathList::kDeathsMax) {
       watched_timers_.push_back({index, Position(entry.position)});
     } else {
-      const std::uint32_t timer = set.at(Position(entry.position));
-      table->Hold(timer);
-      Quarantine(table->At(timer), entry.deaths);
+      table->Hold(timer->second);
+      Quarantine(table->At(timer->second), entry.deaths);
     }
   }
 }

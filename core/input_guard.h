@@ -49,11 +49,13 @@ class InputGuard {
   // engine's flight file.
   //   errors    FAILED_PRECONDITION an event of the log ended the process twice
   absl::Status FindDeaths();
-  // Everything in the log was evolved.
-  void EndReplay(const SessionTable& sessions);
+  // Everything in the log was evolved that is of the engine's aggregates.
+  //   is_known  bool(Position): the record there is. What is not was not tried, and stays
+  using IsKnown = std::function<bool(Position)>;
+  void EndReplay(const SessionTable& sessions, const IsKnown& is_known);
   // And these timers are set: those that are quarantined are held back.
   //   table     nullptr: no aggregate has any
-  void EndTimers(const SessionTable& sessions, TimerTable* table);
+  void EndTimers(const SessionTable& sessions, const IsKnown& is_known, TimerTable* table);
   // The engine stopped.
   void Stop();
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
@@ -21,6 +22,7 @@
 #include "bank_fixture.h"
 #include "death_list.h"
 #include "fuse_aggregate.h"
+#include "replay.h"
 #include "test_seed.h"
 
 namespace pawl {
@@ -313,6 +315,61 @@ TEST_F(QuarantineTest, CommandsWithAnIdempotencyKey) {
   EXPECT_EQ(VerdictOf("teller", 2, Blow{2}, with_key).kind(), VerdictKind::kQuarantined);
 }
 
+// Who is answered by what was executed under the key was not decided, and survived nothing.
+TEST_F(QuarantineTest, AnAnswerByAnIdempotencyKeyIsNoSurvival) {
+  const auto with_key = [](std::uint64_t key) {
+    return SubmitOptions{.ack = Ack::kPublished, .idempotency_key = Key(key)};
+  };
+  ASSERT_EQ(LiveAndDie([&](Engine& engine) {
+              EXPECT_TRUE(Run(engine, "", 1, Blow{1}, with_key(77)).ok());
+              EXPECT_TRUE(Run(engine, "", 1, Light{1}, with_key(78)).ok());
+            }),
+            SIGKILL);
+  DieOf("", 1, Blow{1}, with_key(79));
+  ASSERT_EQ(
+      LiveAndDie([&](Engine& engine) {
+        EXPECT_TRUE(Run(engine, "", 1, Blow{1}, with_key(77)).value().is_duplicate);
+        EXPECT_TRUE(absl::IsAlreadyExists(Run(engine, "", 1, Blow{1}, with_key(78)).status()));
+      }),
+      SIGKILL);
+  DieOf("", 1, Blow{1}, with_key(79));
+  Open();
+  EXPECT_EQ(engine_->Quarantined().size(), 1U) << notices_;
+}
+
+// A tool, say, that knows other aggregates: it evolves and fires nothing of this one.
+TEST_F(QuarantineTest, WhoOpensTheLogWithoutTheAggregateForgetsNothingOfIt) {
+  const auto open_without = [&] {
+    engine_.reset();
+    auto opened = Engine::Open(options_, Aggregates<Account>{});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+  };
+  const Life burn = [](Engine& engine) {
+    static_cast<void>(Run(engine, "", 5, SetFuse{1}).ok());
+    while (engine.Poll(kWholeTurns) != 0) {
+    }
+  };
+  fuse_switches.decide_kills = true;
+  ASSERT_EQ(LiveAndDie(burn), SIGABRT);
+  ASSERT_EQ(LiveAndDie(burn), SIGABRT);
+  fuse_switches = {};
+  Open();
+  ASSERT_EQ(engine_->Quarantined().size(), 1U) << notices_;
+  ASSERT_TRUE(Run(*engine_, "", 1, Smoulder{1}).ok());
+  open_without();
+  Open();
+  ASSERT_EQ(engine_->Quarantined().size(), 1U) << "the timer";
+  fuse_switches.evolve_kills = true;
+  ASSERT_EQ(LiveAndDie([](Engine&) {}), SIGABRT);
+  open_without();
+  ASSERT_EQ(LiveAndDie([](Engine&) {}), SIGABRT);
+  fuse_switches = {};
+  EXPECT_TRUE(absl::IsFailedPrecondition(Engine::Open(options_, Aggregates<Fuse>{}).status()));
+  options_.forget_deaths = true;
+  Open();
+  options_.forget_deaths = false;
+}
+
 // Each lane has its own sequences, and a closed session's number goes to another one.
 TEST_F(QuarantineTest, OtherLanesAndLaterSessionsAreOthers) {
   DieOf("teller", 5, Blow{1});
@@ -439,6 +496,33 @@ TEST_F(QuarantineTest, AnEventThatEndedTheProcessOnceIsTriedAgain) {
   Open();
 }
 
+// Who is killed while a long log is read on behind an event, twice at the same place, was not
+// killed by that event.
+TEST_F(QuarantineTest, AnEventIsNotedOnlyWhileItIsEvolved) {
+  Open();
+  ASSERT_TRUE(Run(*engine_, "", 1, Light{1}).ok());
+  engine_.reset();
+  const auto log = Log::Open({.directory = options_.directory,
+                              .hot_directory = options_.hot_directory,
+                              .segment_bytes = options_.segment_bytes});
+  ASSERT_TRUE(log.ok()) << log.status();
+  StreamStore store(AggregateTraitsOf<Fuse>(), 10);
+  StreamStore* const stores[]{&store};
+  SessionTable sessions(4, 64, 256);
+  KeyTable keys(16, 1);
+  EpochStarts epochs;
+  TypeCatalog catalog;
+  Replay replay(
+      {.stores = stores, .sessions = sessions, .keys = keys, .epochs = epochs, .catalog = catalog});
+  static std::atomic<std::uint64_t> note;
+  static std::uint64_t noted;
+  fuse_switches.on_evolve = [] { noted = note.load(std::memory_order_relaxed); };
+  replay.UseNote(note);
+  ASSERT_TRUE(replay.Run(**log).ok());
+  EXPECT_NE(noted, 0U);
+  EXPECT_EQ(note.load(std::memory_order_relaxed), 0U);
+}
+
 TEST_F(QuarantineTest, ForgottenDeathsAreForgotten) {
   DieOf("", 1, Blow{1});
   DieOf("", 1, Blow{1});
@@ -462,6 +546,18 @@ TEST_F(QuarantineTest, AStopLeavesNoFlightFile) {
   Open();
   EXPECT_TRUE(std::filesystem::exists(FlightPath()));
   ASSERT_TRUE(engine_->Stop().ok());
+  EXPECT_FALSE(std::filesystem::exists(options_.hot_directory));
+}
+
+// Its directory is emptied by whoever opens the log next, as an engine or not.
+TEST_F(QuarantineTest, ADeadEnginesFlightFileStaysNowhere) {
+  DieOf("", 1, Blow{1});
+  ASSERT_TRUE(std::filesystem::exists(FlightPath()));
+  auto log = Log::Open({.directory = options_.directory,
+                        .hot_directory = options_.hot_directory,
+                        .segment_bytes = options_.segment_bytes});
+  ASSERT_TRUE(log.ok()) << log.status();
+  ASSERT_TRUE((*log)->Close().ok());
   EXPECT_FALSE(std::filesystem::exists(options_.hot_directory));
 }
 
