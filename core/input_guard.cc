@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pawl/log.h"
+#include "pawl/stats_layout.h"
 
 namespace pawl::inline v0 {
 
@@ -41,8 +42,7 @@ absl::Status InputGuard::FindDeaths() {
       Tell("what ended the process before is forgotten: " + setup_.directory + "/" +
            kQuarantineName + ": " + problem);
     }
-    const FlightNote note = FlightFile::Read(*setup_.storage, setup_.log->hot_directory(),
-                                             setup_.log->id(), setup_.aggregates);
+    const FlightNote note = ReadNote();
     deaths_.DropSurvivors(note.survived);
     const DeathEntry* const entry = deaths_.Count(note, setup_.aggregates);
     if (entry != nullptr) TellDeath(*entry);
@@ -54,6 +54,7 @@ absl::Status InputGuard::FindDeaths() {
     }
     Save();
   }
+  RemoveFromLogDirectory();
   flight_ = std::make_unique<FlightFile>(FlightFile::Setup{.storage = setup_.storage,
                                                            .directory = setup_.log->hot_directory(),
                                                            .is_wanted = setup_.is_on,
@@ -63,6 +64,27 @@ absl::Status InputGuard::FindDeaths() {
                                                            .program = ProgramOf(setup_.aggregates),
                                                            .parts = setup_.parts});
   return status;
+}
+
+// The newest one. The engine before may have had no other place for its images than the log's.
+FlightNote InputGuard::ReadNote() const {
+  FlightNote newest;
+  for (const std::string& directory : {setup_.log->hot_directory(), setup_.directory}) {
+    FlightNote note =
+        FlightFile::Read(*setup_.storage, directory, setup_.log->id(), setup_.aggregates);
+    if (note.epoch > newest.epoch) newest = std::move(note);
+  }
+  return newest;
+}
+
+void InputGuard::RemoveFromLogDirectory() const {
+  if (setup_.log->hot_directory() == setup_.directory) return;
+  for (const char* const name : {kFlightName, kStatsName}) {
+    const absl::Status gone = setup_.storage->Unlink(setup_.directory + "/" + name);
+    if (!gone.ok() && !absl::IsNotFound(gone)) {
+      Tell("a file of an engine that died stays: " + std::string(gone.message()));
+    }
+  }
 }
 
 absl::Status InputGuard::EventThatKills(const DeathEntry& entry) const {

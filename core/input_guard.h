@@ -101,6 +101,9 @@ class InputGuard {
   void Watch(std::size_t index, const SessionTable& sessions);
   void Quarantine(const TimerTable::Timer& timer, std::uint32_t deaths);
   void NoteSurvived(std::size_t entry) noexcept;
+  FlightNote ReadNote() const;
+  // Of an engine that had no other place, its flight file and statistics.
+  void RemoveFromLogDirectory() const;
   absl::Status EventThatKills(const DeathEntry& entry) const;
   void TellDeath(const DeathEntry& entry) const;
   void Save();

@@ -561,6 +561,20 @@ TEST_F(QuarantineTest, ADeadEnginesFlightFileStaysNowhere) {
   EXPECT_FALSE(std::filesystem::exists(options_.hot_directory));
 }
 
+// An engine had no other place for its images; the next one has.
+TEST_F(QuarantineTest, WhatWasNotedInTheLogDirectoryCountsAndIsRemoved) {
+  const std::string hot = options_.hot_directory;
+  options_.hot_directory = options_.directory;
+  DieOf("", 1, Blow{1});
+  ASSERT_TRUE(std::filesystem::exists(options_.directory + "/flight"));
+  options_.hot_directory = hot;
+  DieOf("", 1, Blow{1});
+  EXPECT_FALSE(std::filesystem::exists(options_.directory + "/flight"));
+  EXPECT_FALSE(std::filesystem::exists(options_.directory + "/stats"));
+  Open();
+  EXPECT_EQ(engine_->Quarantined().size(), 1U) << notices_;
+}
+
 // --- files that are not what they were ---
 
 class FlightDamageTest : public QuarantineTest {
