@@ -268,10 +268,12 @@ void CommandLoop::DecideWatched(ProducerLane& lane, Session& session, const Comm
   if (guard_.IsQuarantined(lane.guard_session(), slot)) {
     return Refuse(lane, session, slot, Verdict(VerdictKind::kQuarantined, 0));
   }
+  // Answered by its idempotency key, or kept by a condition from being decided, it survived
+  // nothing.
+  const bool is_key_known = IsKeyKnown(slot);
   const DecidedRun done = slot.has_conditions() ? DecideParcel(lane, session, slot, stream)
                                                 : DecideSome(lane, session, {&slot, 1}, stream);
-  // A condition that does not hold kept it from being decided.
-  if (done.verdict.kind() != VerdictKind::kConflict)
+  if (!is_key_known && done.verdict.kind() != VerdictKind::kConflict)
     guard_.NoteSurvived(lane.guard_session(), slot);
   if (!done.verdict.is_accepted()) Refuse(lane, session, slot, done.verdict);
 }

@@ -183,6 +183,7 @@ class CommandLoop final : public Agent {
                                             StreamSlot* const* stream) noexcept;
   DecidedRun DecidePlain(ProducerLane& lane, Session& session, const CommandSlot& slot,
                          StreamSlot* const* stream) noexcept;
+  bool IsKeyKnown(const CommandSlot& slot) noexcept;
   DecidedRun DecideWithKey(ProducerLane& lane, Session& session, const CommandSlot& slot,
                            StreamSlot* const* stream) noexcept;
   Verdict JudgeOthers(const CommandSlot& slot) noexcept;

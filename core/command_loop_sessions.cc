@@ -209,6 +209,13 @@ Verdict CommandLoop::JudgeOthers(const CommandSlot& slot) noexcept {
   return Accept();
 }
 
+// Whether its idempotency key says what to answer, without a decision.
+bool CommandLoop::IsKeyKnown(const CommandSlot& slot) noexcept {
+  if (!slot.has_conditions() || slot.parcel() == nullptr) return false;
+  const Key& key = ConditionsParcel::In(slot).idempotency_key;
+  return !key.is_zero() && keys_.Find(key, builder_.now_ns()) != nullptr;
+}
+
 DecidedRun CommandLoop::DecideWithKey(ProducerLane& lane, Session& session, const CommandSlot& slot,
                                       StreamSlot* const* stream) noexcept {
   const ConditionsParcel& parcel = ConditionsParcel::In(slot);

@@ -127,6 +127,7 @@ const DeathEntry* DeathList::Count(const FlightNote& note,
   } else {
     return nullptr;
   }
+  counted_ = named;
   DeathEntry& entry = FindOrAdd(named);
   if (entry.epoch != note.epoch) {
     entry.epoch = note.epoch;
@@ -169,11 +170,24 @@ void DeathList::DropSurvivors(std::uint64_t survived) {
   has_changed_ = true;
 }
 
-void DeathList::DropEvents() {
-  Drop([](const DeathEntry& entry) { return entry.kind == DeathEntry::Kind::kEvent; });
+void DeathList::DropEvents(const std::function<bool(Position)>& is_known) {
+  Drop([&is_known](const DeathEntry& entry) {
+    return entry.kind == DeathEntry::Kind::kEvent && is_known(Position(entry.position));
+  });
 }
 
 void DeathList::DropPassed(const SessionTable& sessions) {
+  for (DeathEntry& entry : entries_) {
+    if (entry.session == 0 || !IsSame(entry, counted_)) continue;
+    const std::uint32_t number = entry.session & ~kFlightBulkLane;
+    const auto is_of = [&](const DeathEntry& each) {
+      return sessions.IsOf(number, static_cast<std::uint32_t>(each.position));
+    };
+    if (is_of(entry) || !is_of(counted_)) continue;
+    entry.position = counted_.position;
+    entry.deaths = 1;
+    has_changed_ = true;
+  }
   Drop([&sessions](const DeathEntry& entry) {
     if (entry.session == 0) return false;
     const std::uint32_t number = entry.session & ~kFlightBulkLane;

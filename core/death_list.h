@@ -49,9 +49,11 @@ class DeathList {
   // What is on the list for one death and was decided since: bit n, entry n.
   void DropSurvivors(std::uint64_t survived);
   // Events that were evolved since.
-  void DropEvents();
+  //   is_known  bool(Position of the event): its aggregate is one of the engine's
+  void DropEvents(const std::function<bool(Position)>& is_known);
   // Commands that their sessions have gone past, or whose session was closed: they can be sent
-  // again no more.
+  // again no more. The one counted, if it looked like that of a closed session and is of the next
+  // one under that number, has killed once.
   void DropPassed(const SessionTable& sessions);
   // Timers that are set no more.
   //   is_set    bool(Position of the record that set it)
@@ -69,6 +71,7 @@ class DeathList {
   const std::string directory_;
   const LogId log_id_;
   std::vector<DeathEntry> entries_;
+  DeathEntry counted_{};
   bool has_changed_ = false;
   bool has_file_ = false;
 };

@@ -284,7 +284,8 @@ absl::Status Rebuild(EngineParts& parts, std::uint32_t& next_stream) {
                  .catalog = parts.catalog});
   replay.UseNote(parts.guard->flight().replaying());
   if (absl::Status replayed = replay.Run(*parts.log); !replayed.ok()) return replayed;
-  parts.guard->EndReplay(parts.sessions);
+  const auto is_known = [&](Position at) { return replay.IsOfKnown(*parts.log, at); };
+  parts.guard->EndReplay(parts.sessions, is_known);
   next_stream = replay.next_stream();
   parts.engine_clock = std::make_unique<EngineClock>(parts.clock, replay.last_time_ns());
   LogWriter& writer = parts.log->writer();
@@ -293,7 +294,7 @@ absl::Status Rebuild(EngineParts& parts, std::uint32_t& next_stream) {
   static_cast<void>(writer.Publish());
   parts.MakeTimers();
   absl::Status restored = replay.timers().Restore(parts.catalog, parts.timer_table.get());
-  if (restored.ok()) parts.guard->EndTimers(parts.sessions, parts.timer_table.get());
+  if (restored.ok()) parts.guard->EndTimers(parts.sessions, is_known, parts.timer_table.get());
   return restored;
 }
 

@@ -44,16 +44,15 @@ absl::StatusOr<HistoryReader> Engine::OpenHistory(TypeTag aggregate, const Key& 
   const absl::StatusOr<const StreamStore*> store = parts_->StoreOf(aggregate);
   if (!store.ok()) return store.status();
   std::uint64_t stream = 0;
-  std::uint64_t eventless = 0;  // it has had a timer, and nothing more
   const absl::Status asked = parts_->RunOnLoop([&] {
     const StreamSlot* const slot = (*store)->Find(key);
-    if (slot != nullptr) (slot->version != Version() ? stream : eventless) = slot->number;
+    // Without a version it has had a timer, and nothing more.
+    if (slot != nullptr && slot->version != Version()) stream = slot->number;
   });
   if (!asked.ok()) return asked;
   if (stream == 0) {
     auto closed = FindStreams(aggregate, key);
     if (!closed.ok()) return closed.status();
-    if (!closed->empty() && closed->back() == eventless) closed->pop_back();
     if (closed->empty()) {
       return absl::NotFoundError("nothing happened to an aggregate of that key");
     }

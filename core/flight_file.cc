@@ -82,7 +82,6 @@ class FoundFlight {
            header_.Half(offsetof(FlightHeader, epoch)) != 0 &&
            header_.Has(offsetof(FlightHeader, log_id), log_id) &&
            header_.Has(offsetof(FlightHeader, boot_id), boot_id) &&
-           header_.At(offsetof(FlightHeader, program)) == ProgramOf(aggregates_) &&
            parts_.lanes <= kLanesMax && parts_.window <= kWindowMax &&
            parts_.parcel_bytes <= kParcelBytesMax && size.ok() && *size == parts_.bytes() &&
            header_.At(offsetof(FlightHeader, bytes)) == *size;
@@ -99,7 +98,9 @@ class FoundFlight {
 
   bool ReadCommand(FlightNote& note) {
     const std::uint64_t address = header_.At(offsetof(FlightHeader, deciding));
-    if (address == 0) return false;
+    // What a slot says it says to the program that wrote it.
+    const bool is_ours = header_.At(offsetof(FlightHeader, program)) == ProgramOf(aggregates_);
+    if (address == 0 || !is_ours) return false;
     const std::optional<std::uint64_t> at = OffsetOf(address, sizeof(CommandSlot));
     if (!at.has_value() || !ReadInto(file_, *at, note.slot) || !ReadSession(*at, note))
       return false;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pawl/log.h"
+#include "pawl/stats_layout.h"
 
 namespace pawl::inline v0 {
 
@@ -41,8 +42,7 @@ absl::Status InputGuard::FindDeaths() {
       Tell("what ended the process before is forgotten: " + setup_.directory + "/" +
            kQuarantineName + ": " + problem);
     }
-    const FlightNote note = FlightFile::Read(*setup_.storage, setup_.log->hot_directory(),
-                                             setup_.log->id(), setup_.aggregates);
+    const FlightNote note = ReadNote();
     deaths_.DropSurvivors(note.survived);
     const DeathEntry* const entry = deaths_.Count(note, setup_.aggregates);
     if (entry != nullptr) TellDeath(*entry);
@@ -54,6 +54,7 @@ absl::Status InputGuard::FindDeaths() {
     }
     Save();
   }
+  RemoveFromLogDirectory();
   flight_ = std::make_unique<FlightFile>(FlightFile::Setup{.storage = setup_.storage,
                                                            .directory = setup_.log->hot_directory(),
                                                            .is_wanted = setup_.is_on,
@@ -63,6 +64,27 @@ absl::Status InputGuard::FindDeaths() {
                                                            .program = ProgramOf(setup_.aggregates),
                                                            .parts = setup_.parts});
   return status;
+}
+
+// The newest one. The engine before may have had no other place for its images than the log's.
+FlightNote InputGuard::ReadNote() const {
+  FlightNote newest;
+  for (const std::string& directory : {setup_.log->hot_directory(), setup_.directory}) {
+    FlightNote note =
+        FlightFile::Read(*setup_.storage, directory, setup_.log->id(), setup_.aggregates);
+    if (note.epoch > newest.epoch) newest = std::move(note);
+  }
+  return newest;
+}
+
+void InputGuard::RemoveFromLogDirectory() const {
+  if (setup_.log->hot_directory() == setup_.directory) return;
+  for (const char* const name : {kFlightName, kStatsName}) {
+    const absl::Status gone = setup_.storage->Unlink(setup_.directory + "/" + name);
+    if (!gone.ok() && !absl::IsNotFound(gone)) {
+      Tell("a file of an engine that died stays: " + std::string(gone.message()));
+    }
+  }
 }
 
 absl::Status InputGuard::EventThatKills(const DeathEntry& entry) const {
@@ -121,33 +143,37 @@ void InputGuard::Save() {
   }
 }
 
-void InputGuard::EndReplay(const SessionTable& sessions) {
+void InputGuard::EndReplay(const SessionTable& sessions, const IsKnown& is_known) {
   // Relaxed: as in FlightFile.
   flight_->replaying().store(0, std::memory_order_relaxed);
   if (!setup_.is_on) return;
-  deaths_.DropEvents();
+  deaths_.DropEvents(is_known);
   deaths_.DropPassed(sessions);
   Save();
 }
 
-void InputGuard::EndTimers(const SessionTable& sessions, TimerTable* table) {
+void InputGuard::EndTimers(const SessionTable& sessions, const IsKnown& is_known,
+                           TimerTable* table) {
   if (!setup_.is_on) return;
   std::map<Position, std::uint32_t> set;
   if (table != nullptr) {
     table->ForEach([&](std::uint32_t timer) { set[Position(table->At(timer).order)] = timer; });
   }
-  deaths_.DropTimers([&set](Position position) { return set.contains(position); });
+  deaths_.DropTimers(
+      [&](Position position) { return set.contains(position) || !is_known(position); });
   Save();
   for (std::size_t index = 0; index < deaths_.entries().size(); ++index) {
     const DeathEntry& entry = deaths_.entries()[index];
-    if (entry.kind != DeathEntry::Kind::kTimer) {
+    const auto timer = set.find(Position(entry.position));
+    if (entry.kind == DeathEntry::Kind::kCommand) {
       Watch(index, sessions);
+    } else if (entry.kind == DeathEntry::Kind::kEvent || timer == set.end()) {
+      continue;  // of an aggregate that is not there
     } else if (entry.deaths < DeathList::kDeathsMax) {
       watched_timers_.push_back({index, Position(entry.position)});
     } else {
-      const std::uint32_t timer = set.at(Position(entry.position));
-      table->Hold(timer);
-      Quarantine(table->At(timer), entry.deaths);
+      table->Hold(timer->second);
+      Quarantine(table->At(timer->second), entry.deaths);
     }
   }
 }

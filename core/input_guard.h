@@ -49,11 +49,13 @@ class InputGuard {
   // engine's flight file.
   //   errors    FAILED_PRECONDITION an event of the log ended the process twice
   absl::Status FindDeaths();
-  // Everything in the log was evolved.
-  void EndReplay(const SessionTable& sessions);
+  // Everything in the log was evolved that is of the engine's aggregates.
+  //   is_known  bool(Position): the record there is. What is not was not tried, and stays
+  using IsKnown = std::function<bool(Position)>;
+  void EndReplay(const SessionTable& sessions, const IsKnown& is_known);
   // And these timers are set: those that are quarantined are held back.
   //   table     nullptr: no aggregate has any
-  void EndTimers(const SessionTable& sessions, TimerTable* table);
+  void EndTimers(const SessionTable& sessions, const IsKnown& is_known, TimerTable* table);
   // The engine stopped.
   void Stop();
 
@@ -99,6 +101,9 @@ class InputGuard {
   void Watch(std::size_t index, const SessionTable& sessions);
   void Quarantine(const TimerTable::Timer& timer, std::uint32_t deaths);
   void NoteSurvived(std::size_t entry) noexcept;
+  FlightNote ReadNote() const;
+  // Of an engine that had no other place, its flight file and statistics.
+  void RemoveFromLogDirectory() const;
   absl::Status EventThatKills(const DeathEntry& entry) const;
   void TellDeath(const DeathEntry& entry) const;
   void Save();

@@ -84,10 +84,11 @@ absl::Status Replay::TakeStream(const RecordView& record) {
   if (!catalog_.HasCategory(record.header.type)) {
     return Contradiction(record, "stream of a category that was never bound");
   }
+  const Key key(bound.key_high, bound.key_low);
+  if (key.is_zero()) return Contradiction(record, "stream bound to key 0");
   Stream stream{.category = record.header.type};
   for (Store& store : stores_) {
     if (catalog_.FindCategory(store.streams.traits().category) != record.header.type) continue;
-    const Key key(bound.key_high, bound.key_low);
     if (store.streams.Find(key) != nullptr) return Contradiction(record, "stream bound twice");
     stream.store = &store;
     stream.slot = store.streams.Insert(key);
@@ -130,12 +131,31 @@ absl::Status Replay::TakeEvent(const RecordView& record) {
   // Relaxed: as in CommitBuilder::BeginDecision().
   evolving_->store(record.position.value(), std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (!event->evolve(slot, record.payload())) {
+  const bool is_decoded = event->evolve(slot, record.payload());
+  // Relaxed: as above. What ends the process from here on is not this event's fault.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  evolving_->store(0, std::memory_order_relaxed);
+  if (!is_decoded) {
     return Contradiction(record, "event " + std::string(event->descriptor->name) + " version " +
                                      std::to_string(event->descriptor->version) +
                                      ", which its codec does not decode");
   }
   return absl::OkStatus();
+}
+
+bool Replay::IsOfKnown(const Log& log, Position position) const {
+  LogReader reader = log.NewReader();
+  if (!reader.Seek(position, log.published()).ok()) return true;
+  const FrameHeader* const frame = reader.NextFrame(log.published());
+  bool is_known = true;
+  if (frame != nullptr) {
+    ForEachRecord(*frame, [&](const RecordView& record) {
+      const std::uint32_t number = record.header.stream;
+      if (record.position != position || number == 0 || number >= next_stream()) return;
+      is_known = streams_[number - 1].store != nullptr;
+    });
+  }
+  return is_known;
 }
 
 absl::Status Replay::TakeTimer(const RecordView& record) {

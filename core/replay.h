@@ -48,6 +48,10 @@ class Replay {
   //             allow; DATA_LOSS records contradict each other, or a codec does not decode an event
   absl::Status Run(const Log& log);
 
+  // After Run(). False: the record there is of an aggregate that the engine was opened without, and
+  // was left alone.
+  bool IsOfKnown(const Log& log, Position position) const;
+
   std::uint32_t next_stream() const noexcept {
     return static_cast<std::uint32_t>(streams_.size()) + 1;
   }

@@ -221,15 +221,21 @@ absl::StatusOr<EngineStats> Read(Storage& storage, const std::string& path) {
 }
 
 // The file that `path` means.
-absl::StatusOr<std::string> FileOf(Storage& files, const std::string& path) {
-  const absl::StatusOr<FileIdentity> found = files.Identify(path);
-  if (!found.ok()) return found.status();
-  if (found->kind != FileIdentity::Kind::kDirectory) return path;
+//   named     written: what it is, looked at once, or why that cannot be told
+absl::StatusOr<std::string> FileOf(Storage& files, const std::string& path,
+                                   absl::StatusOr<FileIdentity>& named) {
+  named = files.Identify(path);
+  if (!named.ok()) return named.status();
+  if (named->kind != FileIdentity::Kind::kDirectory) return path;
   std::string file = path + "/" + kStatsName;
-  if (files.Identify(file).ok()) return file;
+  named = files.Identify(file);
+  if (named.ok()) return file;
   absl::StatusOr<std::string> hot = DefaultHotDirectoryOf(files, path);
-  if (hot.ok()) return *std::move(hot) + "/" + kStatsName;
-  return absl::IsNotFound(hot.status()) ? file : hot;
+  if (absl::IsNotFound(hot.status())) return file;
+  if (!hot.ok()) return hot;
+  file = *std::move(hot) + "/" + kStatsName;
+  named = files.Identify(file);
+  return file;
 }
 
 }  // namespace
@@ -237,9 +243,9 @@ absl::StatusOr<std::string> FileOf(Storage& files, const std::string& path) {
 absl::StatusOr<EngineStats> ReadStats(const std::string& path, Storage* storage) {
   Storage& files = storage != nullptr ? *storage : PosixStorage();
   try {
-    const absl::StatusOr<std::string> file = FileOf(files, path);
+    absl::StatusOr<FileIdentity> named = absl::UnknownError("not looked at");
+    const absl::StatusOr<std::string> file = FileOf(files, path, named);
     if (!file.ok()) return file.status();
-    const absl::StatusOr<FileIdentity> named = files.Identify(*file);
     if (absl::IsNotFound(named.status())) {
       return absl::NotFoundError(*file + " is not there: no engine runs on " + path +
                                  " with statistics, or its hot directory is another one");

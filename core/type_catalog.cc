@@ -4,8 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "pawl/check.h"
-
 namespace pawl::inline v0 {
 
 namespace {
@@ -18,12 +16,17 @@ absl::Status Damaged(const RecordView& record, const char* what) {
   return absl::DataLossError("position " + std::to_string(record.position.value()) + ": " + what);
 }
 
+// nullptr: the commit is full.
 std::byte* Append(LogWriter& writer, RecordKind kind, std::uint16_t number, std::size_t bytes) {
   if (writer.commit_records() == 0) writer.BeginCommit();
-  std::byte* room =
-      writer.AppendRecord({.kind = kind, .type = number}, static_cast<std::uint32_t>(bytes));
-  PAWL_CHECK(room != nullptr);  // names and layouts are short: a commit holds hundreds
-  return room;
+  return writer.AppendRecord({.kind = kind, .type = number}, static_cast<std::uint32_t>(bytes));
+}
+
+absl::Status CommitFull(std::string_view name, const LogWriter& writer) {
+  return absl::InvalidArgumentError("the names and layouts of what is new to the log, up to " +
+                                    std::string(name) + ", take more than commit_bytes_max (" +
+                                    std::to_string(writer.commit_bytes_max()) +
+                                    "); raise it, or add fewer types at a time");
 }
 
 }  // namespace
@@ -90,22 +93,9 @@ const TypeCatalog::Type* TypeCatalog::TypeOf(std::uint16_t number) const noexcep
 
 absl::Status TypeCatalog::Bind(std::span<StreamStore* const> stores, LogWriter& writer) {
   for (StreamStore* store : stores) {
-    store->category_number = FindCategory(store->traits().category);
-    if (store->category_number == 0) {
-      store->category_number = AddCategory(store->traits().category, writer);
-    }
-    if (absl::Status bound = BindEvents(*store, writer); !bound.ok()) {
+    if (absl::Status bound = BindStore(*store, writer); !bound.ok()) {
       writer.AbandonCommit();
       return bound;
-    }
-    store->timer_numbers.clear();
-    for (const TimerTraits& timer : store->traits().timers) {
-      absl::StatusOr<std::uint16_t> number = Find(*timer.descriptor);
-      if (!number.ok()) {
-        writer.AbandonCommit();
-        return number.status();
-      }
-      store->timer_numbers.push_back(*number != 0 ? *number : AddType(*timer.descriptor, writer));
     }
   }
   if (writer.commit_records() != 0) {
@@ -114,12 +104,22 @@ absl::Status TypeCatalog::Bind(std::span<StreamStore* const> stores, LogWriter& 
   return absl::OkStatus();
 }
 
-absl::Status TypeCatalog::BindEvents(StreamStore& store, LogWriter& writer) {
+absl::Status TypeCatalog::BindStore(StreamStore& store, LogWriter& writer) {
+  const std::string_view category = store.traits().category;
+  store.category_number = FindCategory(category);
+  if (store.category_number == 0) store.category_number = AddCategory(category, writer);
+  if (store.category_number == 0) return CommitFull(category, writer);
   store.type_numbers.clear();
   for (const EventTraits& event : store.traits().events) {
-    absl::StatusOr<std::uint16_t> number = Find(*event.descriptor);
+    absl::StatusOr<std::uint16_t> number = FindOrAdd(*event.descriptor, writer);
     if (!number.ok()) return number.status();
-    store.type_numbers.push_back(*number != 0 ? *number : AddType(*event.descriptor, writer));
+    store.type_numbers.push_back(*number);
+  }
+  store.timer_numbers.clear();
+  for (const TimerTraits& timer : store.traits().timers) {
+    absl::StatusOr<std::uint16_t> number = FindOrAdd(*timer.descriptor, writer);
+    if (!number.ok()) return number.status();
+    store.timer_numbers.push_back(*number);
   }
   // Nobody emits these: a log that does not know them never will.
   store.older_numbers.clear();
@@ -134,9 +134,18 @@ absl::Status TypeCatalog::BindEvents(StreamStore& store, LogWriter& writer) {
 std::uint16_t TypeCatalog::AddCategory(std::string_view name, LogWriter& writer) {
   const auto number = static_cast<std::uint16_t>(categories_.size() + 1);
   std::byte* room = Append(writer, RecordKind::kCategoryBound, number, name.size());
+  if (room == nullptr) return 0;
   std::memcpy(room, name.data(), name.size());
   categories_.emplace_back(name);
   return number;
+}
+
+absl::StatusOr<std::uint16_t> TypeCatalog::FindOrAdd(const EventDescriptor& event,
+                                                     LogWriter& writer) {
+  absl::StatusOr<std::uint16_t> number = Find(event);
+  if (!number.ok() || *number != 0) return number;
+  number = AddType(event, writer);
+  return *number != 0 ? number : CommitFull(event.name, writer);
 }
 
 std::uint16_t TypeCatalog::AddType(const EventDescriptor& event, LogWriter& writer) {
@@ -149,6 +158,7 @@ std::uint16_t TypeCatalog::AddType(const EventDescriptor& event, LogWriter& writ
                         .reserved = 0};
   std::byte* room = Append(writer, RecordKind::kTypeBound, number,
                            sizeof bound + event.name.size() + event.layout_text.size());
+  if (room == nullptr) return 0;
   std::memcpy(room, &bound, sizeof bound);
   std::memcpy(room + sizeof bound, event.name.data(), event.name.size());
   // An event without fields has no text, and memcpy takes no null.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include "pawl/event.h"
 #include "pawl/log_reader.h"
@@ -43,11 +44,14 @@ class TypeCatalog {
   // Gives every type of an event or timer and every category of `stores` its number, appending
   // records to `writer` for the new ones as one commit, and stores the numbers there. Older
   // versions have a number only if the log knows them. Publishes nothing.
+  //   errors    as Find(); INVALID_ARGUMENT a commit has no room for what is new
   absl::Status Bind(std::span<StreamStore* const> stores, LogWriter& writer);
 
  private:
-  absl::Status BindEvents(StreamStore& store, LogWriter& writer);
+  absl::Status BindStore(StreamStore& store, LogWriter& writer);
+  absl::StatusOr<std::uint16_t> FindOrAdd(const EventDescriptor& event, LogWriter& writer);
   std::uint16_t NumberOf(std::string_view name, std::uint16_t version) const noexcept;
+  // Both: 0: the commit is full.
   std::uint16_t AddType(const EventDescriptor& event, LogWriter& writer);
   std::uint16_t AddCategory(std::string_view name, LogWriter& writer);
 

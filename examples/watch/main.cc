@@ -33,6 +33,18 @@ class Printer {
                     categories_[record.header.type].c_str());
         break;
       case pawl::RecordKind::kStreamBound: PrintStream(record); break;
+      case pawl::RecordKind::kStreamClosed:
+        std::printf("stream %u closed, after version %llu", record.header.stream,
+                    static_cast<unsigned long long>(record.header.version()));
+        break;
+      case pawl::RecordKind::kAccepted: std::printf("accepted, without an event"); break;
+      case pawl::RecordKind::kClockAdopted: std::printf("clock adopted"); break;
+      case pawl::RecordKind::kSessionOpened:
+      case pawl::RecordKind::kLaneOpened:
+      case pawl::RecordKind::kSessionClosed: PrintSession(record); break;
+      case pawl::RecordKind::kTimerSet:
+      case pawl::RecordKind::kTimerFired:
+      case pawl::RecordKind::kTimerCancelled: PrintTimer(record); break;
       default: std::printf("record of kind %u", static_cast<unsigned>(record.header.kind));
     }
     std::printf("\n");
@@ -47,7 +59,9 @@ class Printer {
     return payload;
   }
   static std::string Text(const pawl::RecordView& record, std::size_t from, std::size_t bytes) {
-    return {reinterpret_cast<const char*>(record.payload()) + from, bytes};
+    const std::size_t end = record.header.payload_bytes();
+    from = std::min(from, end);
+    return {reinterpret_cast<const char*>(record.payload()) + from, std::min(bytes, end - from)};
   }
 
   void LearnType(const pawl::RecordView& record) {
@@ -62,6 +76,32 @@ class Printer {
                 categories_[record.header.type].c_str(),
                 static_cast<unsigned long long>(bound.key_high),
                 static_cast<unsigned long long>(bound.key_low));
+  }
+  static void PrintSession(const pawl::RecordView& record) {
+    const auto opened = Payload<pawl::SessionOpened>(record);
+    std::printf("session %u", opened.session);
+    if (record.header.kind == pawl::RecordKind::kSessionClosed) {
+      std::printf(" closed");
+      return;
+    }
+    const bool is_bulk = record.header.kind == pawl::RecordKind::kLaneOpened;
+    std::printf(" is %s, %s lane opened, generation %u",
+                Text(record, sizeof opened, opened.name_bytes).c_str(),
+                is_bulk ? "bulk" : "control", opened.generation);
+  }
+  void PrintTimer(const pawl::RecordView& record) {
+    std::printf("stream %u, timer %s %llu ", record.header.stream,
+                types_[record.header.type].c_str(),
+                static_cast<unsigned long long>(Payload<pawl::TimerSetPayload>(record).id));
+    if (record.header.kind == pawl::RecordKind::kTimerSet) {
+      std::printf("set, due at %llu ns",
+                  static_cast<unsigned long long>(Payload<pawl::TimerSetPayload>(record).due_ns));
+    } else if (record.header.kind == pawl::RecordKind::kTimerFired) {
+      const auto fired = Payload<pawl::TimerFiredPayload>(record);
+      std::printf("fired, %s", fired.outcome == 0 ? "accepted" : "not accepted");
+    } else {
+      std::printf("cancelled");
+    }
   }
   void PrintEvent(const pawl::RecordView& record) {
     std::printf("stream %u, version %llu: %s", record.header.stream,

@@ -26,7 +26,7 @@ namespace pawl {
 namespace {
 
 // Writers: any thread that allocates. Reader: the test, after the threads are idle. Counts only.
-std::array<std::atomic<std::uint64_t>, 4> counts;
+std::array<std::atomic<std::uint64_t>, 5> counts;
 // Writer: the test. Readers: all. Guards nothing: a count at the edge may be missed or taken.
 std::atomic<bool> is_counting{false};
 
@@ -38,6 +38,7 @@ CountedThread ThisThread() noexcept {
   pthread_getname_np(pthread_self(), name.data(), name.size());
   if (std::strcmp(name.data(), "pawl-loop") == 0) return CountedThread::kLoop;
   if (std::strcmp(name.data(), "pawl-sync") == 0) return CountedThread::kSync;
+  if (std::strcmp(name.data(), "pawl-projector") == 0) return CountedThread::kView;
   return CountedThread::kOther;
 }
 

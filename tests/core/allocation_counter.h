@@ -7,7 +7,7 @@
 // memalign, valloc, mmap and mremap; operator new and the growth of the heap end in those.
 namespace pawl {
 
-enum class CountedThread : int { kProducer, kLoop, kSync, kOther };
+enum class CountedThread : int { kProducer, kLoop, kSync, kView, kOther };
 
 // True: the replacement is in this binary. False under a sanitizer, which brings its own.
 bool CanCountAllocations() noexcept;

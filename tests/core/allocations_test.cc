@@ -58,6 +58,7 @@ TEST_F(AllocationsTest, TheCounterSeesEveryWayAndEveryThread) {
   };
   for (const Case& each :
        {Case{"pawl-loop", CountedThread::kLoop}, Case{"pawl-sync", CountedThread::kSync},
+        Case{"pawl-projector", CountedThread::kView},
         Case{"test-producer", CountedThread::kProducer}}) {
     std::thread([&each] {
       pthread_setname_np(pthread_self(), each.name);

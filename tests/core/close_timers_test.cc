@@ -156,6 +156,37 @@ TEST_F(CloseTimersTest, AnAggregateOfTimersAloneIsThereForClosingsOnly) {
   ExpectSameReplayed();
 }
 
+// Nothing happened to it: it is no life, closed or not, and hides none that had events.
+TEST_F(CloseTimersTest, AnAggregateOfTimersAloneIsNoLife) {
+  Open();
+  const auto lives = [&] { return engine_->FindLives<Alarm>(Key(1)).value().size(); };
+  const auto events = [&] {
+    auto history = engine_->NewHistory<Alarm>(Key(1));
+    EXPECT_TRUE(history.ok()) << history.status();
+    return history.ok() ? history->Forward([](const auto&, const Meta&) noexcept {}) : 0;
+  };
+  ASSERT_TRUE(Do(1, SetAlarm{kHour, 1, 1}).ok());
+  ASSERT_TRUE(Do(1, EndAlarm{}).ok());
+  EXPECT_EQ(lives(), 0U);
+  EXPECT_TRUE(absl::IsNotFound(engine_->NewHistory<Alarm>(Key(1)).status()));
+  ASSERT_TRUE(Do(1, Ring{1}).ok());
+  ASSERT_TRUE(Do(1, Ring{2}).ok());
+  EXPECT_EQ(lives(), 1U);
+  ASSERT_TRUE(Do(1, EndAlarm{}).ok());
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(Do(1, SetAlarm{kHour, 1, 1}).ok());
+    EXPECT_EQ(lives(), 1U) << "of the one that has a timer";
+    EXPECT_EQ(events(), 2U);
+    ASSERT_TRUE(Do(1, EndAlarm{}).ok());
+    EXPECT_EQ(lives(), 1U);
+    EXPECT_EQ(events(), 2U);
+  }
+  ASSERT_TRUE(Do(1, SetAlarm{kHour, 1, 1}).ok());
+  ASSERT_TRUE(Do(1, Ring{3}).ok());
+  EXPECT_EQ(lives(), 2U);
+  EXPECT_EQ(events(), 1U);
+}
+
 TEST_F(CloseTimersTest, TheClosingIsTheOnlyRecordOfIt) {
   Open();
   ASSERT_TRUE(Do(1, SetMany{1, 50, kHour}).ok());

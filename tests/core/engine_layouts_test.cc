@@ -1,6 +1,7 @@
 // The log describes itself: types are records, a changed layout is refused, and types that the
 // program does not know stay readable as bytes.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -148,6 +150,35 @@ TEST_F(EngineLayoutsTest, TypesAndCategoriesAreRecordsOfTheLog) {
     EXPECT_EQ(types[name].bytes, 8U);
     EXPECT_EQ(types[name].version, 1U);
   }
+}
+
+template <std::uint16_t kNumber>
+struct OneOfMany {
+  static constexpr EventType kType{"ledger.one-of-many", kNumber};
+  std::int64_t field_with_a_name_of_some_length;
+};
+template <std::size_t... kNumbers>
+Ledger<OneOfMany<kNumbers + 1>...> ManyTypes(std::index_sequence<kNumbers...>);
+
+TEST_F(EngineLayoutsTest, MoreNewTypesThanACommitHoldsAreRefusedAndLeaveNothing) {
+  using Few = decltype(ManyTypes(std::make_index_sequence<5>()));
+  using Many = decltype(ManyTypes(std::make_index_sequence<15>()));
+  EngineOptions options = directory_.Options();
+  options.commit_bytes_max = 1024;
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status refused = Engine::Open(options, Aggregates<Many>{}).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument) << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("commit_bytes_max (1024)"));
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("ledger.one-of-many"));
+  }
+  {
+    const auto few = Engine::Open(options, Aggregates<Few>{});
+    ASSERT_TRUE(few.ok()) << few.status();
+    EXPECT_EQ(std::ranges::count(ReadLog(**few), RecordKind::kTypeBound, &SeenRecord::kind), 5);
+  }
+  options.commit_bytes_max = 4096;
+  const auto many = Engine::Open(options, Aggregates<Many>{});
+  ASSERT_TRUE(many.ok()) << many.status();
 }
 
 TEST_F(EngineLayoutsTest, EveryChangeOfALayoutIsRefusedAndBothAreNamed) {

@@ -19,6 +19,7 @@ struct FuseSwitches {
   bool evolve_kills = false;
   bool decide_hangs = false;  // until somebody from outside ends the process
   int told_fd = -1;           // written to before it hangs
+  void (*on_evolve)() = nullptr;
 };
 inline FuseSwitches fuse_switches;
 
@@ -96,7 +97,10 @@ struct Fuse {
     emit(Lit{static_cast<std::int64_t>(t.tag)});
     return Accept();
   }
-  static void Evolve(State& s, const Lit& e) noexcept { s.sum += e.value; }
+  static void Evolve(State& s, const Lit& e) noexcept {
+    if (fuse_switches.on_evolve != nullptr) fuse_switches.on_evolve();
+    s.sum += e.value;
+  }
   static void Evolve(State& s, const Smouldered&) noexcept {
     if (fuse_switches.evolve_kills) std::abort();
     s.sum += 7;

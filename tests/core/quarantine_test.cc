@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
@@ -21,6 +22,7 @@
 #include "bank_fixture.h"
 #include "death_list.h"
 #include "fuse_aggregate.h"
+#include "replay.h"
 #include "test_seed.h"
 
 namespace pawl {
@@ -313,6 +315,61 @@ TEST_F(QuarantineTest, CommandsWithAnIdempotencyKey) {
   EXPECT_EQ(VerdictOf("teller", 2, Blow{2}, with_key).kind(), VerdictKind::kQuarantined);
 }
 
+// Who is answered by what was executed under the key was not decided, and survived nothing.
+TEST_F(QuarantineTest, AnAnswerByAnIdempotencyKeyIsNoSurvival) {
+  const auto with_key = [](std::uint64_t key) {
+    return SubmitOptions{.ack = Ack::kPublished, .idempotency_key = Key(key)};
+  };
+  ASSERT_EQ(LiveAndDie([&](Engine& engine) {
+              EXPECT_TRUE(Run(engine, "", 1, Blow{1}, with_key(77)).ok());
+              EXPECT_TRUE(Run(engine, "", 1, Light{1}, with_key(78)).ok());
+            }),
+            SIGKILL);
+  DieOf("", 1, Blow{1}, with_key(79));
+  ASSERT_EQ(
+      LiveAndDie([&](Engine& engine) {
+        EXPECT_TRUE(Run(engine, "", 1, Blow{1}, with_key(77)).value().is_duplicate);
+        EXPECT_TRUE(absl::IsAlreadyExists(Run(engine, "", 1, Blow{1}, with_key(78)).status()));
+      }),
+      SIGKILL);
+  DieOf("", 1, Blow{1}, with_key(79));
+  Open();
+  EXPECT_EQ(engine_->Quarantined().size(), 1U) << notices_;
+}
+
+// A tool, say, that knows other aggregates: it evolves and fires nothing of this one.
+TEST_F(QuarantineTest, WhoOpensTheLogWithoutTheAggregateForgetsNothingOfIt) {
+  const auto open_without = [&] {
+    engine_.reset();
+    auto opened = Engine::Open(options_, Aggregates<Account>{});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+  };
+  const Life burn = [](Engine& engine) {
+    static_cast<void>(Run(engine, "", 5, SetFuse{1}).ok());
+    while (engine.Poll(kWholeTurns) != 0) {
+    }
+  };
+  fuse_switches.decide_kills = true;
+  ASSERT_EQ(LiveAndDie(burn), SIGABRT);
+  ASSERT_EQ(LiveAndDie(burn), SIGABRT);
+  fuse_switches = {};
+  Open();
+  ASSERT_EQ(engine_->Quarantined().size(), 1U) << notices_;
+  ASSERT_TRUE(Run(*engine_, "", 1, Smoulder{1}).ok());
+  open_without();
+  Open();
+  ASSERT_EQ(engine_->Quarantined().size(), 1U) << "the timer";
+  fuse_switches.evolve_kills = true;
+  ASSERT_EQ(LiveAndDie([](Engine&) {}), SIGABRT);
+  open_without();
+  ASSERT_EQ(LiveAndDie([](Engine&) {}), SIGABRT);
+  fuse_switches = {};
+  EXPECT_TRUE(absl::IsFailedPrecondition(Engine::Open(options_, Aggregates<Fuse>{}).status()));
+  options_.forget_deaths = true;
+  Open();
+  options_.forget_deaths = false;
+}
+
 // Each lane has its own sequences, and a closed session's number goes to another one.
 TEST_F(QuarantineTest, OtherLanesAndLaterSessionsAreOthers) {
   DieOf("teller", 5, Blow{1});
@@ -331,6 +388,26 @@ TEST_F(QuarantineTest, OtherLanesAndLaterSessionsAreOthers) {
   Open();
   EXPECT_TRUE(engine_->Quarantined().empty());
   EXPECT_FALSE(std::filesystem::exists(ListPath()));
+}
+
+// The number of a closed session goes to another one, whose first command is like the other's.
+TEST_F(QuarantineTest, ALaterSessionsDeathsAreCountedFromOne) {
+  DieOf("teller", 5, Blow{1});
+  DieOf("teller", 5, Blow{1});
+  fuse_switches.decide_kills = true;
+  EXPECT_EQ(LiveAndDie([&](Engine& engine) {
+              EXPECT_EQ(engine.Quarantined().size(), 1U);
+              EXPECT_TRUE(engine.CloseSession("teller").ok());
+              static_cast<void>(Run(engine, "another", 5, Blow{1}).ok());
+            }),
+            SIGABRT);
+  fuse_switches = {};
+  EXPECT_EQ(LiveAndDie([](Engine& engine) { EXPECT_TRUE(engine.Quarantined().empty()); }), SIGKILL);
+  DieOf("another", 5, Blow{1});
+  Open();
+  ASSERT_EQ(engine_->Quarantined().size(), 1U) << notices_;
+  EXPECT_EQ(engine_->Quarantined()[0].session, "another");
+  EXPECT_EQ(engine_->Quarantined()[0].deaths, 2U);
 }
 
 TEST_F(QuarantineTest, ATimerThatEndedTheProcessTwiceFiresNoMore) {
@@ -439,6 +516,33 @@ TEST_F(QuarantineTest, AnEventThatEndedTheProcessOnceIsTriedAgain) {
   Open();
 }
 
+// Who is killed while a long log is read on behind an event, twice at the same place, was not
+// killed by that event.
+TEST_F(QuarantineTest, AnEventIsNotedOnlyWhileItIsEvolved) {
+  Open();
+  ASSERT_TRUE(Run(*engine_, "", 1, Light{1}).ok());
+  engine_.reset();
+  const auto log = Log::Open({.directory = options_.directory,
+                              .hot_directory = options_.hot_directory,
+                              .segment_bytes = options_.segment_bytes});
+  ASSERT_TRUE(log.ok()) << log.status();
+  StreamStore store(AggregateTraitsOf<Fuse>(), 10);
+  StreamStore* const stores[]{&store};
+  SessionTable sessions(4, 64, 256);
+  KeyTable keys(16, 1);
+  EpochStarts epochs;
+  TypeCatalog catalog;
+  Replay replay(
+      {.stores = stores, .sessions = sessions, .keys = keys, .epochs = epochs, .catalog = catalog});
+  static std::atomic<std::uint64_t> note;
+  static std::uint64_t noted;
+  fuse_switches.on_evolve = [] { noted = note.load(std::memory_order_relaxed); };
+  replay.UseNote(note);
+  ASSERT_TRUE(replay.Run(**log).ok());
+  EXPECT_NE(noted, 0U);
+  EXPECT_EQ(note.load(std::memory_order_relaxed), 0U);
+}
+
 TEST_F(QuarantineTest, ForgottenDeathsAreForgotten) {
   DieOf("", 1, Blow{1});
   DieOf("", 1, Blow{1});
@@ -463,6 +567,32 @@ TEST_F(QuarantineTest, AStopLeavesNoFlightFile) {
   EXPECT_TRUE(std::filesystem::exists(FlightPath()));
   ASSERT_TRUE(engine_->Stop().ok());
   EXPECT_FALSE(std::filesystem::exists(options_.hot_directory));
+}
+
+// Its directory is emptied by whoever opens the log next, as an engine or not.
+TEST_F(QuarantineTest, ADeadEnginesFlightFileStaysNowhere) {
+  DieOf("", 1, Blow{1});
+  ASSERT_TRUE(std::filesystem::exists(FlightPath()));
+  auto log = Log::Open({.directory = options_.directory,
+                        .hot_directory = options_.hot_directory,
+                        .segment_bytes = options_.segment_bytes});
+  ASSERT_TRUE(log.ok()) << log.status();
+  ASSERT_TRUE((*log)->Close().ok());
+  EXPECT_FALSE(std::filesystem::exists(options_.hot_directory));
+}
+
+// An engine had no other place for its images; the next one has.
+TEST_F(QuarantineTest, WhatWasNotedInTheLogDirectoryCountsAndIsRemoved) {
+  const std::string hot = options_.hot_directory;
+  options_.hot_directory = options_.directory;
+  DieOf("", 1, Blow{1});
+  ASSERT_TRUE(std::filesystem::exists(options_.directory + "/flight"));
+  options_.hot_directory = hot;
+  DieOf("", 1, Blow{1});
+  EXPECT_FALSE(std::filesystem::exists(options_.directory + "/flight"));
+  EXPECT_FALSE(std::filesystem::exists(options_.directory + "/stats"));
+  Open();
+  EXPECT_EQ(engine_->Quarantined().size(), 1U) << notices_;
 }
 
 // --- files that are not what they were ---
@@ -600,86 +730,6 @@ TEST_F(FlightDamageTest, WhatStandsUnderTheirNamesAndIsNotOursEndsTheOpen) {
     std::filesystem::remove(path);
   }
   Open();
-}
-
-// --- the list ---
-
-class DeathListTest : public ::testing::Test {
- protected:
-  DeathListTest() : list_(PosixStorage(), directory_.root(), LogId{1}) {}
-
-  FlightNote NoteOf(std::uint64_t tag, std::uint32_t epoch, std::uint32_t session = 0) {
-    FlightNote note;
-    note.epoch = epoch;
-    note.has_command = true;
-    note.session = session;
-    note.slot.key = Key(1);
-    note.slot.sequence = Sequence(tag);
-    note.slot.type = Fuse::Commands::IndexOf<Blow>();
-    note.body.resize(sizeof(Blow));
-    std::memcpy(note.body.data(), &tag, sizeof tag);
-    return note;
-  }
-  std::uint32_t Count(const FlightNote& note) {
-    const DeathEntry* const entry = list_.Count(note, traits_);
-    return entry == nullptr ? 0 : entry->deaths;
-  }
-
-  const TestDirectory directory_;
-  const std::vector<const AggregateTraits*> traits_ = Aggregates<Fuse>::Traits();
-  DeathList list_;
-};
-
-TEST_F(DeathListTest, ADeathThatIsToldTwiceIsOne) {
-  EXPECT_EQ(Count(NoteOf(1, 4)), 1U);
-  EXPECT_EQ(Count(NoteOf(1, 4)), 1U);
-  EXPECT_EQ(Count(NoteOf(1, 5)), 2U);
-  EXPECT_EQ(Count({}), 0U);
-  EXPECT_EQ(list_.entries().size(), 1U);
-}
-
-TEST_F(DeathListTest, IsReadAsItWasWritten) {
-  Count(NoteOf(1, 4));
-  Count(NoteOf(2, 5, 3));
-  FlightNote event;
-  event.epoch = 6;
-  event.replaying = Position(77);
-  EXPECT_EQ(Count(event), 1U);
-  ASSERT_TRUE(list_.Save().ok());
-  DeathList read(PosixStorage(), directory_.root(), LogId{1});
-  std::string problem;
-  read.Load(problem);
-  EXPECT_EQ(problem, "");
-  ASSERT_EQ(read.entries().size(), 3U);
-  EXPECT_EQ(std::memcmp(read.entries().data(), list_.entries().data(), 3 * sizeof(DeathEntry)), 0);
-  DeathList other(PosixStorage(), directory_.root(), LogId{2});
-  other.Load(problem);
-  EXPECT_NE(problem, "");
-  EXPECT_TRUE(other.entries().empty());
-}
-
-TEST_F(DeathListTest, WhoKilledLeastMakesRoom) {
-  Count(NoteOf(1, 1));
-  Count(NoteOf(1, 2));
-  std::uint32_t epoch = 3;
-  for (std::uint64_t tag = 2; tag < 40; ++tag) {
-    EXPECT_EQ(Count(NoteOf(tag, epoch++)), 1U);
-    EXPECT_LE(list_.entries().size(), QuarantineBlock::kEntriesMax);
-  }
-  EXPECT_EQ(list_.entries().size(), QuarantineBlock::kEntriesMax);
-  EXPECT_EQ(Count(NoteOf(1, epoch)), 3U);
-  EXPECT_EQ(Count(NoteOf(39, epoch + 1)), 2U) << "the newest are kept";
-}
-
-TEST_F(DeathListTest, SurvivorsAreDroppedUnlessTheyAreQuarantined) {
-  Count(NoteOf(1, 1));
-  Count(NoteOf(2, 2));
-  Count(NoteOf(3, 3));
-  Count(NoteOf(2, 4));
-  list_.DropSurvivors(0b011);
-  ASSERT_EQ(list_.entries().size(), 2U);
-  EXPECT_EQ(Count(NoteOf(2, 5)), 3U);
-  EXPECT_EQ(Count(NoteOf(3, 6)), 2U);
 }
 
 }  // namespace

@@ -121,6 +121,13 @@ TEST_F(ReplayClosesTest, WithAnotherBackLink) {
   ExpectDamage("whose last event is another one");
 }
 
+// Keys are never 0: such a slot is free to a store, and could not be closed.
+TEST_F(ReplayClosesTest, OfAStreamThatWasBoundToKey0) {
+  Append({{.kind = RecordKind::kStreamBound, .type = 1, .stream = 4}}, sizeof(StreamBound));
+  Append({{.kind = RecordKind::kStreamClosed, .type = 1, .stream = 4}});
+  ExpectDamage("stream bound to key 0");
+}
+
 TEST_F(ReplayClosesTest, AnEventOnAClosedStream) {
   Append({good_,
           {.kind = RecordKind::kEvent,

@@ -124,6 +124,24 @@ TEST_F(StatsFileTest, TheLogsDirectoryIsEnough) {
   fs::remove_all(hot);
 }
 
+// Between two looks it may become another file.
+TEST_F(StatsFileTest, WhatIsReadIsLookedAtOnce) {
+  struct Counting final : ForwardingStorage {
+    std::map<std::string, int> looks;
+    absl::StatusOr<FileIdentity> Identify(const std::string& path) override {
+      ++looks[path];
+      return ForwardingStorage::Identify(path);
+    }
+  };
+  Open(Threads::kHostAll);
+  const std::string file = directory_.hot() + "/stats";
+  for (const std::string& path : {file, directory_.hot()}) {
+    Counting storage;
+    ASSERT_TRUE(ReadStats(path, &storage).ok());
+    EXPECT_EQ(storage.looks[file], 1) << path;
+  }
+}
+
 TEST_F(StatsFileTest, OfAHotDirectoryThatIsNotTheDefaultTheLogDoesNotKnow) {
   Open(Threads::kHostAll);
   const absl::Status unknown = ReadStats(directory_.log()).status();

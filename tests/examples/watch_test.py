@@ -6,15 +6,25 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 sys.dont_write_bytecode = True
 from program import ProgramTest
 
 WHAT = (r"epoch \d+ began", r"type \d+ is bank\.\w+, version 1", r"category \d+ is account", r"stream \d+ is account [0-9a-f]{32}",
-        r"stream \d+, version \d+: bank\.\w+(?: [0-9a-f]+)+", r"record of kind \d+")
+        r"stream \d+, version \d+: bank\.\w+(?: [0-9a-f]+)+", r"session \d+ is [\w.-]+, control lane opened, generation \d+",
+        r"accepted, without an event")
+# Of the golden log, which has a record of each kind.
+GOLDEN = Path(__file__).resolve().parent.parent / "golden/v1/log"
+ALL = (r"session 1 is golden, control lane opened, generation 3", r"session 1 is golden, bulk lane opened, generation 1",
+       r"session 2 is passing, control lane opened, generation 1", r"session 2 closed", r"stream \d+ closed, after version 1",
+       r"accepted, without an event", r"clock adopted", r"stream \d+, timer golden\.reminder 5 set, due at \d+ ns",
+       r"stream \d+, timer golden\.reminder 5 cancelled", r"stream \d+, timer golden\.reminder 1 fired, accepted",
+       r"stream \d+, timer golden\.reminder 2 fired, not accepted", r"epoch 2 began", r"stream \d+ is notebook [0-9a-f]{32}")
 LINE = re.compile(rf" *(\d+)  (?:{'|'.join(WHAT)})")
 
 
@@ -38,6 +48,15 @@ class WatchTest(ProgramTest):
         positions = self.positions(done.stdout)
         self.assertEqual(positions, list(range(1, len(positions) + 1)))
         self.assertGreater(len(positions), 1_000)
+
+    def test_a_record_of_each_kind_has_its_name(self):
+        log = shutil.copytree(GOLDEN, f"{self.folder}/golden")
+        done = self.run_program("--directory", log, "--once")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        lines = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines()]
+        for wanted in ALL:
+            self.assertTrue(any(re.fullmatch(wanted, line) for line in lines), wanted)
+        self.assertEqual([line for line in lines if line.startswith("record of kind")], [])
 
     def test_records_come_while_the_bank_runs(self):
         log = f"{self.folder}/log"

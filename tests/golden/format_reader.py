@@ -109,17 +109,20 @@ class Log:
                 size, count, cause, commit_flags, session, sequence = struct.unpack_from("<IHBBII", frame, at)
                 end, at = at + size, at + 16
                 check(end <= payload_end and count >= 1, "commit size")
-                more = commit_flags & 1
+                more, extensions = commit_flags & 1, []
                 while more:
-                    _, size, more = struct.unpack_from("<HHI", frame, at)
+                    code, size, more = struct.unpack_from("<HHI", frame, at)
+                    check(8 <= size <= end - at and size % 8 == 0 and more <= 1, "extension size")
+                    extensions.append(f"{code}:{frame[at + 8:at + size].hex()}")
                     at += size
                 for _ in range(count):
                     units, code, bits, stream, low, high, type_, back_link = struct.unpack_from("<HBBIIHHQ", frame, at)
                     check(units >= 3 and at + units * 8 <= end, "record size")
                     yield {"position": self.position, "epoch": head[3], "time_ns": time_ns, "cause": cause,
-                           "session": session, "sequence": sequence, "kind": KINDS.get(code, str(code)),
-                           "own_stream": bits >> 3 & 1, "stream": stream, "version": high << 32 | low, "type": type_,
-                           "back_link": back_link, "payload": frame[at + 24:at + units * 8 - (bits & 7)].hex()}
+                           "is_bulk": commit_flags >> 1 & 1, "session": session, "sequence": sequence,
+                           "kind": KINDS.get(code, str(code)), "own_stream": bits >> 3 & 1, "stream": stream, "version": high << 32 | low, "type": type_,
+                           "back_link": back_link, "payload": frame[at + 24:at + units * 8 - (bits & 7)].hex(),
+                           "extensions": extensions}
                     self.position += 1
                     records -= 1
                     at += units * 8

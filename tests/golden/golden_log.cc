@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -44,9 +45,10 @@ struct Note {
 struct Remark {
   std::uint32_t bytes;
 };
-struct Look {};   // accepted, emits nothing
-struct Close {};  // an event without fields
-struct Remind {   // sets a timer, or cancels it
+struct TearUp {};  // closes the notebook
+struct Look {};    // accepted, emits nothing
+struct Close {};   // an event without fields
+struct Remind {    // sets a timer, or cancels it
   std::uint64_t id;
   std::int64_t cents;
   bool is_wanted;
@@ -182,7 +184,7 @@ struct LaterAccount {
 };
 
 struct Notebook {
-  using Commands = pawl::Commands<Note, Remark>;
+  using Commands = pawl::Commands<Note, Remark, TearUp>;
   using Events = pawl::Events<Noted, Remarked>;
   static constexpr std::string_view kCategory = "notebook";
   struct State {
@@ -195,6 +197,10 @@ struct Notebook {
   static Verdict Decide(const State&, const Remark& c, Emit<Notebook>& emit) noexcept {
     static constexpr std::string_view kText = "what somebody said, of which this is a part";
     emit(Remarked{kText.substr(0, c.bytes)});
+    return Accept();
+  }
+  static Verdict Decide(const State&, const TearUp&, Emit<Notebook>& emit) noexcept {
+    emit.Close();
     return Accept();
   }
   static void Evolve(State& s, const Noted&) noexcept { ++s.notes; }
@@ -284,6 +290,33 @@ class Customer {
     for (int hour = 0; hour < 4; ++hour) PassTime(std::chrono::hours(1));
   }
 
+  // A key used again after a closing.
+  void CloseStreams() {
+    for (int life = 0; life < 3; ++life) {
+      Send<Notebook>(Key(0xABCE), Note{{'a', 'g', 'a', 'i', 'n'}});
+      Send<Notebook>(Key(0xABCE), TearUp{});
+      Settle();
+    }
+  }
+
+  // The bulk lane; commands with an idempotency key, executed once; a session that is closed.
+  void UseSessions() {
+    Producer bulk = OrFail(engine_.NewProducer({.session = "golden", .lane = SessionLane::kBulk}));
+    for (std::uint64_t i = 0; i < 6; ++i) {
+      const SubmitOptions with_key{.idempotency_key = Key(7, 1 + i % 3)};
+      if (!bulk.Submit<Account>(Key(2), Deposit{static_cast<std::int64_t>(i % 3)}, with_key)) {
+        Fail("a command with a key was not taken");
+      }
+      Settle(bulk);
+    }
+    for (int life = 0; life < 2; ++life) {
+      Producer passing = OrFail(engine_.NewProducer({.session = "passing"}));
+      if (!passing.Submit<Account>(Key(2), Look{})) Fail("a command was not taken");
+      Settle(passing);
+      if (!engine_.CloseSession("passing").ok()) Fail("a session was not closed");
+    }
+  }
+
   // Somebody sets the wall clock, and it stays.
   void SetClock() {
     clock_.SetWall(std::chrono::hours(1));
@@ -302,10 +335,11 @@ class Customer {
     while (engine_.Poll() != 0) {
     }
   }
-  void Settle() {
-    while (producer_.in_flight() != 0) {
+  void Settle() { Settle(producer_); }
+  void Settle(Producer& producer) {
+    while (producer.in_flight() != 0) {
       engine_.Poll();
-      producer_.Poll([](const Completion&) noexcept {});
+      producer.Poll([](const Completion&) noexcept {});
     }
   }
 
@@ -320,6 +354,8 @@ void Serve(Engine& engine, GoldenClock& clock, std::uint64_t commands) {
   customer.Act(commands);
   if (engine.epoch() != Epoch(1)) return;
   customer.UseTimers();
+  customer.CloseStreams();
+  customer.UseSessions();
   customer.SetClock();
 }
 
@@ -357,22 +393,44 @@ const char* NameOf(RecordKind kind) {
   }
 }
 
+void PrintHex(const std::byte* bytes, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) std::printf("%02x", static_cast<unsigned>(bytes[i]));
+}
+
+// Kind and bytes of each.
+void PrintExtensions(const CommitHeader& commit) {
+  const auto* at = reinterpret_cast<const std::byte*>(&commit + 1);
+  const char* between = "";
+  for (bool more = (commit.flags & kCommitHasExtensions) != 0; more;) {
+    ExtensionHeader header;
+    std::memcpy(&header, at, sizeof header);
+    std::printf("%s\"%u:", between, static_cast<unsigned>(header.kind));
+    PrintHex(at + sizeof header, header.bytes - sizeof header);
+    std::printf("\"");
+    between = ", ";
+    more = header.more != 0;
+    at += header.bytes;
+  }
+}
+
 void PrintRecord(const RecordView& record) {
   const RecordHeader& header = record.header;
   std::printf(
-      "{\"position\": %llu, \"epoch\": %u, \"time_ns\": %llu, \"cause\": %u, \"session\": %u, "
-      "\"sequence\": %u, \"kind\": \"%s\", \"own_stream\": %d, \"stream\": %u, \"version\": %llu, "
+      "{\"position\": %llu, \"epoch\": %u, \"time_ns\": %llu, \"cause\": %u, \"is_bulk\": %d, "
+      "\"session\": %u, \"sequence\": %u, \"kind\": \"%s\", \"own_stream\": %d, \"stream\": %u, "
+      "\"version\": %llu, "
       "\"type\": %u, \"back_link\": %llu, \"payload\": \"",
       static_cast<unsigned long long>(record.position.value()), record.frame.epoch,
       static_cast<unsigned long long>(record.frame.time_ns),
-      static_cast<unsigned>(record.commit.cause), record.commit.session, record.commit.sequence,
-      NameOf(header.kind), (header.flags & kRecordOwnStream) != 0 ? 1 : 0, header.stream,
-      static_cast<unsigned long long>(header.version()), header.type,
+      static_cast<unsigned>(record.commit.cause),
+      (record.commit.flags & kCommitBulkLane) != 0 ? 1 : 0, record.commit.session,
+      record.commit.sequence, NameOf(header.kind), (header.flags & kRecordOwnStream) != 0 ? 1 : 0,
+      header.stream, static_cast<unsigned long long>(header.version()), header.type,
       static_cast<unsigned long long>(header.back_link));
-  for (std::uint32_t i = 0; i < header.payload_bytes(); ++i) {
-    std::printf("%02x", static_cast<unsigned>(record.payload()[i]));
-  }
-  std::printf("\"}\n");
+  PrintHex(record.payload(), header.payload_bytes());
+  std::printf("\", \"extensions\": [");
+  PrintExtensions(record.commit);
+  std::printf("]}\n");
 }
 
 // Lists what was there before this opening.

@@ -17,7 +17,7 @@ READER = HERE / "format_reader.py"
 PROGRAM = os.environ["GOLDEN_LOG"]
 GOLDEN = HERE / "v1"
 KINDS = {"event", "epoch-began", "type-bound", "category-bound", "stream-bound", "session-opened", "accepted",
-         "timer-set", "timer-fired", "clock-adopted", "timer-cancelled"}
+         "session-closed", "lane-opened", "stream-closed", "timer-set", "timer-fired", "clock-adopted", "timer-cancelled"}
 
 
 def lines_of(*command):
@@ -47,6 +47,10 @@ class GoldenTest(unittest.TestCase):
         records = [json.loads(line) for line in self.expected]
         self.assertEqual({record["kind"] for record in records}, KINDS, "something of everything")
         self.assertEqual({record["epoch"] for record in records}, {1, 2, 3})
+        self.assertEqual({record["cause"] for record in records}, {1, 2, 3, 4})
+        self.assertEqual({record["is_bulk"] for record in records}, {0, 1})
+        extensions = {each.split(":")[0] for record in records for each in record["extensions"]}
+        self.assertEqual(extensions, {"3", "4"}, "an idempotency key, a first receipt")
 
     def test_this_version_reads_the_golden_log(self):
         self.assertEqual(lines_of(PROGRAM, "list", self.copy_of_golden()), self.expected)

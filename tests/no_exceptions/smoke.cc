@@ -121,6 +121,46 @@ struct Total {
   }
 };
 
+// --- an aggregate that a timer closes ---
+
+struct Begin {
+  std::uint64_t value;
+};
+struct Begun {
+  static constexpr pawl::EventType kType{"smoke.begun", 1};
+  std::uint64_t value;
+};
+struct Fade {
+  static constexpr pawl::EventType kType{"smoke.fade", 1};
+};
+struct Fleeting {
+  using Commands = pawl::Commands<Begin>;
+  using Events = pawl::Events<Begun>;
+  using Timers = pawl::Timers<Fade>;
+  static constexpr std::string_view kCategory = "fleeting";
+  struct State {
+    std::uint64_t value = 0;
+  };
+  static pawl::Verdict Decide(const State&, const Begin& c, pawl::Emit<Fleeting>& emit) noexcept {
+    emit(Begun{c.value});
+    emit.After(0s, Fade{});
+    return pawl::Accept();
+  }
+  static pawl::Verdict Decide(const State&, const Fade&, pawl::Emit<Fleeting>& emit) noexcept {
+    emit.Close();
+    return pawl::Accept();
+  }
+  static void Evolve(State& s, const Begun& e) noexcept { s.value = e.value; }
+};
+struct Ends {
+  using Events = pawl::Events<Begun, pawl::Closed<Fleeting>>;
+  static constexpr int kVersion = 1;
+  std::size_t begun = 0;
+  std::size_t closed = 0;
+  void On(const Begun&, const pawl::Meta&) noexcept { ++begun; }
+  void On(const pawl::Closed<Fleeting>&, const pawl::Meta&) noexcept { ++closed; }
+};
+
 // --- interfaces that a user derives from ---
 
 class OwnClock final : public pawl::Clock {
@@ -314,6 +354,39 @@ void LiveAgain(const std::string& directory) {
   Expect((*engine)->Stop().ok(), "it stops again");
 }
 
+// Idempotency keys, timers, closings, and a session that is closed.
+void LiveShortly(const std::string& directory) {
+  auto engine = pawl::Engine::Open({.directory = directory, .threads = pawl::Threads::kHostAll},
+                                   pawl::Aggregates<Fleeting>{});
+  Expect(engine.ok() && (*engine)->Quarantined().empty(), "an engine with timers opens");
+  if (!engine.ok()) return;
+  {
+    auto view = pawl::Project<Ends>(**engine);
+    auto producer = (*engine)->NewProducer({.session = "smoke"});
+    Expect(view.ok() && producer.ok(), "a view of closings is made");
+    for (const bool is_again : {false, true}) {
+      const auto begun =
+          producer->Execute<Fleeting>(kOne, Begin{1}, {.idempotency_key = pawl::Key(7)});
+      Expect(begun.ok() && begun->is_duplicate == is_again, "a key is executed once");
+    }
+    while ((*engine)->NextTimer() != std::chrono::nanoseconds::max()) (*engine)->Poll();
+    std::size_t set = 0;
+    const absl::Status visited = (*engine)->VisitTimers<Fleeting, Fade>(
+        [&set](const pawl::Key&, std::uint64_t, std::uint64_t, const Fade&) noexcept { ++set; });
+    Expect(visited.ok() && set == 0, "the timer has fired");
+    const auto lives = (*engine)->FindLives<Fleeting>(kOne);
+    Expect(lives.ok() && lives->size() == 1, "the life that ended is found");
+    const auto newest = (*engine)->StateHash();
+    Expect(newest.ok() && newest->aggregates == 0, "nothing lives");
+    const auto seen = view->Read(pawl::AtLeast(newest->position, 30s), [](const Ends& e) noexcept {
+      return e.begun == 1 && e.closed == 1;
+    });
+    Expect(seen.ok() && *seen, "a view is told of the closing");
+    Expect(producer->CloseSession().ok(), "a session is closed");
+  }
+  Expect((*engine)->Stop().ok(), "it stops, too");
+}
+
 }  // namespace
 
 int main() {
@@ -322,6 +395,7 @@ int main() {
   if (::mkdtemp(folder.data()) == nullptr) return 1;
   Live(folder + "/log");
   LiveAgain(folder + "/log");
+  LiveShortly(folder + "/short");
   std::error_code ignored;  // what stays behind harms nobody
   std::filesystem::remove_all(folder, ignored);
   return failures == 0 ? 0 : 1;

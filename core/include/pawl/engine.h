@@ -234,7 +234,8 @@ class Engine {
     if (!opened.ok()) return opened.status();
     return History<A>(*std::move(opened));
   }
-  // All that ever had the key, oldest first; each but the last one was closed.
+  // All to which something happened that ever had the key, oldest first; each but the last one was
+  // closed.
   //   errors    INVALID_ARGUMENT the engine was opened without A; DATA_LOSS, UNKNOWN what reading
   //             says
   //   cost      the index of every sealed segment, and a walk over the others

@@ -142,8 +142,8 @@ class Log {
   LogReader NewReader() const;  // from the first record on
   // Of the stream with that number (FORMAT.md, "stream bound").
   StreamReader NewStreamReader(std::uint32_t stream) const;
-  // The streams that a key of a category was ever bound to, oldest first: each but the last one was
-  // closed. Below the published mark.
+  // The streams with events that a key of a category was ever bound to, oldest first: each but the
+  // last one was closed. Below the published mark.
   //   errors    DATA_LOSS or UNKNOWN, as LogReader's
   //   cost      the index of each sealed segment, a walk over those without one
   //   threads   any; reads files and allocates
