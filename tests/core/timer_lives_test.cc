@@ -98,15 +98,16 @@ class TimerLivesTest : public AlarmTest {
     AlarmTest::TearDown();
   }
 
-  void OpenLife() {
+  EngineOptions LifeOptions() {
     EngineOptions options = directory_.Options(Threads::kHost);
     options.clock = &clock_;
     options.storage = &gate_;
     options.segment_bytes = kSegmentBytes;
     options.undurable_bytes_max = std::uint64_t{1} << 20;
     options.timers_max = 1'000;
-    AlarmTest::Open(options);
+    return options;
   }
+  void OpenLife() { AlarmTest::Open(LifeOptions()); }
 
   std::uint64_t Random(std::uint64_t below) { return random_() % below; }
   template <class T>
@@ -116,13 +117,13 @@ class TimerLivesTest : public AlarmTest {
 
   // --- the log against the model ---
 
-  // What fired since the last time.
-  void ReadOn() {
+  // What fired since the last time, up to a position.
+  void ReadOn(std::uint64_t last = UINT64_MAX) {
     LogReader reader = engine_->log().NewReader();
     while (const FrameHeader* frame = reader.NextFrame(engine_->log().published())) {
       ForEachRecord(*frame, [&](const RecordView& record) {
         time_ns_ = std::max(time_ns_, frame->time_ns);
-        if (record.position.value() <= seen_) return;
+        if (record.position.value() <= seen_ || record.position.value() > last) return;
         seen_ = record.position.value();
         TakeRecord(record);
       });
@@ -171,6 +172,11 @@ class TimerLivesTest : public AlarmTest {
     }
     if (value > 0 || value == Due::kRepeats) ring_wanted_ = value;
   }
+  // A command did that, behind what fired before it: timers that found no room come first.
+  void Take(const Act& act) {
+    ReadOn(act.position);
+    model_.Take(act);
+  }
   // Nothing is left to do: all that was due has fired, and the rest is set.
   void ExpectNoneIsLost() {
     Run();
@@ -211,20 +217,19 @@ class TimerLivesTest : public AlarmTest {
     const std::uint64_t due_ns = time_ns_ + static_cast<std::uint64_t>(delay);
     const absl::StatusOr<Receipt> set = Do(key, SetAlarmAt{due_ns, value, id});
     ASSERT_TRUE(set.ok()) << set.status();
-    model_.Take({.position = set->position.value(),
-                 .kind = Act::Kind::kSet,
-                 .key = key,
-                 .id = id,
-                 .due_ns = due_ns,
-                 .value = value});
+    Take({.position = set->position.value(),
+          .kind = Act::Kind::kSet,
+          .key = key,
+          .id = id,
+          .due_ns = due_ns,
+          .value = value});
   }
   void CancelOne() {
     const std::uint64_t key = 1 + Random(kKeys);
     const std::uint64_t id = Random(kIds);
     const absl::StatusOr<Receipt> cancelled = Do(key, CancelAlarm{id});
     ASSERT_TRUE(cancelled.ok()) << cancelled.status();
-    model_.Take(
-        {.position = cancelled->position.value(), .kind = Act::Kind::kEnd, .key = key, .id = id});
+    Take({.position = cancelled->position.value(), .kind = Act::Kind::kEnd, .key = key, .id = id});
   }
   void CloseOne() {
     const std::uint64_t key = 1 + Random(kKeys);
@@ -232,8 +237,7 @@ class TimerLivesTest : public AlarmTest {
     const absl::StatusOr<Receipt> closed =
         Do(other.is_zero() ? key : kKeys + 1, EndAlarm{.other = other});
     ASSERT_TRUE(closed.ok()) << closed.status();
-    model_.Take(
-        {.position = closed->position.value(), .kind = Act::Kind::kCloseStream, .key = key});
+    Take({.position = closed->position.value(), .kind = Act::Kind::kCloseStream, .key = key});
   }
   void RefuseOne() {
     const std::uint64_t key = 1 + Random(kKeys);
@@ -286,15 +290,11 @@ class TimerLivesTest : public AlarmTest {
   }
   void Stop() {
     const HashSum hash = engine_->StateHash().value().sum;
-    const std::vector<SetDue> set = Set();
     Close();
-    if (Random(2) != 0) return;
-    // The same, replayed.
-    OpenLife();
-    EXPECT_EQ(engine_->StateHash().value().sum, hash);
-    EXPECT_EQ(Set(), set);
-    ASSERT_NO_FATAL_FAILURE(ReadOn());
-    Close();
+    // The same, replayed, before anything fires.
+    auto opened = Engine::Open(LifeOptions(), Engines{});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_EQ((*opened)->StateHash().value().sum, hash);
   }
   // What was published and not durable goes with the power, but for its first bytes, which the disk
   // may have written.
@@ -326,6 +326,7 @@ class TimerLivesTest : public AlarmTest {
     ASSERT_GE(last, durable_position_);
     losses_ += last < seen_ ? 1 : 0;
     seen_ = std::min(seen_, last);
+    time_ns_ = 0;  // that of what is left
     model_.CutBehind(last);
     ASSERT_NO_FATAL_FAILURE(ReadOn());
   }
