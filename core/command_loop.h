@@ -69,7 +69,8 @@ class CommandLoop final : public Agent {
  public:
   static constexpr std::size_t kTurnCommandsMax = 256;
   // Timers fired in a turn, moved on to their place in the queue, and cleared of streams that
-  // ended: each has its own bound, so that none is kept back by another.
+  // ended: each has its own bound. What has ended and was due before a timer is cleared before it
+  // fires, if need be in several turns.
   static constexpr int kTurnFiresMax = 64;
   static constexpr std::uint32_t kTurnMovesMax = 128;
   static constexpr std::uint32_t kTurnClearsMax = 128;

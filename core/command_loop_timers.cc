@@ -19,8 +19,10 @@ void CommandLoop::BeginTime() noexcept {
   builder_.SetTime(clock_.now_ns());
 }
 
-// Again, in the middle of a turn.
+// Again, in the middle of a turn. What is staged has the time that its handlers saw, which is its
+// frame's.
 void CommandLoop::SetTurnTime() noexcept {
+  PublishInTurn();
   clock_.Tick();
   writer_.SetTime(clock_.now_ns());
   builder_.SetTime(clock_.now_ns());

@@ -83,7 +83,7 @@ std::string DomainCase::FireUntil(std::uint64_t time_ns) {
     if (!due.has_value()) break;
     if (fires == kFiresMax) {
       return std::to_string(fires) + " timers fired and there are more: do they set themselves " +
-             "again without time passing?";
+             "again without time passing? If not, let it pass in several steps";
     }
     if (fires == 0) checked_ = Checked::kNothing;
     now_ns_ = std::max(now_ns_, due->due_ns);

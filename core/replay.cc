@@ -159,6 +159,7 @@ bool Replay::IsOfKnown(const Log& log, Position position) const {
 }
 
 absl::Status Replay::TakeTimer(const RecordView& record) {
+  if (absl::Status s = ReplayTimers::CheckRecord(record, catalog_); !s.ok()) return s;
   const std::uint32_t number = record.header.stream;
   if (number == 0 || number >= next_stream()) {
     return Contradiction(record, "timer of an unbound stream");
@@ -176,6 +177,9 @@ absl::Status Replay::TakeClock(const RecordView& record) {
     return Contradiction(record, "clock record of a wrong size");
   }
   std::memcpy(&adopted, record.payload(), sizeof adopted);
+  if (record.commit.records != 1 || record.commit.cause != CommitCause::kControl) {
+    return Contradiction(record, "engine time that was adopted in a commit of something else");
+  }
   if (adopted.adopted_ns <= adopted.held_ns || record.frame.time_ns < adopted.adopted_ns) {
     return Contradiction(record, "engine time that was adopted and does not hold");
   }

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "pawl/check.h"
 #include "pawl/event.h"
 #include "pawl/receipt.h"
 
@@ -34,6 +35,20 @@ absl::Status ReplayTimers::CheckPlace(const RecordView& record, bool is_first) {
                                         : "a timer's commit that no timer begins");
 }
 
+absl::Status ReplayTimers::CheckRecord(const RecordView& record, const TypeCatalog& catalog) {
+  const RecordHeader& header = record.header;
+  if (header.version() != 0 || header.back_link != 0) {
+    return Contradiction(record, "timer record with a version or back-link");
+  }
+  const TypeCatalog::Type* const type = catalog.TypeOf(header.type);
+  if (type == nullptr) return Contradiction(record, "timer of an unbound type");
+  if (header.kind != RecordKind::kTimerSet) return absl::OkStatus();
+  const std::uint32_t bytes = header.payload_bytes();
+  if (bytes < sizeof(TimerSetPayload)) return Contradiction(record, "timer record too short");
+  if (bytes - sizeof(TimerSetPayload) == type->bytes) return absl::OkStatus();
+  return Contradiction(record, "timer of a wrong size");
+}
+
 absl::Status ReplayTimers::Take(const RecordView& record, StreamStore& store, StreamSlot& slot) {
   return record.header.kind == RecordKind::kTimerSet ? TakeSet(record, store, slot)
                                                      : TakeEnd(record);
@@ -42,7 +57,6 @@ absl::Status ReplayTimers::Take(const RecordView& record, StreamStore& store, St
 absl::Status ReplayTimers::TakeSet(const RecordView& record, StreamStore& store, StreamSlot& slot) {
   TimerSetPayload set;
   const std::uint32_t bytes = record.header.payload_bytes();
-  if (bytes < sizeof set) return Contradiction(record, "timer record too short");
   std::memcpy(&set, record.payload(), sizeof set);
   set_[{record.header.stream, record.header.type, set.id}] = {
       .store = &store,
@@ -96,7 +110,7 @@ absl::Status ReplayTimers::RestoreOne(const TypeCatalog& catalog, const Id& id, 
                                       TimerTable* table) const {
   const std::string where = "position " + std::to_string(set.position) + ": ";
   const TypeCatalog::Type* const type = catalog.TypeOf(id.type);
-  if (type == nullptr) return absl::DataLossError(where + "timer of an unbound type");
+  PAWL_CHECK(type != nullptr);  // CheckRecord()
   const AggregateTraits& aggregate = set.store->traits();
   std::uint16_t index = 0;
   while (index < aggregate.timers.size() &&
@@ -110,6 +124,7 @@ absl::Status ReplayTimers::RestoreOne(const TypeCatalog& catalog, const Id& id, 
                                          std::string(aggregate.category) +
                                          " is set, which does not list it in its Timers; add it");
   }
+  // A log may say another size beside the same layout.
   if (set.timer.size() != aggregate.timers[index].descriptor->bytes) {
     return absl::DataLossError(where + "timer of a wrong size");
   }

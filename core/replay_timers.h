@@ -19,6 +19,9 @@ namespace pawl::inline v0 {
 //   threads   one, before the loop runs
 class ReplayTimers {
  public:
+  // Checks what a record of a timer says by itself.
+  //   errors    DATA_LOSS
+  static absl::Status CheckRecord(const RecordView& record, const TypeCatalog& catalog);
   // Takes a record of a timer of `slot` in.
   //   errors    DATA_LOSS it contradicts those before it
   absl::Status Take(const RecordView& record, StreamStore& store, StreamSlot& slot);

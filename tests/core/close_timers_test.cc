@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "alarm_domain.h"
+#include "command_loop.h"
 #include "log_records.h"
 
 namespace pawl {
@@ -185,6 +186,37 @@ TEST_F(CloseTimersTest, AnAggregateOfTimersAloneIsNoLife) {
   ASSERT_TRUE(Do(1, Ring{3}).ok());
   EXPECT_EQ(lives(), 2U);
   EXPECT_EQ(events(), 1U);
+}
+
+// However many timers end with it, and although all of them were due before.
+TEST_F(CloseTimersTest, AnAggregateOfManyTimersKeepsNeitherCommandsNorOtherTimersBack) {
+  constexpr std::uint32_t kTimers = 50'000;
+  constexpr std::uint64_t kAtOnce = kCommitTimersMax;
+  EngineOptions options = Options();
+  options.timers_max = kTimers;
+  options.undurable_bytes_max = std::uint64_t{64} << 20;
+  Open(options);
+  for (std::uint64_t i = 0; i + kAtOnce < kTimers; i += kAtOnce) {
+    ASSERT_TRUE(Do(1, SetMany{i, kAtOnce, kSecond}).ok());
+  }
+  ASSERT_TRUE(Do(2, SetAlarm{2 * kSecond, 7, 1}).ok());
+  Run();
+  clock_.Advance(3 * FakeClock::kSecond);
+  const SubmitOptions published{.ack = Ack::kPublished};
+  ASSERT_TRUE(producer_->Submit<Alarm>(Key(1), EndAlarm{}, published));
+  // Each step is a turn of the loop, or one of the two disk agents.
+  std::uint32_t steps = 0;
+  while (engine_->Stats().timers.fired == 0) {
+    ASSERT_TRUE(producer_->Submit<Alarm>(Key(3), Ring{1}, published));
+    std::uint32_t waited = 0;
+    while (producer_->Poll([](const Completion&) noexcept {}) == 0) {
+      engine_->Poll(std::chrono::nanoseconds(0));
+      ASSERT_LE(++waited, 8U) << "a command waits";
+    }
+    steps += waited;
+    ASSERT_LE(steps, 8 * (kTimers / CommandLoop::kTurnClearsMax)) << "a timer waits";
+  }
+  EXPECT_EQ(engine_->Stats().timers.live, 0U);
 }
 
 TEST_F(CloseTimersTest, TheClosingIsTheOnlyRecordOfIt) {

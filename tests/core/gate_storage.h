@@ -29,7 +29,7 @@ class GateStorage final : public ForwardingStorage {
   void ShutFull() { Set({.is_shut = true, .is_full = true}); }
   void OpenFull() { Set({.is_full = true}); }
 
-  // New images, which the next segment needs, wait until Open().
+  // New images wait until Open(), and no image is used again, so that the next segment needs one.
   void HoldImages() {
     const std::lock_guard lock(mutex_);
     state_.are_images_held = true;
@@ -77,6 +77,11 @@ class GateStorage final : public ForwardingStorage {
       --images_waiting_;
     }
     return below_.MapImage(path, bytes);
+  }
+  absl::Status RenameUnkept(const std::string& from, const std::string& to) override {
+    const std::lock_guard lock(mutex_);
+    if (state_.are_images_held) return absl::FailedPreconditionError(from + ": somebody keeps it");
+    return below_.RenameUnkept(from, to);
   }
   absl::StatusOr<BootId> ReadBootId() override {
     if (!has_boot_id_) return absl::NotFoundError("boot_id: No such file or directory (errno 2)");

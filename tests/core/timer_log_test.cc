@@ -60,6 +60,8 @@ class TimerLogTest : public AlarmTest {
     std::string payload;
     std::uint16_t type = kDueType;
     std::uint32_t stream = kStream;
+    std::uint64_t version = 0;
+    std::uint64_t back_link = 0;
   };
 
   void SetUp() override {
@@ -98,7 +100,11 @@ class TimerLogTest : public AlarmTest {
     writer.BeginCommit();
     for (const Written& record : records) {
       std::byte* const room =
-          writer.AppendRecord({.kind = record.kind, .type = record.type, .stream = record.stream},
+          writer.AppendRecord({.kind = record.kind,
+                               .type = record.type,
+                               .stream = record.stream,
+                               .version = Version(record.version),
+                               .back_link = Position(record.back_link)},
                               static_cast<std::uint32_t>(record.payload.size()));
       ASSERT_NE(room, nullptr);
       std::memcpy(room, record.payload.data(), record.payload.size());
@@ -196,6 +202,28 @@ TEST_F(TimerLogTest, ATimerOfAWrongSizeIsDamage) {
 TEST_F(TimerLogTest, ATimerOfAnUnboundTypeIsDamage) {
   ExpectDamage(CommitCause::kCommand, {{RecordKind::kTimerSet, SetOf(3), 99}}, "unbound type");
 }
+// Also of those that are over, of which nobody asks what they were.
+TEST_F(TimerLogTest, AnEndedTimerOfAnUnboundTypeIsDamage) {
+  ExpectDamage(CommitCause::kCommand,
+               {{RecordKind::kTimerSet, SetOf(3), 99},
+                {RecordKind::kTimerCancelled, CancelledOf(3, set_ + 2), 99}},
+               "unbound type");
+}
+TEST_F(TimerLogTest, AnEndedTimerOfAWrongSizeIsDamage) {
+  ExpectDamage(CommitCause::kCommand,
+               {{RecordKind::kTimerSet, SetOf(3, 16)},
+                {RecordKind::kTimerCancelled, CancelledOf(3, set_ + 2)}},
+               "wrong size");
+}
+TEST_F(TimerLogTest, ATimerWithAVersionIsDamage) {
+  ExpectDamage(CommitCause::kCommand, {{RecordKind::kTimerSet, SetOf(3), kDueType, kStream, 1}},
+               "version or back-link");
+}
+TEST_F(TimerLogTest, ATimerWithABackLinkIsDamage) {
+  ExpectDamage(CommitCause::kTimer,
+               {{RecordKind::kTimerFired, FiredOf(1, set_), kDueType, kStream, 0, set_}},
+               "version or back-link");
+}
 TEST_F(TimerLogTest, ATimerOfAnUnboundStreamIsDamage) {
   ExpectDamage(CommitCause::kCommand, {{RecordKind::kTimerSet, SetOf(3), kDueType, 99}},
                "unbound stream");
@@ -217,6 +245,18 @@ TEST_F(TimerLogTest, AClockThatDidNotMoveIsDamage) {
                {{RecordKind::kClockAdopted,
                  Bytes(ClockAdopted{.held_ns = 5, .adopted_ns = 5, .stable_ns = 1}), 0, 0}},
                "does not hold");
+}
+
+TEST_F(TimerLogTest, AClockIsAdoptedInACommitOfItsOwn) {
+  const Written adopted{RecordKind::kClockAdopted,
+                        Bytes(ClockAdopted{.held_ns = 5, .adopted_ns = 6, .stable_ns = 1}), 0, 0};
+  ExpectDamage(CommitCause::kControl, {adopted, {RecordKind::kTimerSet, SetOf(2)}}, "commit");
+}
+
+TEST_F(TimerLogTest, NoCommandAdoptsAClock) {
+  const Written adopted{RecordKind::kClockAdopted,
+                        Bytes(ClockAdopted{.held_ns = 5, .adopted_ns = 6, .stable_ns = 1}), 0, 0};
+  ExpectDamage(CommitCause::kCommand, {adopted}, "commit");
 }
 
 TEST_F(TimerLogTest, AClockRecordOfAWrongSizeIsDamage) {

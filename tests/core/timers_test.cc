@@ -330,6 +330,28 @@ TEST_F(TimersTest, TimersThatTakeTooLongAreCountedAndNamed) {
   EXPECT_NE(slow.command.find("Due"), std::string_view::npos) << slow.command;
 }
 
+// Also in a turn that timers begin and commands go on with, while the clock moves.
+TEST_F(TimersTest, WhatTimersAndCommandsDoHasTheTimeThatTheySaw) {
+  Alarm::slow_clock = &clock_;
+  Open();
+  for (std::uint64_t id = 0; id < 3; ++id) {
+    ASSERT_TRUE(Do(1, SetAlarm{kSecond, Due::kIsSlow, id}).ok());
+  }
+  Run();
+  clock_.Advance(2 * FakeClock::kSecond);
+  // A command uses up the budget, so that timers come first in the next turn.
+  ASSERT_TRUE(producer_->Submit<Alarm>(Key(2), Ring{1}, {.ack = Ack::kPublished}));
+  ASSERT_NE(engine_->Poll(std::chrono::nanoseconds(0)), 0);
+  ASSERT_TRUE(producer_->Submit<Alarm>(Key(2), Ring{2}, {.ack = Ack::kPublished}));
+  Run();
+  EXPECT_EQ(Values(), (pawl::Values{1, Due::kIsSlow, Due::kIsSlow, Due::kIsSlow, 2}));
+  auto reader = engine_->NewEventReader<Alarm>();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  reader->Forward([](const Rang& e, const Meta& meta) noexcept {
+    EXPECT_EQ(meta.time_ns, e.now_ns) << meta.position.value();
+  });
+}
+
 TEST_F(TimersTest, StatsTellWhatTimersDid) {
   Open();
   ASSERT_TRUE(Do(1, SetMany{0, 10, kSecond}).ok());
@@ -347,6 +369,19 @@ TEST_F(TimersTest, StatsTellWhatTimersDid) {
   EXPECT_EQ(stats.timers.refused, 0U);
   EXPECT_EQ(stats.stage(Stage::kTimerLate).count, 7U);
   EXPECT_EQ(stats.stage(Stage::kTimerLate).most_ns, 5 * FakeClock::kMillisecond);
+}
+
+// However late its clock says that it is: this one stands still. A loop that slept for longer than
+// until the timer that the command has just set would sleep six times in a minute, or once.
+TEST_F(TimersTest, ALoopSleepsNoLongerThanUntilTheTimerThatWasJustSet) {
+  EngineOptions options = directory_.Options(Threads::kOwn);
+  options.clock = &clock_;
+  Open(options);
+  ASSERT_TRUE(Do(1, SetAlarm{10 * static_cast<std::int64_t>(FakeClock::kMillisecond), 1, 0}).ok());
+  const auto sleeps = [&] { return engine_->Stats().agents.at(0).sleeps; };
+  const std::uint64_t before = sleeps();
+  EXPECT_TRUE(Await([&] { return sleeps() >= before + 20; }));
+  EXPECT_EQ(engine_->Stats().timers.fired, 0U);
 }
 
 // A loop with a thread of its own sleeps until then; the clock is the machine's.

@@ -161,9 +161,9 @@ class [[nodiscard]] Case {
     return *this;
   }
   // Engine time of the commands from here on; it begins at kStartOfTime and never goes back. Timers
-  // that become due on the way fire, each at its time and in the engine's order; what all of them
-  // did is checked as a command's: Then(…), ThenNothing(), or ThenRefused(…) of the first that was
-  // refused.
+  // that become due on the way, 1,000 at most, fire, each at its time and in the engine's order;
+  // what all of them did is checked as a command's: Then(…), ThenNothing(), or ThenRefused(…) of
+  // the first that was refused.
   Case& At(std::chrono::sys_time<std::chrono::nanoseconds> time,
            std::source_location where = std::source_location::current()) {
     return SetTime(static_cast<std::uint64_t>(time.time_since_epoch().count()), where);
