@@ -229,6 +229,7 @@ absl::Status EngineParts::StopAll() {
     if (each.runner != nullptr) TakeFromThread(*each.agent, std::exchange(each.runner, nullptr));
     while (each.agent->DoWork() > 0) {
     }
+    each.agent->EngineStopped();
   }
   runners.clear();
   has_loop_thread = false;

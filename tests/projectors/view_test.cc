@@ -260,6 +260,47 @@ TEST_F(ViewTest, AfterStopAViewShowsAllThatWasPublished) {
                    .ok());
 }
 
+TEST_F(ViewTest, AStopEndsAQueryThatWaitsForWhatNeverComes) {
+  Open();
+  const auto view = Make();
+  const auto nothing = [](const Sheet&) noexcept { return 0; };
+  const AtLeast never(Position(1'000'000), std::chrono::hours(24));
+  std::atomic<bool> waits{false};
+  absl::Status ended;
+  std::thread asks([&] {
+    // Relaxed: guards nothing.
+    waits.store(true, std::memory_order_relaxed);
+    ended = view.Read(never, nothing).status();
+  });
+  // Relaxed: guards nothing.
+  ASSERT_TRUE(Await([&] { return waits.load(std::memory_order_relaxed); }));
+  for (int i = 0; i < 1000; ++i) std::this_thread::yield();  // it sleeps, most likely
+  EXPECT_TRUE(engine_->Stop().ok());
+  asks.join();
+  EXPECT_EQ(ended.code(), absl::StatusCode::kUnavailable) << ended;
+  EXPECT_EQ(view.Read(never, nothing).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(view.Read(AtLeast(view.position(), seconds(0)), nothing).ok());
+  EXPECT_TRUE(view.status().ok());
+}
+
+// The deadline of the longest wait was before now.
+TEST_F(ViewTest, TheLongestWaitIsForEver) {
+  for (const Threads threads : {Threads::kOwn, Threads::kHost}) {
+    ASSERT_NO_FATAL_FAILURE(Open(threads));
+    {
+      const auto view = Make();
+      Producer producer = NewProducer();
+      for (int i = 0; i < 50; ++i) {
+        const Receipt receipt = Run(producer, 1, 10);
+        const auto seen = view.Read(AtLeast(receipt, std::chrono::nanoseconds::max()),
+                                    [](const Sheet&) noexcept { return 0; });
+        ASSERT_TRUE(seen.ok()) << seen.status();
+      }
+    }
+    engine_.reset();
+  }
+}
+
 TEST_F(ViewTest, HostDrivenAQueryRunsTheEngineUntilItSeesItsWrite) {
   for (const Threads threads : {Threads::kHost, Threads::kHostAll}) {
     ASSERT_NO_FATAL_FAILURE(Open(threads));

@@ -61,7 +61,8 @@ class View {
   }
 
   // The same, on a state that has seen `least`.
-  //   errors    DEADLINE_EXCEEDED the view did not come so far in time; or why it stopped
+  //   errors    DEADLINE_EXCEEDED the view did not come so far in time; UNAVAILABLE the engine
+  //             stopped before it did; or why the view stopped
   template <class F>
   auto Read(const AtLeast& least, F&& f) const
       -> absl::StatusOr<decltype(std::declval<const View&>().Read(std::forward<F>(f)))> {
