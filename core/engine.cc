@@ -45,6 +45,12 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (options.stall_after.count() < 0) {
     return absl::InvalidArgumentError("stall_after must be ≥ 0; 0: nothing counts as stalled");
   }
+  if (options.threads > Threads::kHostAll) {
+    return absl::InvalidArgumentError("threads must be kOwn, kHost or kHostAll");
+  }
+  if (options.idle > Idle::kSpin) {
+    return absl::InvalidArgumentError("idle must be kBackOff, kYield or kSpin");
+  }
   return CheckSessionOptions(options);
 }
 
@@ -368,8 +374,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     return std::unique_ptr<Engine>(new Engine(std::move(parts)));
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(
-        "not enough memory for the limits asked for: lower streams_max, sessions_max, "
-        "producers_max, session_window, receipts_max or keys_max");
+        "not enough memory for the limits asked for: lower streams_max, timers_max, sessions_max, "
+        "producers_max, session_window, receipts_max, keys_max, parcel_bytes or agents_max");
   }
 }
 
@@ -405,6 +411,7 @@ absl::Status Engine::Stop() {
 }
 
 absl::Status Engine::Attach(std::shared_ptr<Agent> agent, const AgentThread& thread) {
+  if (agent == nullptr) return absl::InvalidArgumentError("there is no agent");
   const std::lock_guard lock(parts_->cold);
   ControlRequest request{.kind = ControlRequest::Kind::kAddBell, .bell = &agent->bell()};
   if (absl::Status added = parts_->Ask(request); !added.ok()) return added;

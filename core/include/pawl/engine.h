@@ -185,8 +185,8 @@ class Engine {
   // Gives `agent` a thread (or its share of Poll()) and rings it after each publish.
   //   thread    one of its own, or one that it shares
   //   errors    RESOURCE_EXHAUSTED agents_max reached, or no thread to be had; UNAVAILABLE stopped;
-  //             INVALID_ARGUMENT a thread's name too long, no such core, or another core than that
-  //             of the thread it wants to share
+  //             INVALID_ARGUMENT no agent, a thread's name too long, no such core, or another core
+  //             than that of the thread it wants to share
   absl::Status Attach(std::shared_ptr<Agent> agent, const AgentThread& thread = {});
   // Returns when DoWork() of `agent` runs no more. A detached agent may be destroyed.
   void Detach(const Agent* agent);
