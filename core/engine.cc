@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t kThreadNameCharsMax = 15;  // of the kernel
 constexpr std::size_t kOwnAgents = 3;            // loop, sync, preparer
+// Added to any address it does not go around.
+constexpr std::uint64_t kUndurableBytesMax = std::uint64_t{1} << 62;
 
 absl::Status CheckOptions(const EngineOptions& options) {
   if (options.streams_max == 0 || options.producers_max == 0) {
@@ -39,8 +41,9 @@ absl::Status CheckOptions(const EngineOptions& options) {
         "parcel_bytes must be a power of two, and with this command_bytes_max at least " +
         std::to_string(std::bit_ceil(parcel_bytes_min)));
   }
-  if (options.undurable_bytes_max < options.segment_bytes) {
-    return absl::InvalidArgumentError("undurable_bytes_max must be at least segment_bytes");
+  if (options.undurable_bytes_max < options.segment_bytes ||
+      options.undurable_bytes_max > kUndurableBytesMax) {
+    return absl::InvalidArgumentError("undurable_bytes_max must be segment_bytes to 2^62");
   }
   if (options.stall_after.count() < 0) {
     return absl::InvalidArgumentError("stall_after must be ≥ 0; 0: nothing counts as stalled");

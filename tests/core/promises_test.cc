@@ -13,6 +13,7 @@
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,7 @@ using namespace std::chrono_literals;
 constexpr SubmitOptions kQuick{.ack = Ack::kPublished};
 constexpr std::uint32_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t kMax64 = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kUndurableMost = std::uint64_t{1} << 62;
 
 std::uint64_t VirtualBytes() {
   std::ifstream in("/proc/self/statm");
@@ -57,9 +59,13 @@ TEST_F(OptionsTest, NonsenseIsRefusedNamingTheOption) {
       {"segment_bytes", "0", [](EngineOptions& o) { o.segment_bytes = 0; }},
       {"segment_bytes", "max", [](EngineOptions& o) { o.segment_bytes = kMax64; }},
       {"undurable_bytes_max", "0", [](EngineOptions& o) { o.undurable_bytes_max = 0; }},
+      {"undurable_bytes_max", "2^62 + 1",
+       [](EngineOptions& o) { o.undurable_bytes_max = kUndurableMost + 1; }},
+      {"undurable_bytes_max", "max", [](EngineOptions& o) { o.undurable_bytes_max = kMax64; }},
       {"commit_bytes_max", "1", [](EngineOptions& o) { o.commit_bytes_max = 1; }},
       {"commit_bytes_max", "max", [](EngineOptions& o) { o.commit_bytes_max = kMax32; }},
       {"segments_ahead", "0", [](EngineOptions& o) { o.segments_ahead = 0; }},
+      {"segments_ahead", "257", [](EngineOptions& o) { o.segments_ahead = 257; }},
       {"segments_ahead", "max", [](EngineOptions& o) { o.segments_ahead = kMax32; }},
       {"streams_max", "0", [](EngineOptions& o) { o.streams_max = 0; }},
       {"sessions_max", "0", [](EngineOptions& o) { o.sessions_max = 0; }},
@@ -78,6 +84,8 @@ TEST_F(OptionsTest, NonsenseIsRefusedNamingTheOption) {
       {"command_bytes_max", "max", [](EngineOptions& o) { o.command_bytes_max = kMax32; }},
       {"parcel_bytes", "0", [](EngineOptions& o) { o.parcel_bytes = 0; }},
       {"parcel_bytes", "max", [](EngineOptions& o) { o.parcel_bytes = kMax32; }},
+      {"command_bytes_max", "63", [](EngineOptions& o) { o.command_bytes_max = 63; }},
+      {"readers_max", "65,537", [](EngineOptions& o) { o.readers_max = 65'537; }},
       {"readers_max", "max", [](EngineOptions& o) { o.readers_max = kMax32; }},
       {"timers_max", "max", [](EngineOptions& o) { o.timers_max = kMax32; }},
       {"threads", "3", [](EngineOptions& o) { o.threads = static_cast<Threads>(3); }},
@@ -146,13 +154,14 @@ TEST_F(OptionsTest, TheSmallestAndTheLongestWork) {
       {"sessions_max", "1", [](EngineOptions& o) { o.sessions_max = 1; }},
       {"session_window", "1", [](EngineOptions& o) { o.session_window = 1; }},
       {"keys_max", "1", [](EngineOptions& o) { o.keys_max = 1; }},
-      {"undurable_bytes_max", "max", [](EngineOptions& o) { o.undurable_bytes_max = kMax64; }},
       {"receipts_max", "max", [](EngineOptions& o) { o.receipts_max = kMax64; }},
       {"key_window", "0", [](EngineOptions& o) { o.key_window = 0ns; }},
       {"key_window", "max",
        [](EngineOptions& o) { o.key_window = std::chrono::nanoseconds::max(); }},
       {"producers_max", "1", [](EngineOptions& o) { o.producers_max = 1; }},
       {"command_bytes_max", "64", [](EngineOptions& o) { o.command_bytes_max = 64; }},
+      {"segments_ahead", "256", [](EngineOptions& o) { o.segments_ahead = 256; }},
+      {"readers_max", "65,536", [](EngineOptions& o) { o.readers_max = 65'536; }},
       {"agents_max", "0", [](EngineOptions& o) { o.agents_max = 0; }},
       {"readers_max", "0", [](EngineOptions& o) { o.readers_max = 0; }},
       {"scrub_bytes_per_second", "0", [](EngineOptions& o) { o.scrub_bytes_per_second = 0; }},
@@ -194,6 +203,95 @@ TEST_F(OptionsTest, TheSmallestAndTheLongestWork) {
       engine_.reset();
     }
   }
+}
+
+// Added to where the log is, the largest number went around: nothing was decided any more once the
+// log was longer than two commits.
+TEST_F(OptionsTest, TheMostUndurableBytesAreSoManyForAnyLog) {
+  EngineOptions options = directory_.Options(Threads::kHostAll);
+  options.undurable_bytes_max = kUndurableMost;
+  Open(options);
+  Producer producer = NewProducer();
+  const std::vector<Addressed<Deposit>> batch(256, {Key(1), {1}});
+  for (int i = 0; i < 200; ++i) {
+    const auto sent =
+        producer.SubmitBatch<Account>(std::span<const Addressed<Deposit>>(batch), kQuick);
+    ASSERT_EQ(sent.count, batch.size()) << ToString(sent.fault);
+    for (const Completion& c : Collect(producer, batch.size())) {
+      ASSERT_TRUE(c.verdict.is_accepted());
+    }
+  }
+  EXPECT_GT(engine_->log().durable().value(), std::uint64_t{2} << 20);
+}
+
+class DirectoriesTest : public OptionsTest {
+ protected:
+  absl::Status Try(const EngineOptions& options) {
+    auto opened = Engine::Open(options, Aggregates<Account>{});
+    return opened.ok() ? (*opened)->Stop() : opened.status();
+  }
+};
+
+TEST_F(DirectoriesTest, NamesThatNoDirectoryCanHaveAreRefusedByName) {
+  std::string long_path = directory_.root();
+  while (long_path.size() < 5'000) long_path += "/" + std::string(100, 'd');
+  for (const std::string& bad :
+       {directory_.root() + "/" + std::string(256, 'd'), long_path, std::string("/dev/null"),
+        std::string("/dev/null/log"), directory_.root() + std::string("/nul\0byte", 9)}) {
+    SCOPED_TRACE(bad.substr(0, 100));
+    for (const bool is_hot : {false, true}) {
+      const TestDirectory directory;
+      EngineOptions options = directory.Options();
+      (is_hot ? options.hot_directory : options.directory) = bad;
+      const absl::Status refused = Try(options);
+      // Images that cannot be there are beside the segments, with a notice.
+      if (is_hot && refused.ok()) continue;
+      EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+      EXPECT_NE(refused.message().find(bad.substr(0, bad.find('\0'))), std::string::npos)
+          << refused;
+    }
+  }
+}
+
+TEST_F(DirectoriesTest, OneDirectoryMayBeBoth) {
+  for (const std::string& hot : {directory_.log(), directory_.log() + "/hot"}) {
+    EngineOptions options = directory_.Options();
+    options.hot_directory = hot;
+    for (std::int64_t life = 1; life <= 2; ++life) {
+      Open(options);
+      ASSERT_TRUE(NewProducer().Execute<Account>(Key(1), Deposit{1}).ok());
+      EXPECT_EQ(Balances()[0].second, life);
+      engine_.reset();
+    }
+    std::filesystem::remove_all(directory_.log());
+  }
+}
+
+TEST_F(DirectoriesTest, OfSeveralWhoOpenAtOnceOneGetsTheLog) {
+  for (int round = 0; round < 5; ++round) {
+    std::array<absl::StatusOr<std::unique_ptr<Engine>>, 4> opened;
+    {
+      std::vector<std::thread> threads;
+      for (auto& each : opened) {
+        threads.emplace_back(
+            [this, &each] { each = Engine::Open(directory_.Options(), Aggregates<Account>{}); });
+      }
+      for (std::thread& thread : threads) thread.join();
+    }
+    int winners = 0;
+    for (auto& each : opened) {
+      winners += each.ok() ? 1 : 0;
+      if (!each.ok()) {
+        EXPECT_EQ(each.status().code(), absl::StatusCode::kFailedPrecondition) << each.status();
+        continue;
+      }
+      auto producer = (*each)->NewProducer();
+      EXPECT_TRUE(producer.ok() && producer->Execute<Account>(Key(1), Deposit{1}).ok());
+    }
+    EXPECT_EQ(winners, 1);
+  }
+  Open();
+  EXPECT_EQ(Balances().at(0).second, 5);
 }
 
 using CallsTest = BankTest;
@@ -315,6 +413,61 @@ TEST_F(CallsTest, StopFromWithinAPollAnswersTheRest) {
       EXPECT_EQ(teller.in_flight(), 0U);
     }
     engine_.reset();
+  }
+}
+
+// A name is bytes: neither a text nor a C string, also after a restart.
+TEST_F(CallsTest, SessionsNamesMayHoldAnyBytes) {
+  const std::vector<std::string> names{std::string("a\0b", 3), "a",          std::string("a\0c", 3),
+                                       std::string(1, '\0'),   "\xFF\xFE\n", " "};
+  for (std::uint32_t life = 1; life <= 3; ++life) {
+    Open();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      Producer teller = NewProducer(names[i]);
+      EXPECT_EQ(teller.generation(), life);
+      EXPECT_EQ(teller.last_sequence(), Sequence(i * (life - 1)));
+      for (std::size_t n = 0; n < i; ++n) {
+        ASSERT_TRUE(teller.Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
+      }
+    }
+    engine_.reset();
+  }
+  Open();
+  EXPECT_TRUE(engine_->CloseSession(names[0]).ok());
+  EXPECT_EQ(engine_->CloseSession(names[0]).code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(engine_->CloseSession("a").ok());
+  EXPECT_EQ(engine_->CloseSession("").code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(CallsTest, AHandleThatIsAssignedOverLeavesItsCommandsExecuted) {
+  Open();
+  Producer teller = NewProducer("teller");
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(teller.Submit<Account>(Key(1), Deposit{1}, kQuick));
+  teller = NewProducer("another");
+  EXPECT_EQ(teller.in_flight(), 0U);
+  ASSERT_TRUE(teller.Execute<Account>(Key(2), Deposit{1}).ok());
+  ASSERT_TRUE(Await([&] { return Balances().at(0).second == 100; }));
+}
+
+// The same key with another body, in the next life.
+TEST_F(CallsTest, AKeyIsReusedAlsoAfterARestart) {
+  Open();
+  const SubmitOptions keyed{.idempotency_key = Key(7, 7)};
+  ASSERT_TRUE(NewProducer("teller").Execute<Account>(Key(1), Deposit{5}, keyed).ok());
+  for (int life = 0; life < 2; ++life) {
+    Reopen();
+    Producer teller = NewProducer("another");
+    EXPECT_EQ(teller.Execute<Account>(Key(1), Deposit{6}, keyed).status().code(),
+              absl::StatusCode::kAlreadyExists);
+    EXPECT_EQ(teller.Execute<Account>(Key(2), Deposit{5}, keyed).status().code(),
+              absl::StatusCode::kAlreadyExists);
+    EXPECT_EQ(teller.Execute<Account>(Key(1), Withdraw{5}, keyed).status().code(),
+              absl::StatusCode::kAlreadyExists);
+    const auto first = teller.Execute<Account>(Key(1), Deposit{5}, keyed);
+    ASSERT_TRUE(first.ok()) << first.status();
+    EXPECT_TRUE(first->is_duplicate);
+    EXPECT_EQ(Balances().size(), 1U);
+    EXPECT_EQ(Balances()[0].second, 5);
   }
 }
 

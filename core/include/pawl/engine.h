@@ -266,7 +266,7 @@ class Engine {
   }
 
   // Order-free state of an aggregate type for tests and examples: calls f(key, version, state) for
-  // each, on the loop's thread while it does nothing else. Cold.
+  // each, on the loop's thread while it does nothing else: `f` calls nothing of the engine. Cold.
   template <class A, class F>
   absl::Status VisitAggregates(F&& f) {
     return Visit(TagOf<A>(), [&f](const StreamSlot& slot) {
@@ -275,7 +275,8 @@ class Engine {
   }
 
   // The timers of type T that are set, for tests and for people: calls f(key, id, due_ns, timer)
-  // for each, in no order, on the loop's thread while it does nothing else. Cold.
+  // for each, in no order, on the loop's thread while it does nothing else: `f` calls nothing of
+  // the engine. Cold.
   template <class A, class T, class F>
   absl::Status VisitTimers(F&& f) {
     static_assert(TimersOf<A>::template kHas<T>,
