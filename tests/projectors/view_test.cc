@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "../core/bank_fixture.h"
+#include "../core/thread_facts.h"
 
 namespace pawl {
 namespace {
@@ -242,6 +243,33 @@ TEST_F(ViewTest, MoreViewsThanAgentsMaxAreRefusedUntilOneEnds) {
   EXPECT_EQ(Project<Sheet>(*engine_).status().code(), absl::StatusCode::kResourceExhausted);
   views.pop_back();
   views.push_back(Make());
+}
+
+TEST_F(ViewTest, ViewsShareAThreadOrHaveOneOfTheirOwnPinnedAsAsked) {
+  Open();
+  const int core = CoresOf(0).back();
+  {
+    const auto one = Project<Sheet>(*engine_, {.core = core, .thread = "sheets"});
+    const auto two = Project<Sheet>(*engine_, {.thread = "sheets"});
+    ASSERT_TRUE(one.ok() && two.ok());
+    EXPECT_EQ(ThreadNamed("pawl-projector"), 0);
+    ASSERT_NE(ThreadNamed("sheets"), 0);
+    EXPECT_EQ(CoresOf(ThreadNamed("sheets")), std::vector{core});
+    const auto alone = Project<Sheet>(*engine_, {.core = core});
+    ASSERT_TRUE(alone.ok());
+    ASSERT_NE(ThreadNamed("pawl-projector"), 0);
+    EXPECT_EQ(CoresOf(ThreadNamed("pawl-projector")), std::vector{core});
+    Producer producer = NewProducer();
+    const Receipt receipt = Run(producer, 1, 10);
+    for (const auto* view : {&*one, &*two, &*alone}) {
+      EXPECT_EQ(view->Read(AtLeast(receipt, seconds(60)),
+                           [](const Sheet& b) noexcept { return CentsOf(b, 1); })
+                    .value_or(-1),
+                10);
+    }
+    EXPECT_EQ(Project<Sheet>(*engine_, {.thread = "sixteen-letters-"}).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
 }
 
 TEST_F(ViewTest, AfterStopAViewShowsAllThatWasPublished) {

@@ -90,8 +90,8 @@ class View {
 };
 
 // Starts a projector that folds the log from its first record on and keeps up with it.
-//   errors    RESOURCE_EXHAUSTED agents_max reached; UNAVAILABLE the engine stopped;
-//             FAILED_PRECONDITION an event's layout differs from the log's
+//   errors    as Engine::Attach(). That an event's layout differs from the log's is found where the
+//             log has it: View::status(), and queries with AtLeast
 template <class P>
 absl::StatusOr<View<P>> Project(Engine& engine, const ProjectOptions& options = {}) {
   auto projector = std::make_shared<Projector<P>>(engine);
