@@ -38,13 +38,14 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-absl::Status Pin(std::thread& thread, int core) {
+absl::Status Pin(std::thread& thread, const std::string& name, int core) {
   if (core < 0) return absl::OkStatus();
   cpu_set_t cores;
   CPU_ZERO(&cores);
   if (core < CPU_SETSIZE) CPU_SET(static_cast<unsigned>(core), &cores);
   if (pthread_setaffinity_np(thread.native_handle(), sizeof cores, &cores) != 0) {
-    return absl::InvalidArgumentError("cannot pin a thread to core " + std::to_string(core) +
+    return absl::InvalidArgumentError("cannot pin the thread " + name + " to core " +
+                                      std::to_string(core) +
                                       ": name one that this process may use, or -1");
   }
   return absl::OkStatus();
@@ -69,7 +70,9 @@ absl::StatusOr<std::unique_ptr<AgentRunner>> AgentRunner::Start(const Setup& set
   } catch (const std::system_error& error) {
     return absl::ResourceExhaustedError(std::string("cannot start a thread: ") + error.what());
   }
-  if (absl::Status pinned = Pin(runner->thread_, setup.core); !pinned.ok()) return pinned;
+  if (absl::Status pinned = Pin(runner->thread_, setup.name, setup.core); !pinned.ok()) {
+    return pinned;
+  }
   // Acquire: for the reader's ease, nothing is guarded. Pairs with the release in Run().
   runner->has_name_.wait(false, std::memory_order_acquire);
   return runner;

@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t kThreadNameCharsMax = 15;  // of the kernel
 constexpr std::size_t kOwnAgents = 3;            // loop, sync, preparer
+// Added to any address it does not go around.
+constexpr std::uint64_t kUndurableBytesMax = std::uint64_t{1} << 62;
 
 absl::Status CheckOptions(const EngineOptions& options) {
   if (options.streams_max == 0 || options.producers_max == 0) {
@@ -39,11 +41,18 @@ absl::Status CheckOptions(const EngineOptions& options) {
         "parcel_bytes must be a power of two, and with this command_bytes_max at least " +
         std::to_string(std::bit_ceil(parcel_bytes_min)));
   }
-  if (options.undurable_bytes_max < options.segment_bytes) {
-    return absl::InvalidArgumentError("undurable_bytes_max must be at least segment_bytes");
+  if (options.undurable_bytes_max < options.segment_bytes ||
+      options.undurable_bytes_max > kUndurableBytesMax) {
+    return absl::InvalidArgumentError("undurable_bytes_max must be segment_bytes to 2^62");
   }
   if (options.stall_after.count() < 0) {
     return absl::InvalidArgumentError("stall_after must be ≥ 0; 0: nothing counts as stalled");
+  }
+  if (options.threads > Threads::kHostAll) {
+    return absl::InvalidArgumentError("threads must be kOwn, kHost or kHostAll");
+  }
+  if (options.idle > Idle::kSpin) {
+    return absl::InvalidArgumentError("idle must be kBackOff, kYield or kSpin");
   }
   return CheckSessionOptions(options);
 }
@@ -233,6 +242,7 @@ absl::Status EngineParts::StopAll() {
     if (each.runner != nullptr) TakeFromThread(*each.agent, std::exchange(each.runner, nullptr));
     while (each.agent->DoWork() > 0) {
     }
+    each.agent->EngineStopped();
   }
   runners.clear();
   has_loop_thread = false;
@@ -372,8 +382,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWith(
     return std::unique_ptr<Engine>(new Engine(std::move(parts)));
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(
-        "not enough memory for the limits asked for: lower streams_max, sessions_max, "
-        "producers_max, session_window, receipts_max or keys_max");
+        "not enough memory for the limits asked for: lower streams_max, timers_max, sessions_max, "
+        "producers_max, session_window, receipts_max, keys_max, parcel_bytes or agents_max");
   }
 }
 
@@ -409,6 +419,7 @@ absl::Status Engine::Stop() {
 }
 
 absl::Status Engine::Attach(std::shared_ptr<Agent> agent, const AgentThread& thread) {
+  if (agent == nullptr) return absl::InvalidArgumentError("there is no agent");
   const std::lock_guard lock(parts_->cold);
   ControlRequest request{.kind = ControlRequest::Kind::kAddBell, .bell = &agent->bell()};
   if (absl::Status added = parts_->Ask(request); !added.ok()) return added;

@@ -27,6 +27,7 @@ absl::StatusCode CodeOf(int error) {
     case EPERM:
     case EROFS:
     case ELOOP:
+    case ENAMETOOLONG:
     case ENOTDIR:
     case EISDIR:
     case ENXIO: return absl::StatusCode::kFailedPrecondition;
@@ -43,6 +44,7 @@ const char* WayOut(int error) noexcept {
     case EMFILE:
     case ENFILE: return ": raise the limit of open files (ulimit -n)";
     case ENOMEM: return ": give it more memory (ulimit -v, vm.max_map_count)";
+    case ENAMETOOLONG: return ": choose a shorter one";
     case ELOOP:
     case EISDIR:
     case ENXIO: return ": move it away";

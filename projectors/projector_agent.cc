@@ -38,6 +38,12 @@ void ProjectorAgent::Stop(absl::Status why) {
   waiters_.Notify();
 }
 
+void ProjectorAgent::EngineStopped() noexcept {
+  // Release: the last position before the flag. Pairs with the acquire in has_engine_stopped().
+  has_engine_stopped_.store(true, std::memory_order_release);
+  waiters_.Notify();
+}
+
 void ProjectorAgent::StopAt(const RecordView& record, std::uint16_t event, const Outcome& outcome) {
   if (event == kNotListed) return Stop(NotListed(record));
   const EventDescriptor& type = *events_[event];
@@ -125,9 +131,13 @@ absl::Status ProjectorAgent::LearnType(const RecordHeader& header) {
 
 absl::Status ProjectorAgent::WaitUntil(Engine& engine, Position least,
                                        std::chrono::nanoseconds timeout) {
-  const auto is_over = [this, least]() noexcept { return position() >= least || is_stopped(); };
+  const auto is_over = [this, least]() noexcept {
+    return position() >= least || is_stopped() || has_engine_stopped();
+  };
   if (!is_over()) {
-    const std::int64_t deadline_ns = KernelParking::NowNs() + timeout.count();
+    const std::int64_t now_ns = KernelParking::NowNs();
+    const std::int64_t deadline_ns =
+        now_ns + std::min(timeout.count(), KernelParking::kNoDeadline - now_ns);
     if (engine.threads() != Threads::kOwn) {
       while (!is_over() && KernelParking::NowNs() < deadline_ns) {
         if (engine.Poll() == 0) std::this_thread::yield();
@@ -139,9 +149,10 @@ absl::Status ProjectorAgent::WaitUntil(Engine& engine, Position least,
   }
   if (position() >= least) return absl::OkStatus();
   if (is_stopped()) return status_;
-  return absl::DeadlineExceededError("the view is at position " +
-                                     std::to_string(position().value()) + ", asked for " +
-                                     std::to_string(least.value()));
+  const std::string where = "the view is at position " + std::to_string(position().value()) +
+                            ", asked for " + std::to_string(least.value());
+  if (has_engine_stopped()) return absl::UnavailableError("the engine is stopped: " + where);
+  return absl::DeadlineExceededError(where);
 }
 
 }  // namespace pawl::inline v0

@@ -273,6 +273,13 @@ TEST(KitTest, TimeIsVirtual) {
               Given<Clerk>().At(day).At(day - std::chrono::days(1)).ThenState([](const auto&) {});
             }),
             "virtual time would go back by 86400000000000 ns; engine time never does");
+  // Before 1970, and by a negative time, is back too.
+  EXPECT_NE(FailureOf([] {
+              Given<Clerk>().At(std::chrono::sys_days(std::chrono::year(1969) / 7 / 20));
+            }).find("virtual time would go back by "),
+            std::string::npos);
+  EXPECT_EQ(FailureOf([] { Given<Clerk>().After(-1ns).ThenState([](const auto&) {}); }),
+            "virtual time would go back by 1 ns; engine time never does");
 }
 
 TEST(KitTest, LimitsAreTheEngines) {

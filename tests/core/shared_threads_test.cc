@@ -133,6 +133,25 @@ TEST_F(SharedThreadsTest, TheFirstOnePinsTheThread) {
   for (const auto& agent : {first, second, third}) Use(*agent);
 }
 
+TEST_F(SharedThreadsTest, TheEnginesThreadsHaveNamesAndAreWhereTheOptionsPinThem) {
+  const std::vector<int> allowed = CoresOf(0);
+  EngineOptions options = directory_.Options();
+  Open(options);
+  for (const char* const name : {"pawl-loop", "pawl-sync", "pawl-prepare", "pawl-health"}) {
+    ASSERT_NE(ThreadNamed(name), 0) << name;
+    EXPECT_EQ(CoresOf(ThreadNamed(name)), allowed) << name;
+  }
+  engine_.reset();
+  options.loop_core = allowed.front();
+  options.disk_core = allowed.back();
+  Open(options);
+  EXPECT_EQ(CoresOf(ThreadNamed("pawl-loop")), std::vector{allowed.front()});
+  EXPECT_EQ(CoresOf(ThreadNamed("pawl-sync")), std::vector{allowed.back()});
+  EXPECT_EQ(CoresOf(ThreadNamed("pawl-prepare")), std::vector{allowed.back()});
+  EXPECT_EQ(CoresOf(0), allowed);
+  ASSERT_TRUE(NewProducer().Execute<Account>(Key(1), Deposit{1}).ok());
+}
+
 TEST_F(SharedThreadsTest, ANameTooLongAndACoreThatIsNotThereAreRefused) {
   Open();
   const auto agent = std::make_shared<Mailbox>();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sched.h>
 #include <sys/syscall.h>
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pawl {
 
@@ -20,6 +22,17 @@ inline int ThreadNamed(std::string_view wanted) {
     if (name == wanted) return std::atoi(task.path().filename().c_str());
   }
   return 0;
+}
+
+// Cores that a thread may run on; 0: who asks.
+inline std::vector<int> CoresOf(int thread) {
+  cpu_set_t set;
+  if (::sched_getaffinity(thread, sizeof set, &set) != 0) std::abort();
+  std::vector<int> cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(static_cast<std::size_t>(core), &set)) cores.push_back(core);
+  }
+  return cores;
 }
 
 // Page faults that a thread of this process took since it began, with and without the disk.

@@ -137,8 +137,8 @@ TEST_F(TimerBoundsTest, AStormOfTimersKeepsNoCommandWaiting) {
   std::uint64_t commands = 0;
   while (fired < kTimers) {
     ASSERT_TRUE(producer_->Submit<Alarm>(Key(1000), Ring{1}, published));
-    // One turn of the loop takes the command and answers it, however many timers are due.
-    // While the disk is behind, neither goes on.
+    // One turn of the loop takes the command and answers it, however many timers are due: if there
+    // is room. Until the next segment is there, or the disk less far behind, no timer fires either.
     ASSERT_TRUE(Await([&] {
       engine_->Poll(0ns);
       return producer_->Poll([](const Completion&) noexcept {}) != 0;

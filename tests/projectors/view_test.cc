@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "../core/bank_fixture.h"
+#include "../core/thread_facts.h"
 
 namespace pawl {
 namespace {
@@ -244,6 +245,33 @@ TEST_F(ViewTest, MoreViewsThanAgentsMaxAreRefusedUntilOneEnds) {
   views.push_back(Make());
 }
 
+TEST_F(ViewTest, ViewsShareAThreadOrHaveOneOfTheirOwnPinnedAsAsked) {
+  Open();
+  const int core = CoresOf(0).back();
+  {
+    const auto one = Project<Sheet>(*engine_, {.core = core, .thread = "sheets"});
+    const auto two = Project<Sheet>(*engine_, {.thread = "sheets"});
+    ASSERT_TRUE(one.ok() && two.ok());
+    EXPECT_EQ(ThreadNamed("pawl-projector"), 0);
+    ASSERT_NE(ThreadNamed("sheets"), 0);
+    EXPECT_EQ(CoresOf(ThreadNamed("sheets")), std::vector{core});
+    const auto alone = Project<Sheet>(*engine_, {.core = core});
+    ASSERT_TRUE(alone.ok());
+    ASSERT_NE(ThreadNamed("pawl-projector"), 0);
+    EXPECT_EQ(CoresOf(ThreadNamed("pawl-projector")), std::vector{core});
+    Producer producer = NewProducer();
+    const Receipt receipt = Run(producer, 1, 10);
+    for (const auto* view : {&*one, &*two, &*alone}) {
+      EXPECT_EQ(view->Read(AtLeast(receipt, seconds(60)),
+                           [](const Sheet& b) noexcept { return CentsOf(b, 1); })
+                    .value_or(-1),
+                10);
+    }
+    EXPECT_EQ(Project<Sheet>(*engine_, {.thread = "sixteen-letters-"}).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
 TEST_F(ViewTest, AfterStopAViewShowsAllThatWasPublished) {
   Open();
   const auto view = Make();
@@ -258,6 +286,47 @@ TEST_F(ViewTest, AfterStopAViewShowsAllThatWasPublished) {
   EXPECT_FALSE(view.Read(AtLeast(view.position().Next(), milliseconds(1)),
                          [](const Sheet&) noexcept { return 0; })
                    .ok());
+}
+
+TEST_F(ViewTest, AStopEndsAQueryThatWaitsForWhatNeverComes) {
+  Open();
+  const auto view = Make();
+  const auto nothing = [](const Sheet&) noexcept { return 0; };
+  const AtLeast never(Position(1'000'000), std::chrono::hours(24));
+  std::atomic<bool> waits{false};
+  absl::Status ended;
+  std::thread asks([&] {
+    // Relaxed: guards nothing.
+    waits.store(true, std::memory_order_relaxed);
+    ended = view.Read(never, nothing).status();
+  });
+  // Relaxed: guards nothing.
+  ASSERT_TRUE(Await([&] { return waits.load(std::memory_order_relaxed); }));
+  for (int i = 0; i < 1000; ++i) std::this_thread::yield();  // it sleeps, most likely
+  EXPECT_TRUE(engine_->Stop().ok());
+  asks.join();
+  EXPECT_EQ(ended.code(), absl::StatusCode::kUnavailable) << ended;
+  EXPECT_EQ(view.Read(never, nothing).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(view.Read(AtLeast(view.position(), seconds(0)), nothing).ok());
+  EXPECT_TRUE(view.status().ok());
+}
+
+// The deadline of the longest wait was before now.
+TEST_F(ViewTest, TheLongestWaitIsForEver) {
+  for (const Threads threads : {Threads::kOwn, Threads::kHost}) {
+    ASSERT_NO_FATAL_FAILURE(Open(threads));
+    {
+      const auto view = Make();
+      Producer producer = NewProducer();
+      for (int i = 0; i < 50; ++i) {
+        const Receipt receipt = Run(producer, 1, 10);
+        const auto seen = view.Read(AtLeast(receipt, std::chrono::nanoseconds::max()),
+                                    [](const Sheet&) noexcept { return 0; });
+        ASSERT_TRUE(seen.ok()) << seen.status();
+      }
+    }
+    engine_.reset();
+  }
 }
 
 TEST_F(ViewTest, HostDrivenAQueryRunsTheEngineUntilItSeesItsWrite) {

@@ -44,6 +44,9 @@ class Agent {
   virtual std::string_view name() const noexcept = 0;  // ≤ 15 characters: also the thread's name
   // Given by Engine::Attach() before the first DoWork(), for who wants to tell how far it is.
   virtual void UseMeter(const AgentMeter&) noexcept {}
+  // Engine::Stop() ends it: DoWork() is not called again. By who stops the engine, once the agent's
+  // thread is gone; for who lets others wait for what it does.
+  virtual void EngineStopped() noexcept {}
 };
 
 // On which of the engine's own threads an agent runs. Host-driven it means nothing.

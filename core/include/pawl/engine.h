@@ -185,8 +185,8 @@ class Engine {
   // Gives `agent` a thread (or its share of Poll()) and rings it after each publish.
   //   thread    one of its own, or one that it shares
   //   errors    RESOURCE_EXHAUSTED agents_max reached, or no thread to be had; UNAVAILABLE stopped;
-  //             INVALID_ARGUMENT a thread's name too long, no such core, or another core than that
-  //             of the thread it wants to share
+  //             INVALID_ARGUMENT no agent, a thread's name too long, no such core, or another core
+  //             than that of the thread it wants to share
   absl::Status Attach(std::shared_ptr<Agent> agent, const AgentThread& thread = {});
   // Returns when DoWork() of `agent` runs no more. A detached agent may be destroyed.
   void Detach(const Agent* agent);
@@ -267,7 +267,7 @@ class Engine {
   }
 
   // Order-free state of an aggregate type for tests and examples: calls f(key, version, state) for
-  // each, on the loop's thread while it does nothing else. Cold.
+  // each, on the loop's thread while it does nothing else: `f` calls nothing of the engine. Cold.
   template <class A, class F>
   absl::Status VisitAggregates(F&& f) {
     return Visit(TagOf<A>(), [&f](const StreamSlot& slot) {
@@ -276,7 +276,8 @@ class Engine {
   }
 
   // The timers of type T that are set, for tests and for people: calls f(key, id, due_ns, timer)
-  // for each, in no order, on the loop's thread while it does nothing else. Cold.
+  // for each, in no order, on the loop's thread while it does nothing else: `f` calls nothing of
+  // the engine. Cold.
   template <class A, class T, class F>
   absl::Status VisitTimers(F&& f) {
     static_assert(TimersOf<A>::template kHas<T>,

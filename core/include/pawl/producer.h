@@ -55,7 +55,7 @@ struct ProducerOptions {
 };
 
 struct SubmitOptions {
-  Ack ack = Ack::kDurable;
+  Ack ack = Ack::kDurable;  // a value that is none counts as this one
   // Sends a command of this session again under its first sequence; 0: a new command.
   Sequence resend{};
   // On the stream that the command goes to: Any(), NoStream(), Exists(), Exact(version),
@@ -364,7 +364,7 @@ class Producer {
     slot.condition = options.condition;
     slot.aggregate = store;
     slot.type = A::Commands::template IndexOf<C>();
-    slot.ack = options.ack;
+    slot.ack = options.ack == Ack::kPublished ? Ack::kPublished : Ack::kDurable;
   }
   // Where the bytes of a command go: into its slot, or into a parcel. nullptr with a fault:
   // nowhere.

@@ -166,7 +166,8 @@ class [[nodiscard]] Case {
   // the first that was refused.
   Case& At(std::chrono::sys_time<std::chrono::nanoseconds> time,
            std::source_location where = std::source_location::current()) {
-    return SetTime(static_cast<std::uint64_t>(time.time_since_epoch().count()), where);
+    const std::int64_t ns = std::max(time.time_since_epoch().count(), std::int64_t{0});
+    return SetTime(static_cast<std::uint64_t>(ns), where);
   }
   // Time passes; After(0s) fires what is due right behind a command.
   Case& After(std::chrono::nanoseconds time,

@@ -39,6 +39,7 @@ class ProjectorAgent : public Agent {
   std::string_view name() const noexcept override { return "pawl-projector"; }
 
   void UseMeter(const AgentMeter& meter) noexcept override { meter_ = meter; }
+  void EngineStopped() noexcept override;
 
   // Of the newest record that queries see. Threads: any.
   Position position() const noexcept {
@@ -47,7 +48,7 @@ class ProjectorAgent : public Agent {
   }
   // Threads: any.
   absl::Status status() const;
-  //   errors    DEADLINE_EXCEEDED; or why the projector stopped
+  //   errors    DEADLINE_EXCEEDED; UNAVAILABLE the engine stopped; or why the projector stopped
   //   threads   any; host-driven: the host's, and it runs the engine
   absl::Status WaitUntil(Engine& engine, Position least, std::chrono::nanoseconds timeout);
 
@@ -60,6 +61,11 @@ class ProjectorAgent : public Agent {
   bool is_stopped() const noexcept {
     // Acquire: pairs with the release in Stop().
     return is_stopped_.load(std::memory_order_acquire);
+  }
+
+  bool has_engine_stopped() const noexcept {
+    // Acquire: the last position before it. Pairs with the release in EngineStopped().
+    return has_engine_stopped_.load(std::memory_order_acquire);
   }
 
   // Index of an event record's type in the projection's Events and, behind them, their older
@@ -114,6 +120,8 @@ class ProjectorAgent : public Agent {
   alignas(kCacheLineBytes) std::atomic<std::uint64_t> position_{0};
   // Writer: the agent, once. Readers: any. Guards status_.
   std::atomic<bool> is_stopped_{false};
+  // Writer: who stops the engine, once. Readers: any. Guards nothing that position_ does not.
+  std::atomic<bool> has_engine_stopped_{false};
 };
 
 }  // namespace pawl::inline v0

@@ -61,7 +61,8 @@ class View {
   }
 
   // The same, on a state that has seen `least`.
-  //   errors    DEADLINE_EXCEEDED the view did not come so far in time; or why it stopped
+  //   errors    DEADLINE_EXCEEDED the view did not come so far in time; UNAVAILABLE the engine
+  //             stopped before it did; or why the view stopped
   template <class F>
   auto Read(const AtLeast& least, F&& f) const
       -> absl::StatusOr<decltype(std::declval<const View&>().Read(std::forward<F>(f)))> {
@@ -89,8 +90,8 @@ class View {
 };
 
 // Starts a projector that folds the log from its first record on and keeps up with it.
-//   errors    RESOURCE_EXHAUSTED agents_max reached; UNAVAILABLE the engine stopped;
-//             FAILED_PRECONDITION an event's layout differs from the log's
+//   errors    as Engine::Attach(). That an event's layout differs from the log's is found where the
+//             log has it: View::status(), and queries with AtLeast
 template <class P>
 absl::StatusOr<View<P>> Project(Engine& engine, const ProjectOptions& options = {}) {
   auto projector = std::make_shared<Projector<P>>(engine);

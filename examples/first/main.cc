@@ -1,5 +1,5 @@
-// README's example: readme_test.py runs it, and compares the lines between the markers with
-// README.md. Change both together.
+// README's example: a test runs it, and compares the lines between the markers with README.md.
+// Change both together.
 // clang-format off
 // [readme]
 #include <chrono>
