@@ -94,7 +94,7 @@ TEST_F(StreamStoreTest, APlaceThatWasLeftHasAStateThatIsNew) {
   store_.Close(slot, Position(10));
   EXPECT_EQ(store_.size(), kStreams - 1);
   EXPECT_EQ(store_.closed(), 1U);
-  StreamSlot* const again = store_.Insert(Key(1, 2));
+  StreamSlot* const again = store_.Insert(KeyOf(kStreams));
   ASSERT_EQ(again, &slot) << "the only free place";
   EXPECT_EQ(slot.state.cents, 0);
   EXPECT_EQ(slot.version, Version());
