@@ -227,6 +227,22 @@ TEST_F(TimerBoundsTest, APollFiresNoMoreTimersThanItsBudgetHasTimeFor) {
   EXPECT_EQ(Alarm::fires - fires, 10U);
 }
 
+// Set for times that have passed, faster than they fire: behind those that were due before them.
+TEST_F(TimerBoundsTest, NoFloodOfOverdueTimersKeepsOthersBack) {
+  Open();
+  ASSERT_TRUE(Do(2, SetAlarm{kSecond, 7, 0}).ok());
+  clock_.Advance(2 * FakeClock::kSecond);
+  const auto has_fired = [&] { return std::ranges::count(Values(), 7) != 0; };
+  for (std::uint64_t i = 0; !has_fired(); ++i) {
+    ASSERT_LT(i, 400U);
+    // Half a timer fires in a step.
+    ASSERT_TRUE(
+        producer_->Submit<Alarm>(Key(1), SetAlarmAt{i % 3, 1, i}, {.ack = Ack::kPublished}));
+    engine_->Poll(0ns);
+    producer_->Poll([](const Completion&) noexcept {});
+  }
+}
+
 // A budget that is over at once lets commands and timers take turns.
 TEST_F(TimerBoundsTest, NoBudgetStarvesTimersOrCommands) {
   Open();

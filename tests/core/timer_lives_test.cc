@@ -173,8 +173,10 @@ class TimerLivesTest : public AlarmTest {
     if (value > 0 || value == Due::kRepeats) ring_wanted_ = value;
   }
   // A command did that, behind what fired before it: timers that found no room come first.
-  void Take(const Act& act) {
+  void Take(Act act) {
     ReadOn(act.position);
+    // A time that has passed is the one at which it was set.
+    act.due_ns = std::max(act.due_ns, time_ns_);
     model_.Take(act);
   }
   // Nothing is left to do: all that was due has fired, and the rest is set.

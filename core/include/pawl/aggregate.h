@@ -192,10 +192,12 @@ class Emit {
     const auto wanted = static_cast<std::uint64_t>(std::max(delay.count(), std::int64_t{0}));
     At(now + std::min(wanted, UINT64_MAX - now), timer, id);
   }
-  // The same at a time: nanoseconds since 1970, as now_ns().
+  // The same at a time: nanoseconds since 1970, as now_ns(). One that has passed is now, so that
+  // who was due before is first.
   template <class T>
   void At(std::uint64_t time_ns, const T& timer, std::uint64_t id = 0) noexcept {
-    commit_.SetTimer(TimerKindOf<T>(), id, time_ns, reinterpret_cast<const std::byte*>(&timer));
+    commit_.SetTimer(TimerKindOf<T>(), id, std::max(time_ns, now_ns()),
+                     reinterpret_cast<const std::byte*>(&timer));
   }
   // Cancels the timer of this type and id; nothing happens if none is set.
   template <class T>

@@ -359,7 +359,9 @@ void CommandModel::Fire(const TimerKey& key, const Timer& timer, std::uint64_t n
   std::vector<Effect> effects{{own, -timer.cents},
                               {{Category::kTally, Purse::TallyOf(timer.cents).low}, 1}};
   if (timer.again_ns != 0) {
-    effects.push_back({own, timer.cents, Kind::kSet, Purse::kAgainId, timer.again_ns});
+    // Of an hour that has passed too.
+    const std::uint64_t due_ns = std::max(timer.again_ns, now_ns);
+    effects.push_back({own, timer.cents, Kind::kSet, Purse::kAgainId, due_ns});
   }
   if (timer.cents % 8 == 0) effects.push_back({own, 1, Kind::kSet, Purse::kAtOnceId, now_ns});
   if (timer.cents % 10 == 9) effects.push_back({own, 0, Kind::kClose});
