@@ -256,7 +256,7 @@ bool Producer::Outlast(SendFault fault, const SubmitOptions& options,
 void Producer::Wait(std::chrono::nanoseconds timeout) noexcept {
   WaitUntil(*lane_, WhenFull::kPark, DeadlineAfter(timeout.count()),
             [this]() noexcept { return lane_->HasNews(); });
-  lane_->ForgetRefusalThatIsOver();
+  lane_->ForgetNewsButAnswers();
 }
 
 absl::StatusOr<int> Producer::EventFd() {
@@ -274,7 +274,7 @@ absl::StatusOr<int> Producer::EventFd() {
 bool Producer::ArmEventFd() noexcept {
   PAWL_CHECK(lane_->bell.event_fd() >= 0);  // EventFd() comes first
   if (lane_->bell.Watch([this]() noexcept { return lane_->HasNews(); })) return true;
-  lane_->ForgetRefusalThatIsOver();
+  lane_->ForgetNewsButAnswers();
   return false;
 }
 

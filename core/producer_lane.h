@@ -100,11 +100,17 @@ class ProducerLane {
   bool MayBeOver(SendFault fault) noexcept;
   // Whether what refused the last command is over, and it was not the window.
   bool IsRefusalOver() noexcept { return PassesByItself(refused_) && MayBeOver(refused_); }
+  // Whether the engine stopped, and the caller was not woken for it yet.
+  bool IsStopNews() const noexcept {
+    // Relaxed: guards nothing. Engine::Stop() rings behind it, which orders it before the sleep.
+    return !knows_of_stop_ && admission_->is_closed.load(std::memory_order_relaxed);
+  }
   // Whether who sleeps until Poll() or Submit() may get on need not: see Producer::Wait().
-  bool HasNews() noexcept { return answers.Peek(0) != nullptr || IsRefusalOver(); }
+  bool HasNews() noexcept { return answers.Peek(0) != nullptr || IsRefusalOver() || IsStopNews(); }
   // The caller was told: it is not woken for that again.
-  void ForgetRefusalThatIsOver() noexcept {
+  void ForgetNewsButAnswers() noexcept {
     if (IsRefusalOver()) refused_ = SendFault::kNone;
+    if (IsStopNews()) knows_of_stop_ = true;
   }
 
   std::uint32_t in_flight() const noexcept { return static_cast<std::uint32_t>(sent_ - polled_); }
@@ -232,6 +238,7 @@ class ProducerLane {
   Sequence last_sequence_;
   ParcelRing parcels_;
   SendFault refused_ = SendFault::kNone;  // why the last command was not sent
+  bool knows_of_stop_ = false;            // woken for it, once
   // Writer: producer's thread. Reader: Engine::Stop(). Guards the end of enqueueing.
   std::atomic<bool> is_sending_{false};
 };

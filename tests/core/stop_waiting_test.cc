@@ -1,6 +1,7 @@
 // Stop ends whatever waits, in every way there is to wait, and never hangs: each pending completion
 // ends accepted, unavailable or unknown.
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -171,6 +172,37 @@ TEST_P(StopWaitingTest, WhoSleepsInWaitAndInEpoll) {
   ::close(epoll);
   ExpectAllEnded(waiting);
   ExpectAllEnded(polling);
+}
+
+// Nothing is under way, so that no answer wakes them: a program that stops its engine and then
+// joins its threads would wait for as long as they do.
+TEST_P(StopWaitingTest, WhoSleepsWithNothingUnderWay) {
+  Producer waiting = Make();
+  Producer polling = Make();
+  Producer late = Make();
+  Producer other = Make();
+  ASSERT_TRUE(other.Submit<Account>(Key(1), Deposit{1}));
+  ASSERT_TRUE(Await([&] { return gate_.waiting() > 0; }));  // so that the stop waits for the disk
+  const int event_fd = polling.EventFd().value();
+  ASSERT_TRUE(late.EventFd().ok());
+  pollfd event{.fd = event_fd, .events = POLLIN, .revents = 0};
+  int readable = 0;
+  const Worker sleeper([&] { waiting.Wait(kForever); });
+  const Worker poller([&] {
+    if (polling.ArmEventFd()) readable = ::ppoll(&event, 1, nullptr, nullptr);
+  });
+  EXPECT_TRUE(sleeper.Sleeps());
+  EXPECT_TRUE(poller.Sleeps(SYS_ppoll));
+  Stop();
+  ASSERT_TRUE(Await([&] { return sleeper.is_done() && poller.is_done(); }));
+  EXPECT_EQ(readable, 1);
+  // Who comes to it behind the stop is told once, and then sleeps as long as it likes.
+  EXPECT_FALSE(late.ArmEventFd());
+  EXPECT_TRUE(late.ArmEventFd());
+  EXPECT_FALSE(polling.ArmEventFd());
+  EXPECT_TRUE(polling.ArmEventFd());
+  waiting.Wait(std::chrono::milliseconds(1));
+  ExpectAllEnded(other);
 }
 
 Coroutine SendThree(AwaitingProducer& teller, std::vector<Completion>& got) {

@@ -311,6 +311,15 @@ TEST_F(ViewTest, AStopEndsAQueryThatWaitsForWhatNeverComes) {
   EXPECT_TRUE(view.status().ok());
 }
 
+TEST_F(ViewTest, HostDrivenAQueryBehindTheStopDoesNotWait) {
+  Open(Threads::kHost);
+  const auto view = Make();
+  EXPECT_TRUE(engine_->Stop().ok());
+  const AtLeast never(Position(1'000'000), std::chrono::hours(24));
+  EXPECT_EQ(view.Read(never, [](const Sheet&) noexcept { return 0; }).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
 // The deadline of the longest wait was before now.
 TEST_F(ViewTest, TheLongestWaitIsForEver) {
   for (const Threads threads : {Threads::kOwn, Threads::kHost}) {

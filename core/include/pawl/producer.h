@@ -286,8 +286,9 @@ class Producer {
   absl::Status CloseSession();
 
   // Sleeps until there is something to do, or for `timeout`: a completion to poll, or the end of
-  // what refused the last command (not of a full window, which is the caller's to end).
-  // Host-driven: runs the engine.
+  // what refused the last command (not of a full window, which is the caller's to end). A stop of
+  // the engine ends it too: once, so that a loop around it does not spin. Host-driven: runs the
+  // engine.
   void Wait(std::chrono::nanoseconds timeout) noexcept;
 
   // For who sleeps in a loop of its own (epoll, poll, io_uring): a descriptor that becomes readable
