@@ -81,10 +81,9 @@ class FoundFlight {
            header_.Half(offsetof(FlightHeader, version)) == kFlightVersion &&
            header_.Half(offsetof(FlightHeader, epoch)) != 0 &&
            header_.Has(offsetof(FlightHeader, log_id), log_id) &&
-           header_.Has(offsetof(FlightHeader, boot_id), boot_id) &&
-           parts_.lanes <= kLanesMax && parts_.window <= kWindowMax &&
-           parts_.parcel_bytes <= kParcelBytesMax && size.ok() && *size == parts_.bytes() &&
-           header_.At(offsetof(FlightHeader, bytes)) == *size;
+           header_.Has(offsetof(FlightHeader, boot_id), boot_id) && parts_.lanes <= kLanesMax &&
+           parts_.window <= kWindowMax && parts_.parcel_bytes <= kParcelBytesMax && size.ok() &&
+           *size == parts_.bytes() && header_.At(offsetof(FlightHeader, bytes)) == *size;
   }
 
   // Where in the file an address of that process is, if `bytes` bytes are there.
