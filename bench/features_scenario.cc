@@ -24,7 +24,10 @@ namespace {
 
 constexpr std::string_view kUsage =
     "usage: pawl_bench bank-features [--commands N] [--batch N] [--runs N] [--directory D]\n"
-    "                                [--no-instructions] [--json]\n";
+    "                                [--no-instructions | --ratio-max PERCENT] [--json]\n"
+    "\n"
+    "  --ratio-max PERCENT   exit with 1 if the instructions with features are more, of those "
+    "without\n";
 
 struct Plan {
   std::uint64_t count = 0;
@@ -32,6 +35,7 @@ struct Plan {
   std::uint64_t runs = 0;
   std::string directory;
   bool has_instructions = false;
+  double ratio_max = 0;  // 0: none
   bool is_json = false;
 };
 
@@ -43,6 +47,7 @@ Plan ReadPlan(Arguments& arguments) {
   plan.runs = static_cast<std::uint64_t>(arguments.Number("--runs", 7, 1, 1'000));
   plan.directory = arguments.Text("--directory", ".");
   plan.has_instructions = !arguments.Flag("--no-instructions");
+  plan.ratio_max = static_cast<double>(arguments.Number("--ratio-max", 0, 0, 1'000)) / 100;
   plan.is_json = arguments.Flag("--json");
   arguments.RefuseTheRest(kUsage);
   return plan;
@@ -198,7 +203,11 @@ int RunFeaturesScenario(Arguments& arguments) {
     }
     std::printf("\n");
   }
-  return 0;
+  const double ratio = plan.has_instructions ? instructions[0] / instructions[1] : 0;
+  if (plan.ratio_max == 0 || ratio <= plan.ratio_max) return 0;
+  std::fprintf(stderr, "pawl_bench: %.3f times the instructions, at most %.2f are allowed\n", ratio,
+               plan.ratio_max);
+  return 1;
 }
 
 }  // namespace pawl::inline v0::bench
