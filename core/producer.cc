@@ -13,6 +13,7 @@
 
 #include "engine_parts.h"
 #include "pause.h"
+#include "pawl/deadline.h"
 #include "pawl/parking.h"
 #include "producer_lane.h"
 
@@ -193,12 +194,6 @@ std::uint32_t Producer::generation() const noexcept { return lane_->generation()
 SessionLane Producer::session_lane() const noexcept { return lane_->session_lane(); }
 
 namespace {
-
-// Of the steady clock; a time-out beyond its end is for ever.
-std::int64_t DeadlineAfter(std::int64_t timeout_ns) noexcept {
-  const std::int64_t now_ns = KernelParking::NowNs();
-  return now_ns + std::min(timeout_ns, KernelParking::kNoDeadline - now_ns);
-}
 
 // Waits until is_over() or the deadline. Host-driven: runs the engine.
 //   returns   whether is_over() held

@@ -9,6 +9,7 @@
 #include "attached_segments.h"
 #include "hot_images.h"
 #include "manifest.h"
+#include "pawl/deadline.h"
 #include "pawl/parking.h"
 #include "shared_futex.h"
 
@@ -98,10 +99,7 @@ absl::Status AttachedLog::Refresh() { return segments_->Refresh(); }
 
 absl::StatusOr<bool> AttachedLog::Wait(const LogReader& reader, LogMark mark,
                                        std::chrono::nanoseconds timeout) {
-  const std::int64_t now = KernelParking::NowNs();
-  const std::int64_t deadline = timeout.count() > KernelParking::kNoDeadline - now
-                                    ? KernelParking::kNoDeadline
-                                    : now + timeout.count();
+  const std::int64_t deadline = DeadlineAfter(timeout.count());
   for (;;) {
     // What the marks of a writer that is gone promise may not be there to be entered.
     if (this->mark(mark) > reader.address() && !segments_->is_outdated()) return true;

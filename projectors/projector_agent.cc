@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pawl/check.h"
+#include "pawl/deadline.h"
 #include "pawl/parking.h"
 
 namespace pawl::inline v0 {
@@ -135,9 +136,7 @@ absl::Status ProjectorAgent::WaitUntil(Engine& engine, Position least,
     return position() >= least || is_stopped() || has_engine_stopped();
   };
   if (!is_over()) {
-    const std::int64_t now_ns = KernelParking::NowNs();
-    const std::int64_t deadline_ns =
-        now_ns + std::min(timeout.count(), KernelParking::kNoDeadline - now_ns);
+    const std::int64_t deadline_ns = DeadlineAfter(timeout.count());
     if (engine.threads() != Threads::kOwn) {
       while (!is_over() && KernelParking::NowNs() < deadline_ns) {
         if (engine.Poll() == 0) std::this_thread::yield();

@@ -280,6 +280,10 @@ TEST(KitTest, TimeIsVirtual) {
             std::string::npos);
   EXPECT_EQ(FailureOf([] { Given<Clerk>().After(-1ns).ThenState([](const auto&) {}); }),
             "virtual time would go back by 1 ns; engine time never does");
+  EXPECT_NE(FailureOf([] {
+              Given<Clerk>().After(std::chrono::nanoseconds::min()).ThenState([](const auto&) {});
+            }).find("virtual time would go back by "),
+            std::string::npos);
 }
 
 TEST(KitTest, LimitsAreTheEngines) {

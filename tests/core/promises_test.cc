@@ -321,6 +321,7 @@ TEST_F(CallsTest, TimesBelowZeroAreZero) {
         auto made = engine_->NewProducer({.when_full = when_full, .full_timeout = negative});
         ASSERT_TRUE(made.ok()) << made.status();
         Producer& producer = *made;
+        producer.Wait(negative);  // nothing is under way, and nobody rings
         ASSERT_TRUE(producer.Submit<Account>(Key(1), Deposit{1}, kQuick));
         EXPECT_FALSE(producer.Submit<Account>(Key(1), Deposit{1}, kQuick));
         producer.Wait(negative);

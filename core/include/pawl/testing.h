@@ -172,7 +172,10 @@ class [[nodiscard]] Case {
   // Time passes; After(0s) fires what is due right behind a command.
   Case& After(std::chrono::nanoseconds time,
               std::source_location where = std::source_location::current()) {
-    return SetTime(case_.now_ns() + static_cast<std::uint64_t>(time.count()), where);
+    const std::uint64_t now_ns = case_.now_ns();
+    const auto ns = static_cast<std::uint64_t>(time.count());
+    const bool is_back_beyond_1970 = time.count() < 0 && now_ns + ns > now_ns;
+    return SetTime(is_back_beyond_1970 ? 0 : now_ns + ns, where);
   }
 
   // Decides a command to the aggregate, or to another one.
