@@ -164,8 +164,8 @@ CommandLoop::Session& CommandLoop::SessionOf(const ProducerLane& lane, Sequence 
   return sessions_.At(lane.session(), lane.session_lane());
 }
 
-// Decides commands of a lane that lie side by side, as long as there is room; those sent again,
-// which append nothing, need none.
+// Decides commands of a lane that lie side by side, as long as there is room. Those sent again,
+// which append nothing, need none, but wait behind one that does, their lane's or another one's.
 std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
                                      std::span<const CommandSlot> run) noexcept {
   Touch(lane);

@@ -13,7 +13,8 @@ namespace pawl::inline v0 {
 namespace {
 
 // Numbers that CloseIdle() looks at, sessions that it closes, and pages that it frees for them
-// before it ends with the one at hand, in one go: tens of microseconds.
+// before it ends with the one at hand, in one go. With the windows that are default these are 1,283
+// pages at most, with the largest ones 5,123.
 constexpr std::uint32_t kLookedAtMax = 4096;
 constexpr std::uint32_t kClosedMax = 128;
 constexpr std::uint32_t kFreedMax = 1024;

@@ -128,7 +128,8 @@ void InputGuard::TellDeath(const DeathEntry& entry) const {
   } else if (entry.kind == DeathEntry::Kind::kCommand) {
     done = "decided";
     text = NameOf(entry);
-    then = ": it is answered as quarantined from now on";
+    then = entry.session == 0 ? ": it is answered as quarantined from now on"
+                              : ": that session gets it answered as quarantined";
   }
   text += " ended the process when it was " + std::string(done) + ", for the time number " +
           std::to_string(entry.deaths);

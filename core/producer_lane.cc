@@ -18,8 +18,8 @@ std::uint64_t HashOn(std::uint64_t before, std::string_view text) noexcept {
   return XXH3_64bits_withSeed(text.data(), text.size(), before);
 }
 
-// What a command is, apart from who sends it and when. By names: the order of the aggregate's list,
-// or the compiler, may change while a key is remembered.
+// What a command is, apart from who sends it and when. By names: the compiler, and the order of the
+// aggregate's list but for commands of one name, may change while a key is remembered.
 std::uint64_t HashOfBody(const AggregateTraits& aggregate, const CommandSlot& slot,
                          std::span<const std::byte> command) noexcept {
   const std::uint64_t category = HashOn(0, aggregate.category);

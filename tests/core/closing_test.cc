@@ -18,6 +18,7 @@
 #include "gate_storage.h"
 #include "log_records.h"
 #include "manual_clock.h"
+#include "worker.h"
 
 namespace pawl {
 namespace {
@@ -186,16 +187,15 @@ TEST_F(ClosingTest, ClosingIdleSessionsIsDurableBeforeItIsTold) {
       EXPECT_EQ(engine_->CloseIdleSessions(0s).value(), wanted);
       told.fetch_add(1, std::memory_order_relaxed);
     };
-    std::thread closer([&] { close_idle(3); });
-    ASSERT_TRUE(Await([&] { return engine_->Stats().sessions == 0; }));
+    const Worker closer([&] { close_idle(3); });
+    EXPECT_TRUE(Await([&] { return engine_->Stats().sessions == 0; }));
     // So is that there is none to close: it rests on the same records.
-    std::thread late([&] { close_idle(0); });
-    ASSERT_TRUE(Await([&] { return gate_.waiting() > 0; }));
-    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    const Worker late([&] { close_idle(0); });
+    const GateOpener before_they_are_joined(gate_);
+    EXPECT_TRUE(closer.Sleeps(SYS_clock_nanosleep));
+    EXPECT_TRUE(late.Sleeps(SYS_clock_nanosleep));
     EXPECT_EQ(told.load(std::memory_order_relaxed), 0);
     gate_.Open();
-    closer.join();
-    late.join();
   }
   engine_.reset();  // before its storage
 }

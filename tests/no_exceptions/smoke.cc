@@ -20,8 +20,7 @@
 
 #include "all_headers.h"
 
-// SMOKE_HAS_RTTI: a sanitizer wants it.
-#if defined(__cpp_exceptions) || (defined(__GXX_RTTI) && !defined(SMOKE_HAS_RTTI))
+#if defined(__cpp_exceptions) || (defined(__GXX_RTTI) && !defined(PAWL_SANITIZER_WANTS_RTTI))
 #error "this is to be compiled without exceptions and run-time type information"
 #endif
 

@@ -23,6 +23,17 @@ function(pawl_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/${folder}")
 endfunction()
 
+# As users may: without exceptions and run-time type information. With the latter where the undefined behaviour
+# sanitizer looks classes up by it; PAWL_SANITIZER_WANTS_RTTI is defined then.
+function(pawl_without_exceptions target)
+  target_compile_options(${target} PRIVATE -fno-exceptions)
+  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=[a-z,]*undefined")
+    target_compile_definitions(${target} PRIVATE PAWL_SANITIZER_WANTS_RTTI)
+  else()
+    target_compile_options(${target} PRIVATE -fno-rtti)
+  endif()
+endfunction()
+
 # Lets `target` include the private headers of the rooms named. Core's reach moodycamel, so that comes along.
 function(pawl_private_headers target)
   foreach(room IN LISTS ARGN)

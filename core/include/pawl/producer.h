@@ -68,8 +68,9 @@ struct SubmitOptions {
   // key_window), the same command with the same key gets the first receipt and is not executed;
   // another one is answered as kKeyReused. The same is: aggregate, key of the stream, type of the
   // command (by its name, without namespaces and template arguments; of several of one name, the
-  // first, second… in Commands) and bytes. Only what was accepted is remembered. Not with a batch,
-  // nor for commands whose bytes have padding (kIsKeyable). 0: none.
+  // first, second… in Commands: add to these at the end, and leave their order) and bytes. Only
+  // what was accepted is remembered. Not with a batch, nor for commands whose bytes have padding
+  // (kIsKeyable). 0: none.
   Key idempotency_key{};
   std::optional<WhenFull> when_full{};  // of this call; none: as ProducerOptions say
 };

@@ -75,8 +75,8 @@ struct TimerTraits {
   std::string_view name;  // for people
 };
 
-// What an idempotency key knows a command's type by: the same for all compilers and orders of the
-// aggregate's Commands; but instances of one template are told apart by their order.
+// What an idempotency key knows a command's type by: the same for all compilers, and for all orders
+// of the aggregate's Commands in which those of one name have the same.
 struct CommandLabel {
   std::string_view name;     // without scopes and template arguments
   std::uint32_t before = 0;  // commands of that name before it in Commands
