@@ -240,7 +240,7 @@ absl::Status EngineParts::StopAll() {
   static_cast<void>(Ask(drain));  // answers Ok only
   for (Attached& each : attached) {
     if (each.runner != nullptr) TakeFromThread(*each.agent, std::exchange(each.runner, nullptr));
-    while (each.agent->DoWork() > 0) {
+    for (int round = 0; round < kStopRoundsMax && each.agent->DoWork() > 0; ++round) {
     }
     each.agent->EngineStopped();
   }

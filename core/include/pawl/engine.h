@@ -178,7 +178,9 @@ class Engine {
   absl::StatusOr<SlowDecides> FindSlowDecides();
 
   // Ends what is under way and closes the log: no command is accepted any more, those in the queue
-  // end as kUnavailable, those published are made durable and answered. Waits for the disk.
+  // end as kUnavailable, those published are made durable and answered. Waits for the disk, also
+  // for one that never answers (health() says stalled), and for what agents have left to do, at
+  // most kStopRoundsMax rounds of each.
   // Handles stay valid and answer UNAVAILABLE. Calling it again is Ok.
   absl::Status Stop();
 
