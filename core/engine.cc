@@ -179,8 +179,10 @@ absl::Status EngineParts::StartThreads() {
 }
 
 absl::Status EngineParts::StartWatch() {
-  const AgentRunner::Setup setup{
-      .name = std::string(watch->name()), .idle = Idle::kBackOff, .sleeps_at_once = true};
+  const AgentRunner::Setup setup{.name = std::string(watch->name()),
+                                 .idle = Idle::kBackOff,
+                                 .core = options.disk_core,
+                                 .sleeps_at_once = true};
   auto started = AgentRunner::Start(setup, *watch, nullptr);
   if (started.ok()) watch_runner = *std::move(started);
   return started.status();

@@ -92,7 +92,8 @@ class BusyAgent final : public Agent {
   Doorbell bell_;
 };
 
-// A disk on which each durable write to a segment file takes a second.
+// A disk on which each write to a segment file that makes bytes durable takes long: of its own, or
+// without O_DIRECT the sync behind it.
 class SlowDisk final : public ForwardingStorage {
  public:
   explicit SlowDisk(FakeClock& clock) : clock_(clock) {}

@@ -76,7 +76,7 @@ struct EngineOptions {
   // and Poll() beyond its budget (poll_overruns()); 0: commands are not timed.
   std::uint64_t decide_budget_ns = 50'000;
   int loop_core = -1;          // pins the loop's thread; −1: not pinned
-  int disk_core = -1;          // pins the sync agent's and the preparer's threads
+  int disk_core = -1;          // pins the other threads: sync agent, preparer, pawl-health
   Clock* clock = nullptr;      // borrowed; nullptr: SystemClock
   Storage* storage = nullptr;  // borrowed; nullptr: PosixStorage()
   // Counts and times what happens, for Engine::Stats() and for other processes (ReadStats()).
