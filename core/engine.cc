@@ -179,8 +179,10 @@ absl::Status EngineParts::StartThreads() {
 }
 
 absl::Status EngineParts::StartWatch() {
-  const AgentRunner::Setup setup{
-      .name = std::string(watch->name()), .idle = Idle::kBackOff, .sleeps_at_once = true};
+  const AgentRunner::Setup setup{.name = std::string(watch->name()),
+                                 .idle = Idle::kBackOff,
+                                 .core = options.disk_core,
+                                 .sleeps_at_once = true};
   auto started = AgentRunner::Start(setup, *watch, nullptr);
   if (started.ok()) watch_runner = *std::move(started);
   return started.status();
@@ -240,7 +242,7 @@ absl::Status EngineParts::StopAll() {
   static_cast<void>(Ask(drain));  // answers Ok only
   for (Attached& each : attached) {
     if (each.runner != nullptr) TakeFromThread(*each.agent, std::exchange(each.runner, nullptr));
-    while (each.agent->DoWork() > 0) {
+    for (int round = 0; round < kStopRoundsMax && each.agent->DoWork() > 0; ++round) {
     }
     each.agent->EngineStopped();
   }

@@ -148,6 +148,7 @@ TEST_F(SharedThreadsTest, TheEnginesThreadsHaveNamesAndAreWhereTheOptionsPinThem
   EXPECT_EQ(CoresOf(ThreadNamed("pawl-loop")), std::vector{allowed.front()});
   EXPECT_EQ(CoresOf(ThreadNamed("pawl-sync")), std::vector{allowed.back()});
   EXPECT_EQ(CoresOf(ThreadNamed("pawl-prepare")), std::vector{allowed.back()});
+  EXPECT_EQ(CoresOf(ThreadNamed("pawl-health")), std::vector{allowed.back()});
   EXPECT_EQ(CoresOf(0), allowed);
   ASSERT_TRUE(NewProducer().Execute<Account>(Key(1), Deposit{1}).ok());
 }

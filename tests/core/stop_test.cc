@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -151,6 +153,42 @@ TEST_F(StopTest, AStopWhoseSyncFailsAnswersUnknown) {
     EXPECT_EQ(got[0].verdict.kind(), VerdictKind::kUnknown);
   }
   engine_.reset();  // before its storage
+}
+
+// Has always work, wherever it runs.
+class EndlessAgent final : public Agent {
+ public:
+  explicit EndlessAgent(std::thread::id stopper) : stopper_(stopper) {}
+  int DoWork() noexcept override {
+    if (std::this_thread::get_id() != stopper_) return 1;
+    // Not for ever either: a stop that waits for more fails the test and does not hang it.
+    return ++rounds_of_stop <= 2 * kStopRoundsMax ? 1 : 0;
+  }
+  bool HasWork() noexcept override { return true; }
+  Doorbell& bell() noexcept override { return bell_; }
+  std::string_view name() const noexcept override { return "endless"; }
+  void EngineStopped() noexcept override { rounds_when_told.push_back(rounds_of_stop); }
+
+  // Who stops the engine only.
+  int rounds_of_stop = 0;
+  std::vector<int> rounds_when_told;
+
+ private:
+  const std::thread::id stopper_;
+  Doorbell bell_;
+};
+
+TEST_F(StopTest, AnAgentThatAlwaysHasWorkDoesNotHoldItUp) {
+  for (const Threads threads : {Threads::kOwn, Threads::kHost, Threads::kHostAll}) {
+    SCOPED_TRACE(static_cast<int>(threads));
+    ASSERT_NO_FATAL_FAILURE(Open(threads));
+    const auto endless = std::make_shared<EndlessAgent>(std::this_thread::get_id());
+    ASSERT_TRUE(engine_->Attach(endless).ok());
+    EXPECT_TRUE(engine_->Stop().ok());
+    EXPECT_EQ(endless->rounds_when_told, std::vector{65'536});
+    EXPECT_EQ(endless->rounds_of_stop, 65'536) << "it was told that it is over";
+    engine_.reset();
+  }
 }
 
 // --- handles ---

@@ -70,6 +70,10 @@ foreach(application IN ITEMS first library orders)
   endforeach()
 endforeach()
 
+if(WAY STREQUAL "installed_tree")  # how the library was built makes no difference to them
+  include("${CMAKE_CURRENT_LIST_DIR}/follow_library_steps.cmake")
+endif()
+
 # The same program by pkg-config, as a Makefile would.
 find_program(PKG_CONFIG pkg-config REQUIRED)
 file(GLOB_RECURSE pc "${WORK}/moved-to/*/pawl.pc")

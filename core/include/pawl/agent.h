@@ -22,6 +22,10 @@ class Deadline {
   const std::uint64_t end_ns_;
 };
 
+// How often DoWork() of an agent is called while the engine stops: a view that is a million frames
+// behind still comes to the end of the log, and an agent whose work never ends holds no stop up.
+inline constexpr int kStopRoundsMax = 65'536;
+
 // Something that makes progress in bounded rounds. The engine gives it a thread of its own, or the
 // host calls it through Engine::Poll().
 // Header-only, no key function: users may derive with -fno-rtti.
@@ -44,8 +48,9 @@ class Agent {
   virtual std::string_view name() const noexcept = 0;  // ≤ 15 characters: also the thread's name
   // Given by Engine::Attach() before the first DoWork(), for who wants to tell how far it is.
   virtual void UseMeter(const AgentMeter&) noexcept {}
-  // Engine::Stop() ends it: DoWork() is not called again. By who stops the engine, once the agent's
-  // thread is gone; for who lets others wait for what it does.
+  // Engine::Stop() ends it: who stops the engine, once the agent's thread is gone, calls DoWork()
+  // until it returns 0, at most kStopRoundsMax times, then this, and never DoWork() again. For who
+  // lets others wait for what it does.
   virtual void EngineStopped() noexcept {}
 };
 

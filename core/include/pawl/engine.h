@@ -76,7 +76,7 @@ struct EngineOptions {
   // and Poll() beyond its budget (poll_overruns()); 0: commands are not timed.
   std::uint64_t decide_budget_ns = 50'000;
   int loop_core = -1;          // pins the loop's thread; −1: not pinned
-  int disk_core = -1;          // pins the sync agent's and the preparer's threads
+  int disk_core = -1;          // pins the other threads: sync agent, preparer, pawl-health
   Clock* clock = nullptr;      // borrowed; nullptr: SystemClock
   Storage* storage = nullptr;  // borrowed; nullptr: PosixStorage()
   // Counts and times what happens, for Engine::Stats() and for other processes (ReadStats()).
@@ -178,7 +178,9 @@ class Engine {
   absl::StatusOr<SlowDecides> FindSlowDecides();
 
   // Ends what is under way and closes the log: no command is accepted any more, those in the queue
-  // end as kUnavailable, those published are made durable and answered. Waits for the disk.
+  // end as kUnavailable, those published are made durable and answered. Waits for the disk, also
+  // for one that never answers (health() says stalled), and for what agents have left to do, at
+  // most kStopRoundsMax rounds of each.
   // Handles stay valid and answer UNAVAILABLE. Calling it again is Ok.
   absl::Status Stop();
 
