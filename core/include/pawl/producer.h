@@ -105,7 +105,7 @@ constexpr std::string_view ToString(SendFault fault) noexcept {
     case SendFault::kUndurable: return "undurable bytes at their bound";
     case SendFault::kDiskLow: return "disk low";
     case SendFault::kUnavailable: return "unavailable";
-    case SendFault::kNotInEngine: return "not in the engine";
+    case SendFault::kNotInEngine: return "not in the engine, or key 0";
     case SendFault::kBadSequence: return "bad sequence";
     case SendFault::kParcelsFull: return "parcels full";
     case SendFault::kTooLarge: return "too large";
