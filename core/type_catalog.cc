@@ -29,6 +29,12 @@ absl::Status CommitFull(std::string_view name, const LogWriter& writer) {
                                     "); raise it, or add fewer types at a time");
 }
 
+absl::Status NoNumberLeft(std::string_view name, std::size_t numbers_max, const char* what) {
+  return absl::FailedPreconditionError("the log has " + std::to_string(numbers_max) + " " + what +
+                                       ", and no number for one more, " + std::string(name) +
+                                       "; begin a new log, or list fewer");
+}
+
 }  // namespace
 
 absl::Status TypeCatalog::Read(const RecordView& record) {
@@ -107,6 +113,9 @@ absl::Status TypeCatalog::Bind(std::span<StreamStore* const> stores, LogWriter& 
 absl::Status TypeCatalog::BindStore(StreamStore& store, LogWriter& writer) {
   const std::string_view category = store.traits().category;
   store.category_number = FindCategory(category);
+  if (store.category_number == 0 && categories_.size() == numbers_max_) {
+    return NoNumberLeft(category, numbers_max_, "categories");
+  }
   if (store.category_number == 0) store.category_number = AddCategory(category, writer);
   if (store.category_number == 0) return CommitFull(category, writer);
   store.type_numbers.clear();
@@ -144,6 +153,9 @@ absl::StatusOr<std::uint16_t> TypeCatalog::FindOrAdd(const EventDescriptor& even
                                                      LogWriter& writer) {
   absl::StatusOr<std::uint16_t> number = Find(event);
   if (!number.ok() || *number != 0) return number;
+  if (types_.size() == numbers_max_) {
+    return NoNumberLeft(event.name, numbers_max_, "types of events and timers");
+  }
   number = AddType(event, writer);
   return *number != 0 ? number : CommitFull(event.name, writer);
 }

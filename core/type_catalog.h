@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -28,6 +29,14 @@ class TypeCatalog {
     std::uint32_t bytes = 0;
   };
 
+  // Numbers that a record has room for: of types, all versions and timers counted, and of
+  // categories.
+  static constexpr std::size_t kNumbersMax = 65'535;
+
+  //   numbers_max   of each, at most kNumbersMax
+  explicit TypeCatalog(std::size_t numbers_max) : numbers_max_(numbers_max) {}
+  TypeCatalog() : TypeCatalog(kNumbersMax) {}
+
   // Takes a kTypeBound or kCategoryBound record in. Other kinds are ignored.
   //   errors    DATA_LOSS a record that is too short or out of order, or binds what is bound
   absl::Status Read(const RecordView& record);
@@ -44,7 +53,8 @@ class TypeCatalog {
   // Gives every type of an event or timer and every category of `stores` its number, appending
   // records to `writer` for the new ones as one commit, and stores the numbers there. Older
   // versions have a number only if the log knows them. Publishes nothing.
-  //   errors    as Find(); INVALID_ARGUMENT a commit has no room for what is new
+  //   errors    as Find(); INVALID_ARGUMENT a commit has no room for what is new;
+  //             FAILED_PRECONDITION there is no number left for it
   absl::Status Bind(std::span<StreamStore* const> stores, LogWriter& writer);
 
  private:
@@ -55,6 +65,7 @@ class TypeCatalog {
   std::uint16_t AddType(const EventDescriptor& event, LogWriter& writer);
   std::uint16_t AddCategory(std::string_view name, LogWriter& writer);
 
+  std::size_t numbers_max_;
   std::vector<Type> types_;              // by number − 1
   std::vector<std::string> categories_;  // by number − 1
 };

@@ -277,6 +277,7 @@ TEST_F(EngineRefusalsTest, EmitOnKeyZeroOrOnAnAggregateNotOpenedRefusesTheComman
   EXPECT_EQ(sent.fault(), SendFault::kNotInEngine);
   EXPECT_EQ(sent.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(producer.Submit<Probe>(Key(0), EmitEmpty{}).fault(), SendFault::kNotInEngine);
+  EXPECT_EQ(ToString(SendFault::kNotInEngine), "not in the engine, or key 0");
   EXPECT_EQ(producer.in_flight(), 0U);
 }
 

@@ -58,11 +58,18 @@ TEST_F(OptionsTest, NonsenseIsRefusedNamingTheOption) {
       {"directory", "empty", [](EngineOptions& o) { o.directory = ""; }},
       {"segment_bytes", "0", [](EngineOptions& o) { o.segment_bytes = 0; }},
       {"segment_bytes", "max", [](EngineOptions& o) { o.segment_bytes = kMax64; }},
+      {"segment_bytes", "65,535", [](EngineOptions& o) { o.segment_bytes = kSegmentBytesMin - 1; }},
+      {"segment_bytes must be a multiple", "4 GiB and 64 KiB",
+       [](EngineOptions& o) {
+         o.segment_bytes = kSegmentBytesMax + kSegmentBytesMin;
+         o.undurable_bytes_max = 2 * o.segment_bytes;  // else that is what is refused
+       }},
       {"undurable_bytes_max", "0", [](EngineOptions& o) { o.undurable_bytes_max = 0; }},
       {"undurable_bytes_max", "2^62 + 1",
        [](EngineOptions& o) { o.undurable_bytes_max = kUndurableMost + 1; }},
       {"undurable_bytes_max", "max", [](EngineOptions& o) { o.undurable_bytes_max = kMax64; }},
       {"commit_bytes_max", "1", [](EngineOptions& o) { o.commit_bytes_max = 1; }},
+      {"commit_bytes_max", "1,023", [](EngineOptions& o) { o.commit_bytes_max = 1'023; }},
       {"commit_bytes_max", "max", [](EngineOptions& o) { o.commit_bytes_max = kMax32; }},
       {"segments_ahead", "0", [](EngineOptions& o) { o.segments_ahead = 0; }},
       {"segments_ahead", "257", [](EngineOptions& o) { o.segments_ahead = 257; }},
@@ -144,6 +151,36 @@ TEST_F(OptionsTest, ACoreThatIsNotThereIsRefusedNamingTheThread) {
       Open(directory.Options());  // no thread of the first one is left
       engine_.reset();
     }
+  }
+}
+
+// An aggregate whose category has so many bytes.
+template <std::size_t kBytes>
+struct Named {
+  using Commands = pawl::Commands<Look>;
+  using Events = pawl::Events<Deposited>;
+  static constexpr std::array<char, 65> kLetters = [] {
+    std::array<char, 65> letters{};
+    letters.fill('c');
+    return letters;
+  }();
+  static constexpr std::string_view kCategory{kLetters.data(), kBytes};
+  struct State {};
+  static Verdict Decide(const State&, const Look&, Emit<Named>&) noexcept { return Accept(); }
+  static void Evolve(State&, const Deposited&) noexcept {}
+};
+
+TEST_F(OptionsTest, ACategoryHasOneTo64Bytes) {
+  const EngineOptions options = directory_.Options(Threads::kHostAll);
+  for (const absl::Status& refused : {Engine::Open(options, Aggregates<Named<0>>{}).status(),
+                                      Engine::Open(options, Aggregates<Named<65>>{}).status()}) {
+    EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument) << refused;
+    EXPECT_NE(std::string(refused.message()).find("kCategory"), std::string::npos) << refused;
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory_.log())) << "a mistake made a log";
+  for (int life = 0; life < 2; ++life) {  // made, and found again
+    const absl::Status opened = Engine::Open(options, Aggregates<Named<64>, Named<1>>{}).status();
+    EXPECT_TRUE(opened.ok()) << opened;
   }
 }
 

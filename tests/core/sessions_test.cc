@@ -60,6 +60,35 @@ TEST_F(SessionsTest, AResendGivesTheFirstReceiptAndIsNotExecuted) {
   EXPECT_EQ(teller.last_sequence(), Sequence(2)) << "a resend is no new sequence";
 }
 
+// The sequence is the command's identity: nothing else of a resend is looked at.
+TEST_F(SessionsTest, ASequenceUsedAgainWithAnotherBodyGetsTheFirstReceipt) {
+  constexpr SubmitOptions kResendFirst{.ack = Ack::kPublished, .resend = Sequence(1)};
+  Open();
+  Receipt first;
+  std::vector<SeenRecord> records;
+  const auto expect_first = [&](const absl::StatusOr<Receipt>& again) {
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_TRUE(again->is_duplicate);
+    EXPECT_EQ(again->position, first.position);
+    EXPECT_EQ(again->version, first.version);
+    EXPECT_EQ(ReadLog(*engine_), records);
+  };
+  {
+    Producer teller = NewProducer("teller");
+    first = teller.Execute<Account>(Key(1), Deposit{100}, kQuick).value();
+    records = ReadLog(*engine_);
+    expect_first(teller.Execute<Account>(Key(1), Deposit{999}, kResendFirst));
+    expect_first(teller.Execute<Account>(Key(2), Deposit{100}, kResendFirst));
+    // Of a type that would be refused.
+    expect_first(teller.Execute<Account>(Key(2), Withdraw{999}, kResendFirst));
+  }
+  Reopen();
+  Producer teller = NewProducer("teller");
+  records = ReadLog(*engine_);
+  expect_first(teller.Execute<Account>(Key(2), Withdraw{999}, kResendFirst));
+  EXPECT_EQ(Balances(), (std::vector<std::pair<Key, std::int64_t>>{{Key(1), 100}}));
+}
+
 TEST_F(SessionsTest, AResendBehindItsFirstInTheQueueIsADuplicate) {
   Open(Threads::kHost);
   Producer teller = NewProducer("teller");

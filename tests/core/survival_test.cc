@@ -31,13 +31,18 @@ enum class What {
   kRestart,
   kReopened,  // the session, by another producer
   kClosing,
+  kIdleClosing,  // of a session that nobody has a producer of any more
   kWindowPassed,
+  kReceiptsMaxReached,  // another session took the oldest page of answers, that of control
   kKeyWindowPassed,
+  kKeysMaxPassed,
 };
 
 constexpr Key kOrder(7, 7);
 constexpr std::uint32_t kWindow = 16;
 constexpr std::chrono::seconds kKeyWindow = 60s;
+constexpr std::uint32_t kKeysMax = 4;
+constexpr std::uint64_t kTwoPages = 64;  // of 32 answers; one for each lane
 constexpr SubmitOptions kWithKey{.idempotency_key = kOrder};
 
 absl::StatusOr<Producer> Make(Engine& engine, SessionLane lane) {
@@ -80,6 +85,8 @@ class SurvivalTest : public BankTest, public ::testing::WithParamInterface<What>
     EngineOptions options = directory_.Options();
     options.session_window = kWindow;
     options.key_window = kKeyWindow;
+    options.keys_max = kKeysMax;
+    if (GetParam() == What::kReceiptsMaxReached) options.receipts_max = kTwoPages;
     options.clock = &clock_;
     options.storage = &gate_;
     Open(options);
@@ -121,12 +128,31 @@ class SurvivalTest : public BankTest, public ::testing::WithParamInterface<What>
         return OpenEngine();
       case What::kReopened: break;  // each test opens it again
       case What::kClosing: ASSERT_TRUE(engine_->CloseSession("teller").ok()); break;
+      case What::kIdleClosing:
+        // Whoever has a producer of it, fenced or not, keeps it open.
+        ASSERT_EQ(engine_->CloseIdleSessions(0s).value(), 0U);
+        DropProducers();
+        ASSERT_EQ(engine_->CloseIdleSessions(0s).value(), 1U);
+        break;
       case What::kWindowPassed:
         for (std::uint32_t i = 0; i < kWindow; ++i) {
           ASSERT_TRUE(control_->Execute<Account>(Key(4), Deposit{1}).ok());
         }
         break;
+      case What::kReceiptsMaxReached:
+        ASSERT_TRUE(NewProducer("other").Execute<Account>(Key(4), Deposit{1}).ok());
+        break;
       case What::kKeyWindowPassed: clock_.Advance(kKeyWindow); break;
+      case What::kKeysMaxPassed: return SendNewerKeys();
+    }
+  }
+  // As many as are remembered; until the last of them the older key is.
+  void SendNewerKeys() {
+    Producer nobody = NewProducer();
+    for (std::uint64_t i = 1; i <= kKeysMax; ++i) {
+      EXPECT_TRUE(nobody.Execute<Account>(Key(2), Deposit{100}, kWithKey).value().is_duplicate);
+      const SubmitOptions newer{.idempotency_key = Key(8, i)};
+      ASSERT_TRUE(nobody.Execute<Account>(Key(4), Deposit{1}, newer).ok());
     }
   }
   // What was only published goes with the power.
@@ -149,6 +175,16 @@ class SurvivalTest : public BankTest, public ::testing::WithParamInterface<What>
   static bool IsAnotherLife() {
     return GetParam() == What::kKill || GetParam() == What::kPowerLoss ||
            GetParam() == What::kRestart;
+  }
+  static bool IsClosed() {
+    return GetParam() == What::kClosing || GetParam() == What::kIdleClosing;
+  }
+  // The answers of control, not those of bulk.
+  static bool AreAnswersGone() {
+    return GetParam() == What::kWindowPassed || GetParam() == What::kReceiptsMaxReached;
+  }
+  static bool IsKeyForgotten() {
+    return GetParam() == What::kKeyWindowPassed || GetParam() == What::kKeysMaxPassed;
   }
   Producer NewOn(SessionLane lane) {
     auto made = Make(*engine_, lane);
@@ -179,7 +215,12 @@ class SurvivalTest : public BankTest, public ::testing::WithParamInterface<What>
     return sum;
   }
   static std::int64_t CentsBefore() {
-    return GetParam() == What::kWindowPassed ? 300 + kWindow : 300;
+    switch (GetParam()) {
+      case What::kWindowPassed: return 300 + kWindow;
+      case What::kReceiptsMaxReached: return 301;
+      case What::kKeysMaxPassed: return 300 + kKeysMax;
+      default: return 300;
+    }
   }
 
   ManualClock clock_;
@@ -192,14 +233,14 @@ class SurvivalTest : public BankTest, public ::testing::WithParamInterface<What>
 TEST_P(SurvivalTest, AcceptedReceipts) {
   Producer teller = NewOn(SessionLane::kControl);
   const std::optional<Completion> again = Resend(teller, 1);
-  switch (GetParam()) {
-    case What::kClosing: EXPECT_FALSE(again.has_value()) << "it is another session"; break;
-    case What::kWindowPassed:
-      ASSERT_TRUE(again.has_value());
-      EXPECT_EQ(again->verdict.kind(), VerdictKind::kExpired);
-      EXPECT_TRUE(again->receipt.is_duplicate);
-      break;
-    default: ExpectFirstReceipt(again);
+  if (IsClosed()) {
+    EXPECT_FALSE(again.has_value()) << "it is another session";
+  } else if (AreAnswersGone()) {
+    ASSERT_TRUE(again.has_value());
+    EXPECT_EQ(again->verdict.kind(), VerdictKind::kExpired);
+    EXPECT_TRUE(again->receipt.is_duplicate);
+  } else {
+    ExpectFirstReceipt(again);
   }
   EXPECT_EQ(Cents(), CentsBefore());
 }
@@ -207,13 +248,13 @@ TEST_P(SurvivalTest, AcceptedReceipts) {
 TEST_P(SurvivalTest, Refusals) {
   Producer teller = NewOn(SessionLane::kControl);
   const std::optional<Completion> again = Resend(teller, 2);
-  if (GetParam() == What::kClosing) {
+  if (IsClosed()) {
     EXPECT_FALSE(again.has_value());
   } else {
     ASSERT_TRUE(again.has_value());
     EXPECT_TRUE(again->receipt.is_duplicate);
     const Verdict wanted =
-        GetParam() == What::kWindowPassed
+        AreAnswersGone()
             ? Verdict(VerdictKind::kExpired, 0)
             : Verdict(VerdictKind::kRefused, IsAnotherLife() ? 0 : Account::kInsufficientFunds);
     EXPECT_EQ(again->verdict, wanted);
@@ -225,7 +266,7 @@ TEST_P(SurvivalTest, Sequences) {
   Producer teller = NewOn(SessionLane::kControl);
   std::uint64_t wanted = 4;
   if (IsAnotherLife()) wanted = 3;  // what was refused last left nothing
-  if (GetParam() == What::kClosing) wanted = 0;
+  if (IsClosed()) wanted = 0;
   if (GetParam() == What::kWindowPassed) wanted = 4 + kWindow;
   EXPECT_EQ(teller.last_sequence(), Sequence(wanted));
   ASSERT_TRUE(teller.Execute<Account>(Key(1), Deposit{1}).ok());
@@ -235,18 +276,18 @@ TEST_P(SurvivalTest, Sequences) {
 TEST_P(SurvivalTest, Generations) {
   EXPECT_EQ(NewOn(SessionLane::kControl).generation(), 3U);
   // A closed session takes the generations of both lanes with it.
-  EXPECT_EQ(NewOn(SessionLane::kBulk).generation(), GetParam() == What::kClosing ? 3U : 2U);
+  EXPECT_EQ(NewOn(SessionLane::kBulk).generation(), IsClosed() ? 3U : 2U);
 }
 
 TEST_P(SurvivalTest, Lanes) {
   Producer teller = NewOn(SessionLane::kBulk);
-  if (GetParam() == What::kClosing) {
+  if (IsClosed()) {
     EXPECT_EQ(teller.last_sequence(), Sequence());
   } else {
     EXPECT_EQ(teller.last_sequence(), Sequence(1));
     ExpectFirstReceipt(Resend(teller, 1));
   }
-  if (control_.has_value() && GetParam() != What::kClosing) {
+  if (control_.has_value() && !IsClosed()) {
     EXPECT_TRUE(control_->Execute<Account>(Key(1), Deposit{1}).ok()) << "its lane is its own";
   }
 }
@@ -254,20 +295,19 @@ TEST_P(SurvivalTest, Lanes) {
 TEST_P(SurvivalTest, Keys) {
   Producer nobody = NewProducer();
   const Receipt again = nobody.Execute<Account>(Key(2), Deposit{100}, kWithKey).value();
-  const bool is_new = GetParam() == What::kKeyWindowPassed;
+  const bool is_new = IsKeyForgotten();
   EXPECT_EQ(again.is_duplicate, !is_new);
   EXPECT_EQ(again.version, Version(is_new ? 2 : 1));
   EXPECT_EQ(Cents(), CentsBefore() + (is_new ? 100 : 0));
 }
 
 TEST_P(SurvivalTest, FencedCommands) {
-  if (!IsAnotherLife()) {
-    const bool is_closed = GetParam() == What::kClosing;
+  if (older_.has_value() && control_.has_value()) {
     const Producer newer = NewOn(SessionLane::kControl);
     for (Producer* producer : {&*older_, &*control_}) {
       const absl::Status refused = producer->Execute<Account>(Key(9), Deposit{1}).status();
       EXPECT_EQ(refused.code(),
-                is_closed ? absl::StatusCode::kNotFound : absl::StatusCode::kCancelled);
+                IsClosed() ? absl::StatusCode::kNotFound : absl::StatusCode::kCancelled);
     }
   }
   EXPECT_EQ(Cents(), CentsBefore()) << "never executed";
@@ -280,16 +320,20 @@ std::string NameOf(What what) {
     case What::kRestart: return "Restart";
     case What::kReopened: return "Reopened";
     case What::kClosing: return "Closing";
+    case What::kIdleClosing: return "IdleClosing";
     case What::kWindowPassed: return "WindowPassed";
+    case What::kReceiptsMaxReached: return "ReceiptsMaxReached";
     case What::kKeyWindowPassed: return "KeyWindowPassed";
+    case What::kKeysMaxPassed: return "KeysMaxPassed";
   }
   return "";
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, SurvivalTest,
                          ::testing::Values(What::kKill, What::kPowerLoss, What::kRestart,
-                                           What::kReopened, What::kClosing, What::kWindowPassed,
-                                           What::kKeyWindowPassed),
+                                           What::kReopened, What::kClosing, What::kIdleClosing,
+                                           What::kWindowPassed, What::kReceiptsMaxReached,
+                                           What::kKeyWindowPassed, What::kKeysMaxPassed),
                          [](const auto& param) { return NameOf(param.param); });
 
 // What the power took of a session is free again, its key too.

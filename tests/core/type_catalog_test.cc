@@ -5,12 +5,14 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "bank_fixture.h"
+#include "pawl/log.h"
 
 namespace pawl {
 namespace {
@@ -118,6 +120,35 @@ TEST_F(TypeCatalogTest, RecordsThatContradictThemselvesOrOthersAreDamage) {
   ExpectDamage(Bind({.number = 2}), "type bound twice");
   ExpectDamage(Bind({.number = 2, .hash = 1, .text = "euros:i64@0"}), "type bound twice");
   ExpectDamage(Read(RecordKind::kCategoryBound, 2, "account"), "category bound twice");
+}
+
+// A record has 16 bits for it, of which 0 is none.
+TEST_F(TypeCatalogTest, MoreTypesOrCategoriesThanNumbersAreRefusedByName) {
+  const TestDirectory directory;
+  const EngineOptions options = directory.Options();
+  auto log = Log::Open({.directory = options.directory,
+                        .hot_directory = options.hot_directory,
+                        .segment_bytes = options.segment_bytes});
+  ASSERT_TRUE(log.ok()) << log.status();
+  LogWriter& writer = (*log)->writer();
+  StreamStore store(AggregateTraitsOf<Account>(), 1);  // one category, two types
+  StreamStore* const stores[]{&store};
+  const std::pair<std::size_t, const char*> too_few[]{{0, "0 categories"},
+                                                      {1, "1 types of events"}};
+  for (const auto& [numbers_max, words] : too_few) {
+    catalog_ = TypeCatalog(numbers_max);
+    const absl::Status refused = catalog_.Bind(stores, writer);
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr(words));
+    EXPECT_THAT(std::string(refused.message()),
+                HasSubstr(numbers_max == 0 ? "account" : "bank.withdrawn"));
+    EXPECT_EQ(writer.commit_records(), 0U) << "half of it is left";
+  }
+  catalog_ = TypeCatalog(2);
+  const absl::Status bound = catalog_.Bind(stores, writer);
+  EXPECT_TRUE(bound.ok()) << bound;
+  EXPECT_EQ(store.type_numbers, (std::vector<std::uint16_t>{1, 2}));
+  EXPECT_EQ(TypeCatalog::kNumbersMax, std::size_t{UINT16_MAX});
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // P8: what a producer does without room, as it chose: it says so, spins, or parks until a deadline.
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -292,6 +293,59 @@ TEST_F(WhenFullTest, EverybodyWhoParksIsWoken) {
     senders.clear();  // joined
     EXPECT_EQ(went.load(std::memory_order_relaxed), 4);
     sent_ += 4;
+  }
+  ExpectAllExecuted();
+}
+
+// They compete for the same room: each goes on until the other one has had its share.
+TEST_F(WhenFullTest, WhoSpinsAndWhoParksBothGetThrough) {
+  constexpr std::int64_t kShare = 30'000;  // both: more than undurable_bytes_max holds
+  OpenGated();
+  {
+    const GateOpener opener(gate_);
+    Producer filler = Make(WhenFull::kFail);
+    Producer spins = Make(WhenFull::kSpin);
+    Producer parks = Make(WhenFull::kPark);
+    gate_.Shut();
+    FillUntil(filler, SendFault::kUndurable);
+    // All relaxed: counts and a flag, that guard nothing.
+    std::atomic<bool> is_over{false};
+    std::array<std::atomic<std::int64_t>, 2> went{};
+    std::array<SendFault, 2> faults{};
+    const auto is_through = [&went] {
+      return went[0].load(std::memory_order_relaxed) >= kShare &&
+             went[1].load(std::memory_order_relaxed) >= kShare;
+    };
+    const auto send = [&](Producer& producer, std::size_t index) {
+      while (!is_over.load(std::memory_order_relaxed) && !is_through()) {
+        const SendFault fault = producer.Submit<Account>(Key(1), Deposit{1}, kQuick).fault();
+        producer.Poll([](const Completion&) noexcept {});
+        if (fault == SendFault::kWindowFull) continue;  // it waited for something to poll
+        faults[index] = fault;
+        if (fault != SendFault::kNone) return;
+        went[index].fetch_add(1, std::memory_order_relaxed);
+      }
+    };
+    {
+      const Worker spinner([&] { send(spins, 0); });
+      const Worker parker([&] { send(parks, 1); });
+      EXPECT_TRUE(parker.Sleeps());
+      // The disk goes on in short steps: there is room now and then.
+      const auto step = [&] {
+        const Address durable = engine_->log().durable();
+        gate_.Open();
+        const bool moved =
+            Await([&] { return is_through() || engine_->log().durable() > durable; });
+        if (!is_through()) gate_.Shut();
+        return moved;
+      };
+      EXPECT_TRUE(Await([&] { return !step() || is_through(); }));
+      EXPECT_TRUE(is_through()) << went[0] << " by spinning, " << went[1] << " by parking";
+      is_over.store(true, std::memory_order_relaxed);
+      gate_.Open();
+    }
+    EXPECT_EQ(faults, (std::array<SendFault, 2>{}));
+    sent_ += went[0] + went[1];
   }
   ExpectAllExecuted();
 }

@@ -56,7 +56,10 @@ struct ProducerOptions {
 
 struct SubmitOptions {
   Ack ack = Ack::kDurable;  // a value that is none counts as this one
-  // Sends a command of this session again under its first sequence; 0: a new command.
+  // Sends a command of this session again under its first sequence; 0: a new command. The sequence
+  // alone says which command it is: aggregate, key, type and bytes are not compared, and another
+  // command under a sequence that was decided gets that one's answer and is not executed. What is
+  // to be compared has an idempotency key.
   Sequence resend{};
   // On the stream that the command goes to: Any(), NoStream(), Exists(), Exact(version),
   // UnchangedSince(position). If it does not hold, the command is answered as a conflict.
@@ -103,7 +106,7 @@ constexpr std::string_view ToString(SendFault fault) noexcept {
     case SendFault::kUndurable: return "undurable bytes at their bound";
     case SendFault::kDiskLow: return "disk low";
     case SendFault::kUnavailable: return "unavailable";
-    case SendFault::kNotInEngine: return "not in the engine";
+    case SendFault::kNotInEngine: return "not in the engine, or key 0";
     case SendFault::kBadSequence: return "bad sequence";
     case SendFault::kParcelsFull: return "parcels full";
     case SendFault::kTooLarge: return "too large";
