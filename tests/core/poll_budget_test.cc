@@ -51,10 +51,15 @@ struct Sleeper {
     std::uint64_t ns = 0;
   };
   static inline FakeClock* clock = nullptr;
+  static inline ManualClock* loop_clock = nullptr;  // for an engine with threads
 
   template <class C>
   static Verdict Sleep(const C& c, Emit<Sleeper>& emit) noexcept {
-    clock->Advance(c.ns);
+    if (loop_clock != nullptr) {
+      loop_clock->Advance(nanoseconds(c.ns));
+    } else {
+      clock->Advance(c.ns);
+    }
     emit(Slept{c.ns});
     return Accept();
   }
@@ -301,6 +306,37 @@ TEST_F(PollBudgetTest, ASlowCommandIsNamed) {
   EXPECT_EQ(stats.slow_turns, 3U);
   EXPECT_EQ(stats.slow_decides, 2U);
   EXPECT_EQ(stats.slowest_decide_ns, 90 * kMicrosecond);
+}
+
+TEST_F(PollBudgetTest, WithThreadsOfItsOwnASlowCommandThatIsAloneInItsTurnIsNamed) {
+  ManualClock clock;
+  EngineOptions options = directory_.Options(Threads::kOwn);
+  options.clock = &clock;
+  Sleeper::loop_clock = &clock;
+  engine_ = *Engine::Open(options, Aggregates<Sleeper>{});
+  producer_ = std::make_unique<Producer>(*engine_->NewProducer());
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(producer_->Execute<Sleeper>(Key(1), Doze{50 * kMicrosecond}, kQuick).ok());
+  }
+  EXPECT_EQ(Slow().turns, 0U) << "its budget";
+  // Once, and never again.
+  ASSERT_TRUE(producer_->Execute<Sleeper>(Key(1), Nap{kMillisecond}, kQuick).ok());
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(producer_->Execute<Sleeper>(Key(1), Doze{0}, kQuick).ok());
+  }
+  const SlowDecides slow = Slow();
+  EXPECT_EQ(slow.turns, 1U);
+  EXPECT_EQ(slow.found, 1U);
+  EXPECT_EQ(slow.longest_ns, kMillisecond);
+  EXPECT_EQ(slow.category, "sleeper");
+  EXPECT_TRUE(slow.command.ends_with("Nap")) << slow.command;
+  const EngineStats stats = engine_->Stats();
+  EXPECT_EQ(stats.slow_turns, 1U);
+  EXPECT_EQ(stats.slow_decides, 1U);
+  EXPECT_EQ(stats.slowest_decide_ns, kMillisecond);
+  producer_.reset();
+  engine_.reset();  // before its clock
+  Sleeper::loop_clock = nullptr;
 }
 
 TEST_F(PollBudgetTest, WithoutABudgetForCommandsNoneIsTimed) {

@@ -171,8 +171,9 @@ class Engine {
 
   // Commands and timers that took longer than decide_budget_ns to decide and evolve, and the
   // slowest one's type. With threads of its own the engine times a turn as a whole, once its
-  // answers are out, and after a slow one the commands of a few turns one by one: a command that
-  // was slow once may be missed, one that is slow again is found. Host-driven, each step is timed.
+  // answers are out: a command that was alone in a slow one is found. After any slow turn the
+  // commands of a few turns are timed one by one: of those that were not alone one that is slow
+  // once may be missed, one that is slow again is found. Host-driven, each step is timed.
   //   errors    none but those of a failing loop
   //   threads   any; cold: served by the loop
   absl::StatusOr<SlowDecides> FindSlowDecides();
