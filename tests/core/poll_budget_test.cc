@@ -218,6 +218,25 @@ TEST_F(PollBudgetTest, SlowCommandsEndItBehindOneOfThem) {
   EXPECT_EQ(Answers(), 3U);
 }
 
+// As many as quick ones made of a slice, once.
+TEST_F(PollBudgetTest, SlowCommandsBehindQuickOnesEndItBehindASliceOfThem) {
+  Open();
+  for (int i = 0; i < 8; ++i) {
+    Submit<Nap>(512, 1);
+    Rest();
+    ASSERT_EQ(Answers(), 512U);
+  }
+  Submit<Nap>(1'024, kMillisecond);
+  EXPECT_EQ(TimeOf(microseconds(100)), 256 * kMillisecond);
+  EXPECT_EQ(Answers(), 256U);
+  EXPECT_EQ(engine_->poll_overruns().count, 1U);
+  EXPECT_EQ(engine_->poll_overruns().longest_ns, 256 * kMillisecond - 100 * kMicrosecond);
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(TimeOf(microseconds(100)), kMillisecond);
+    EXPECT_EQ(Answers(), 1U);
+  }
+}
+
 // Found by reading: a turn of commands that are answered and not decided looked at no clock.
 TEST_F(PollBudgetTest, ResendsAndStrangersEndItToo) {
   ManualClock clock;  // on which each look takes a while

@@ -153,7 +153,7 @@ class Engine {
   // is left to do or `budget` is over. Returns the work done: 0 only if there was none.
   //
   // It goes step by step, looking at the clock after each: a step is a few commands (as many as
-  // take about 4 µs, one if one takes longer), a frame for a projector, one call of the disk
+  // take about 4 µs, by the last ones; 1 to 256), a frame for a projector, one call of the disk
   // (kHostAll only). So it returns within the budget and one such step. There is always one, also
   // with a budget of 0, and the next Poll() goes on with the next agent: no budget is so small that
   // it starves one. What took longer is counted: poll_overruns().
