@@ -30,10 +30,14 @@ void TurnPace::TakeSlow(std::uint64_t took_ns) noexcept {
   for (const CommandSlot& slot : newest_) {
     if (slot.aggregate != first.aggregate || slot.command_index() != first.command_index()) return;
   }
-  ++found_.count;
   // Of several: one of them took that at most.
-  if (took_ns <= found_.longest_ns) return;
-  found_ = {found_.count, took_ns, first.aggregate, first.command_index(), false};
+  Find({1, took_ns, first.aggregate, first.command_index(), false});
+}
+
+void TurnPace::Find(Found slow) noexcept {
+  slow.count = found_.count + 1;
+  found_.count = slow.count;
+  if (slow.longest_ns > found_.longest_ns) found_ = slow;
 }
 
 void TurnPace::EndOwnTurn(std::uint64_t looked_ns) noexcept {
@@ -46,6 +50,10 @@ void TurnPace::EndOwnTurn(std::uint64_t looked_ns) noexcept {
   const std::uint64_t now_ns = looked_ns != 0 ? looked_ns : clock_.BootNs();
   if (now_ns <= since_ns_ || now_ns - since_ns_ <= budget_ns_) return;
   ++slow_turns_;
+  if (lone_.count != 0) {
+    lone_.longest_ns = now_ns - since_ns_;
+    Find(lone_);
+  }
   if (rest_turns_ != 0 && --rest_turns_ != 0) return;
   search_turns_ = kSearchTurns;
   found_before_ = found_.count;

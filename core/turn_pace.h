@@ -16,9 +16,10 @@ namespace pawl::inline v0 {
 // quick and falls to one command when one is not: looking costs about 1 %, and a turn ends within
 // kSliceNs, or one slow command, of its deadline.
 // On a thread of its own a turn is one slice, timed as a whole: once its answers are out, or by the
-// last look of who timed its stages. After one that took longer than the budget a few turns are
-// decided one command at a time, to find which; if none was slow by itself (the commands are many,
-// the thread was not running), the next search waits for twice as many such turns.
+// last look of who timed its stages. One that took longer than the budget and had one command says
+// which; after it a few turns are decided one command at a time, to find others. If none was slow
+// by itself (the commands are many, the thread was not running), the next search waits for twice as
+// many such turns.
 //   threads   loop only
 class TurnPace {
  public:
@@ -49,6 +50,7 @@ class TurnPace {
     decided_ = 0;
     has_looked_ = false;
     is_over_ = false;
+    lone_.count = 0;
     if (deadline != nullptr) {
       slice_ = host_slice_;
     } else {
@@ -61,10 +63,10 @@ class TurnPace {
 
   // The commands of `run`, at most left(), were decided. False: the turn is to end here.
   bool GoesOn(std::span<const CommandSlot> run) noexcept {
-    if (slice_ == turn_max_ && deadline_ == nullptr) [[likely]]
-      return true;
     newest_ = run;
     decided_ += static_cast<std::uint32_t>(run.size());
+    if (IsOneSlice()) [[likely]]
+      return true;
     if (decided_ == slice_) LookAtClock();
     return !is_over_;
   }
@@ -72,7 +74,10 @@ class TurnPace {
 
   // No more commands in this turn; those decided are still where they were.
   void EndCommands() noexcept {
-    if (decided_ != 0) LookAtClock();
+    if (decided_ == 0) return;
+    if (!IsOneSlice()) return LookAtClock();
+    // Once the answers are out it may be overwritten.
+    if (decided_ == 1) lone_ = {1, 0, newest_.front().aggregate, newest_.front().command_index()};
   }
 
   // A timer fired in this turn, and what it did took so long. Timers are timed one by one, and are
@@ -82,9 +87,7 @@ class TurnPace {
     if (budget_ns_ == 0 || took_ns <= budget_ns_) [[likely]]
       return;
     ++slow_turns_;
-    ++found_.count;
-    if (took_ns <= found_.longest_ns) return;
-    found_ = {found_.count, took_ns, aggregate, type, true};
+    Find({1, took_ns, aggregate, type, true});
   }
 
   // What the boot clock said behind the turn's last command; 0: nobody looked.
@@ -102,9 +105,12 @@ class TurnPace {
   const Found& found() const noexcept { return found_; }
 
  private:
+  // Nobody looks at the clock before the turn's end.
+  bool IsOneSlice() const noexcept { return slice_ == turn_max_ && deadline_ == nullptr; }
   void LookAtClock() noexcept;
   void EndOwnTurn(std::uint64_t looked_ns) noexcept;
   void TakeSlow(std::uint64_t took_ns) noexcept;
+  void Find(Found slow) noexcept;
 
   Clock& clock_;
   const std::uint32_t turn_max_;
@@ -116,6 +122,7 @@ class TurnPace {
   std::uint32_t slice_ = 0;
   std::uint32_t decided_ = 0;            // of the slice
   std::span<const CommandSlot> newest_;  // of those
+  Found lone_;                           // own thread: the turn's only command; count 0: none
   bool is_open_ = false;
   bool is_over_ = false;
   bool has_looked_ = false;

@@ -51,10 +51,15 @@ struct Sleeper {
     std::uint64_t ns = 0;
   };
   static inline FakeClock* clock = nullptr;
+  static inline ManualClock* loop_clock = nullptr;  // for an engine with threads
 
   template <class C>
   static Verdict Sleep(const C& c, Emit<Sleeper>& emit) noexcept {
-    clock->Advance(c.ns);
+    if (loop_clock != nullptr) {
+      loop_clock->Advance(nanoseconds(c.ns));
+    } else {
+      clock->Advance(c.ns);
+    }
     emit(Slept{c.ns});
     return Accept();
   }
@@ -224,6 +229,25 @@ TEST_F(PollBudgetTest, SlowCommandsEndItBehindOneOfThem) {
   EXPECT_EQ(Answers(), 3U);
 }
 
+// As many as quick ones made of a slice, once.
+TEST_F(PollBudgetTest, SlowCommandsBehindQuickOnesEndItBehindASliceOfThem) {
+  Open();
+  for (int i = 0; i < 8; ++i) {
+    Submit<Nap>(512, 1);
+    Rest();
+    ASSERT_EQ(Answers(), 512U);
+  }
+  Submit<Nap>(1'024, kMillisecond);
+  EXPECT_EQ(TimeOf(microseconds(100)), 256 * kMillisecond);
+  EXPECT_EQ(Answers(), 256U);
+  EXPECT_EQ(engine_->poll_overruns().count, 1U);
+  EXPECT_EQ(engine_->poll_overruns().longest_ns, 256 * kMillisecond - 100 * kMicrosecond);
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(TimeOf(microseconds(100)), kMillisecond);
+    EXPECT_EQ(Answers(), 1U);
+  }
+}
+
 // Found by reading: a turn of commands that are answered and not decided looked at no clock.
 TEST_F(PollBudgetTest, ResendsAndStrangersEndItToo) {
   ManualClock clock;  // on which each look takes a while
@@ -312,6 +336,37 @@ TEST_F(PollBudgetTest, ASlowCommandIsNamed) {
   EXPECT_EQ(stats.slow_turns, 3U);
   EXPECT_EQ(stats.slow_decides, 2U);
   EXPECT_EQ(stats.slowest_decide_ns, 90 * kMicrosecond);
+}
+
+TEST_F(PollBudgetTest, WithThreadsOfItsOwnASlowCommandThatIsAloneInItsTurnIsNamed) {
+  ManualClock clock;
+  EngineOptions options = directory_.Options(Threads::kOwn);
+  options.clock = &clock;
+  Sleeper::loop_clock = &clock;
+  engine_ = *Engine::Open(options, Aggregates<Sleeper>{});
+  producer_ = std::make_unique<Producer>(*engine_->NewProducer());
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(producer_->Execute<Sleeper>(Key(1), Doze{50 * kMicrosecond}, kQuick).ok());
+  }
+  EXPECT_EQ(Slow().turns, 0U) << "its budget";
+  // Once, and never again.
+  ASSERT_TRUE(producer_->Execute<Sleeper>(Key(1), Nap{kMillisecond}, kQuick).ok());
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(producer_->Execute<Sleeper>(Key(1), Doze{0}, kQuick).ok());
+  }
+  const SlowDecides slow = Slow();
+  EXPECT_EQ(slow.turns, 1U);
+  EXPECT_EQ(slow.found, 1U);
+  EXPECT_EQ(slow.longest_ns, kMillisecond);
+  EXPECT_EQ(slow.category, "sleeper");
+  EXPECT_TRUE(slow.command.ends_with("Nap")) << slow.command;
+  const EngineStats stats = engine_->Stats();
+  EXPECT_EQ(stats.slow_turns, 1U);
+  EXPECT_EQ(stats.slow_decides, 1U);
+  EXPECT_EQ(stats.slowest_decide_ns, kMillisecond);
+  producer_.reset();
+  engine_.reset();  // before its clock
+  Sleeper::loop_clock = nullptr;
 }
 
 TEST_F(PollBudgetTest, WithoutABudgetForCommandsNoneIsTimed) {

@@ -63,12 +63,31 @@ TEST_F(TurnPaceTest, ASlowTurnIsCountedAndTheNextOnesAreSearched) {
   EXPECT_EQ(Turn(10, 100), 1) << "the search is over";
 }
 
+TEST_F(TurnPaceTest, ACommandThatWasAloneInASlowTurnIsNamedAtOnce) {
+  EXPECT_EQ(Turn(1, kBudgetNs), 1);
+  EXPECT_EQ(pace_.found().count, 0U) << "its budget";
+  Turn(1, 0, kBudgetNs + 1);
+  EXPECT_EQ(pace_.slow_turns(), 1U);
+  EXPECT_EQ(pace_.found().count, 1U);
+  EXPECT_EQ(pace_.found().longest_ns, kBudgetNs + 1);
+  EXPECT_EQ(pace_.found().type, 2);
+  // Also while no search is due, which is longer and longer if searches find nothing.
+  for (int i = 0; i < 10'000; ++i) Turn(kTurnMax, 1'000);
+  std::uint64_t found = pace_.found().count;
+  Turn(1, 3 * kBudgetNs);
+  EXPECT_EQ(pace_.found().count, ++found);
+  EXPECT_EQ(pace_.found().longest_ns, 3 * kBudgetNs);
+  EXPECT_EQ(pace_.found().type, 1);
+  Turn(2, 0, 4 * kBudgetNs);
+  EXPECT_EQ(pace_.found().count, found) << "one of two: not known which";
+}
+
 TEST_F(TurnPaceTest, TheSlowestIsRememberedAndAllAreCounted) {
   Turn(1, 2 * kBudgetNs);
   Turn(3, kBudgetNs + 1);
   Turn(2, 10, 3 * kBudgetNs);
   Turn(2, kBudgetNs + 2);
-  EXPECT_EQ(pace_.found().count, 6U);
+  EXPECT_EQ(pace_.found().count, 7U);
   EXPECT_EQ(pace_.found().longest_ns, 3 * kBudgetNs);
   EXPECT_EQ(pace_.found().type, 2);
 }

@@ -153,7 +153,7 @@ class Engine {
   // is left to do or `budget` is over. Returns the work done: 0 only if there was none.
   //
   // It goes step by step, looking at the clock after each: a step is a few commands (as many as
-  // take about 4 µs, one if one takes longer), a frame for a projector, one call of the disk
+  // take about 4 µs, by the last ones; 1 to 256), a frame for a projector, one call of the disk
   // (kHostAll only). So it returns within the budget and one such step. There is always one, also
   // with a budget of 0, and the next Poll() goes on with the next agent: no budget is so small that
   // it starves one. What took longer is counted: poll_overruns().
@@ -171,8 +171,9 @@ class Engine {
 
   // Commands and timers that took longer than decide_budget_ns to decide and evolve, and the
   // slowest one's type. With threads of its own the engine times a turn as a whole, once its
-  // answers are out, and after a slow one the commands of a few turns one by one: a command that
-  // was slow once may be missed, one that is slow again is found. Host-driven, each step is timed.
+  // answers are out: a command that was alone in a slow one is found. After any slow turn the
+  // commands of a few turns are timed one by one: of those that were not alone one that is slow
+  // once may be missed, one that is slow again is found. Host-driven, each step is timed.
   //   errors    none but those of a failing loop
   //   threads   any; cold: served by the loop
   absl::StatusOr<SlowDecides> FindSlowDecides();

@@ -20,7 +20,8 @@ struct SlowDecides {
   // Turns of the loop, or parts of one, that took longer as a whole; none of their commands need be
   // slow.
   std::uint64_t turns = 0;
-  // Commands found to be slow, each timed alone or among others of its type; and timers, each of
+  // Commands found to be slow, each timed alone (with threads of the engine's own perhaps together
+  // with what published and answered it) or among others of its type; and timers, each of
   // which is timed.
   std::uint64_t found = 0;
   std::uint64_t longest_ns = 0;  // of those found
