@@ -244,6 +244,7 @@ absl::Status EngineParts::StopAll() {
     if (each.runner != nullptr) TakeFromThread(*each.agent, std::exchange(each.runner, nullptr));
     for (int round = 0; round < kStopRoundsMax && each.agent->DoWork() > 0; ++round) {
     }
+    host.Remove(*each.agent);
     each.agent->EngineStopped();
   }
   runners.clear();

@@ -185,6 +185,7 @@ TEST_F(StopTest, AnAgentThatAlwaysHasWorkDoesNotHoldItUp) {
     const auto endless = std::make_shared<EndlessAgent>(std::this_thread::get_id());
     ASSERT_TRUE(engine_->Attach(endless).ok());
     EXPECT_TRUE(engine_->Stop().ok());
+    engine_->Poll();  // as a host may that does not know of it yet
     EXPECT_EQ(endless->rounds_when_told, std::vector{65'536});
     EXPECT_EQ(endless->rounds_of_stop, 65'536) << "it was told that it is over";
     engine_.reset();

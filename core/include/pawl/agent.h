@@ -50,7 +50,7 @@ class Agent {
   virtual void UseMeter(const AgentMeter&) noexcept {}
   // Engine::Stop() ends it: who stops the engine, once the agent's thread is gone, calls DoWork()
   // until it returns 0, at most kStopRoundsMax times, then this, and never DoWork() again. For who
-  // lets others wait for what it does.
+  // lets others wait for what it does. Calls nothing of the engine, which waits for it.
   virtual void EngineStopped() noexcept {}
 };
 
