@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "pawl/hot_directory.h"
@@ -37,46 +38,32 @@ std::string NameOf(const std::array<StatsWord, 2>& words) {
   return Printable({reinterpret_cast<const char*>(copy.data()), sizeof copy});
 }
 
-// One stage's counts, copied: what is computed of them fits together.
-class StageCopy {
- public:
-  explicit StageCopy(const StageWords& words) : words_(words), counts_(StageWords::kCounts) {
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-      counts_[i] = ValueOf(words.counts[i]);
-      count_ += counts_[i];
-    }
-  }
+//   counts    no longer than StageWords::kCounts
+StageTimes TimesOf(std::vector<std::uint64_t> counts, std::uint64_t sum_ns, std::uint64_t least_ns,
+                   std::uint64_t most_ns) {
+  while (!counts.empty() && counts.back() == 0) counts.pop_back();
+  StageTimes times;
+  for (const std::uint64_t count : counts) times.count += count;
+  if (times.count == 0) return {};
+  times.least_ns = std::min(least_ns, most_ns);
+  times.most_ns = most_ns;
+  times.mean_ns = static_cast<double>(sum_ns) / static_cast<double>(times.count);
+  times.sum_ns = sum_ns;
+  times.counts = std::move(counts);
+  times.p50_ns = times.Percentile(50);
+  times.p99_ns = times.Percentile(99);
+  times.p999_ns = times.Percentile(99.9);
+  times.p9999_ns = times.Percentile(99.99);
+  return times;
+}
 
-  StageTimes Times() const noexcept {
-    if (count_ == 0) return {};
-    const std::uint64_t most_ns = ValueOf(words_.most_ns);
-    return {.count = count_,
-            .least_ns = std::min(~ValueOf(words_.least_ns), most_ns),
-            .most_ns = most_ns,
-            .mean_ns = static_cast<double>(ValueOf(words_.sum_ns)) / static_cast<double>(count_),
-            .p50_ns = std::min(At(50), most_ns),
-            .p99_ns = std::min(At(99), most_ns),
-            .p999_ns = std::min(At(99.9), most_ns),
-            .p9999_ns = std::min(At(99.99), most_ns)};
-  }
-
- private:
-  // As Histogram::ValueAtPercentile().
-  std::uint64_t At(double percentile) const noexcept {
-    const double share = std::nextafter(percentile, 0.0) / 100.0;
-    const double rank = std::ceil(share * static_cast<double>(count_));
-    double seen = 0;
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-      seen += static_cast<double>(counts_[i]);
-      if (seen >= std::max(rank, 1.0)) return StageWords::HighestAt(i);
-    }
-    return StageWords::kHighestNs;
-  }
-
-  const StageWords& words_;
-  std::vector<std::uint64_t> counts_;
-  std::uint64_t count_ = 0;
-};
+// Copied first: what is computed of the counts fits together.
+StageTimes TimesOf(const StageWords& words) {
+  std::vector<std::uint64_t> counts(StageWords::kCounts);
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = ValueOf(words.counts[i]);
+  return TimesOf(std::move(counts), ValueOf(words.sum_ns), ~ValueOf(words.least_ns),
+                 ValueOf(words.most_ns));
+}
 
 AgentStats StatsOf(const AgentWords& words) {
   const std::uint64_t pulse = ValueOf(words.pulse);
@@ -123,6 +110,39 @@ TimerStats StatsOf(const TimerWords& timers) {
 
 }  // namespace
 
+std::uint64_t StageTimes::Percentile(double percentile) const noexcept {
+  if (count == 0) return 0;
+  // As Histogram::ValueAtPercentile().
+  const double share = std::nextafter(percentile, 0.0) / 100.0;
+  const double rank = std::max(std::ceil(share * static_cast<double>(count)), 1.0);
+  double seen = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    seen += static_cast<double>(counts[i]);
+    if (seen >= rank) return std::min(StageWords::HighestAt(i), most_ns);
+  }
+  return most_ns;
+}
+
+StageTimes StageTimes::Since(const StageTimes& earlier) const {
+  std::vector<std::uint64_t> between = counts;
+  // No less than 0, whatever a file says.
+  const auto less = [](std::uint64_t from, std::uint64_t taken) {
+    return from - std::min(from, taken);
+  };
+  for (std::size_t i = 0; i < std::min(between.size(), earlier.counts.size()); ++i) {
+    between[i] = less(between[i], earlier.counts[i]);
+  }
+  const auto is_some = [](std::uint64_t each) { return each != 0; };
+  const auto first = std::find_if(between.begin(), between.end(), is_some);
+  if (first == between.end()) return {};
+  const auto lowest = static_cast<std::size_t>(first - between.begin());
+  const auto behind = std::find_if(between.rbegin(), between.rend(), is_some).base();
+  const auto highest = static_cast<std::size_t>(behind - between.begin()) - 1;
+  const std::uint64_t lowest_ns = lowest == 0 ? 0 : StageWords::HighestAt(lowest - 1) + 1;
+  return TimesOf(std::move(between), less(sum_ns, earlier.sum_ns), std::max(least_ns, lowest_ns),
+                 std::min(most_ns, StageWords::HighestAt(highest)));
+}
+
 EngineStats ReadBlock(const StatsBlock& block, const StatsRows& rows) {
   EngineStats stats;
   stats.epoch = Epoch(rows.epoch);
@@ -138,7 +158,7 @@ EngineStats ReadBlock(const StatsBlock& block, const StatsRows& rows) {
   stats.poll_overruns = ValueOf(block.health.poll_overruns);
   stats.longest_overrun_ns = ValueOf(block.health.longest_overrun_ns);
   stats.timers = StatsOf(block.timers);
-  for (std::size_t i = 0; i < kStages; ++i) stats.stages[i] = StageCopy(block.stages[i]).Times();
+  for (std::size_t i = 0; i < kStages; ++i) stats.stages[i] = TimesOf(block.stages[i]);
 
   const auto* const agents = reinterpret_cast<const AgentWords*>(&block + 1);
   const auto* const stores = reinterpret_cast<const StoreWords*>(agents + rows.agents);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "../console/arguments.h"
 #include "../console/text.h"
@@ -34,7 +35,7 @@ std::string Named(const std::array<std::uint64_t, pawl::kOutcomesMax>& counts, s
 }
 
 std::string Line(const pawl::StageTimes& times) {
-  if (times.count == 0) return "nothing was timed yet";
+  if (times.count == 0) return "nothing was timed";
   return "p50 " + Time(times.p50_ns) + ", p99 " + Time(times.p99_ns) + ", p99.9 " +
          Time(times.p999_ns) + ", most " + Time(times.most_ns) + " (" +
          Count(times.count, "timed)");
@@ -50,8 +51,8 @@ std::string Line(const pawl::AgentStats& agent) {
   return text;
 }
 
-// What a person wants to see.
-std::string TableOf(const pawl::EngineStats& stats) {
+// What a person wants to see. The times are those since `before`, if that is of the same engine.
+std::string TableOf(const pawl::EngineStats& stats, const pawl::EngineStats& before) {
   using pawl::SendFault;
   using pawl::VerdictKind;
   console::Table table;
@@ -73,7 +74,9 @@ std::string TableOf(const pawl::EngineStats& stats) {
   table.Gap();
   for (std::size_t i = 0; i < pawl::kStages; ++i) {
     const auto stage = static_cast<pawl::Stage>(i);
-    table.Row(std::string(ToString(stage)), Line(stats.stage(stage)));
+    const pawl::StageTimes& times = stats.stage(stage);
+    table.Row(std::string(ToString(stage)),
+              Line(before.epoch == stats.epoch ? times.Since(before.stage(stage)) : times));
   }
   table.Gap();
   for (const pawl::AgentStats& agent : stats.agents) table.Row(agent.name, Line(agent));
@@ -89,13 +92,15 @@ std::string TableOf(const pawl::EngineStats& stats) {
 // [readme]
 // Shows the engine of a log every so often, until it stops.
 absl::Status Follow(const std::string& log, std::chrono::seconds every) {
+  pawl::EngineStats before;
   for (;;) {
     auto stats = pawl::ReadStats(log);                      // from inside: engine->Stats()
     if (!stats.ok()) return stats.status();                 // NOT_FOUND: no engine runs on it
-    std::printf("%s\n", TableOf(*stats).c_str());
+    std::printf("%s\n", TableOf(*stats, before).c_str());  // its times are those since `before`
     if (stats->health == pawl::EngineHealth::kStalled) std::printf("It hangs: see its agents.\n\n");
     if (every == std::chrono::seconds(0)) return absl::OkStatus();
     std::fflush(stdout);
+    before = *std::move(stats);
     std::this_thread::sleep_for(every);
   }
 }

@@ -324,7 +324,11 @@ TEST_F(StatsFileTest, ArbitraryBytesBehindTheHeaderHarmNobody) {
                                [](char c) { return static_cast<unsigned char>(c) < 0x20; }));
     }
     for (const CategoryStats& category : read->categories) EXPECT_LE(category.name.size(), 64U);
-    for (const StageTimes& stage : read->stages) EXPECT_LE(stage.least_ns, stage.most_ns);
+    for (const StageTimes& stage : read->stages) {
+      EXPECT_LE(stage.least_ns, stage.most_ns);
+      const StageTimes since = stage.Since(read->stages[0]);
+      EXPECT_LE(since.least_ns, since.most_ns);
+    }
   }
 }
 
@@ -387,6 +391,63 @@ TEST(StageTimesTest, PercentilesAreExactToTwoDigitsAndExtremesToTheNanosecond) {
       check(times.p9999_ns, 9999);
     }
   }
+}
+
+// Two readings, and between them other times than before.
+TEST(StageTimesTest, SinceIsOfWhatCameBetween) {
+  std::mt19937_64 random(SeedOfTest());
+  StatsFile file({.storage = &PosixStorage(),
+                  .directory = "/nowhere",
+                  .is_shown = false,
+                  .on_notice = {},
+                  .log_id = {},
+                  .epoch = 1,
+                  .opened_ns = 0,
+                  .stall_after_ns = 0,
+                  .stores = {},
+                  .lanes = 0,
+                  .agents = 0});
+  const auto read = [&file] {
+    return ReadBlock(file.block(), {.epoch = 1, .pid = 1, .lanes = 0, .stores = 0, .agents = 0})
+        .stage(Stage::kDurable);
+  };
+  StageWords& words = file.block().stages[3];
+  for (int i = 0; i < 10'000; ++i) words.Record(random() >> (23 + random() % 40));
+  const StageTimes before = read();
+  std::vector<std::uint64_t> values(1'000);
+  std::uint64_t sum = 0;
+  for (std::uint64_t& value : values) {
+    value = 1'000 + (random() >> (44 + random() % 10));  // 1 to 1,050 µs
+    sum += value;
+    words.Record(value);
+  }
+  std::sort(values.begin(), values.end());
+  const StageTimes after = read();
+  const StageTimes between = after.Since(before);
+  EXPECT_EQ(between.count, values.size());
+  EXPECT_EQ(between.sum_ns, sum);
+  EXPECT_DOUBLE_EQ(between.mean_ns, static_cast<double>(sum) / 1'000);
+  EXPECT_LE(between.least_ns, values.front());
+  EXPECT_GE(between.least_ns, values.front() - values.front() / 128);
+  EXPECT_GE(between.most_ns, values.back());
+  EXPECT_LE(between.most_ns, values.back() + values.back() / 128);
+  for (const std::size_t percent : {1U, 10U, 50U, 75U, 90U, 99U, 100U}) {
+    const std::uint64_t exact = values[percent * 10 - 1];
+    const std::uint64_t got = between.Percentile(static_cast<double>(percent));
+    EXPECT_GE(got, exact) << percent;
+    EXPECT_LE(got, exact + exact / 128) << percent;
+  }
+  EXPECT_EQ(between.p99_ns, between.Percentile(99));
+  EXPECT_EQ(after.Percentile(99.99), after.p9999_ns);
+
+  const StageTimes nothing = after.Since(after);
+  EXPECT_EQ(nothing.count, 0U);
+  EXPECT_EQ(nothing.most_ns, 0U);
+  EXPECT_EQ(nothing.Percentile(50), 0U);
+  const StageTimes all = after.Since(StageTimes());
+  EXPECT_EQ(all.count, 11'000U);
+  EXPECT_EQ(all.p50_ns, after.p50_ns);
+  EXPECT_EQ(before.Since(after).count, 0U) << "the wrong way round nothing goes below 0";
 }
 
 TEST(StageTimesTest, BordersAreCountedWhereTheyBelong) {

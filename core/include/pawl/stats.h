@@ -84,6 +84,16 @@ struct StageTimes {
   std::uint64_t p99_ns = 0;
   std::uint64_t p999_ns = 0;
   std::uint64_t p9999_ns = 0;
+  std::uint64_t sum_ns = 0;
+  // How many took how long, in the steps of StageWords::counts; zeros at the end are left out.
+  std::vector<std::uint64_t> counts{};
+
+  // Any other one.
+  //   percentile  0..100
+  std::uint64_t Percentile(double percentile) const noexcept;
+  // What came between `earlier`, an older reading of the same engine, and this one. Least and most
+  // are known to two digits then.
+  StageTimes Since(const StageTimes& earlier) const;
 };
 
 // The aggregates of one category.
