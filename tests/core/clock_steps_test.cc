@@ -174,6 +174,33 @@ TEST_F(ClockStepsTest, AnIdleEngineWithoutTimersMakesNoRecord) {
   EXPECT_TRUE(Adopted().empty());
 }
 
+// Early by what passed, never in engine time: that moves forward by the step, a minute after it.
+TEST_F(ClockStepsTest, ATimerThatIsSetWhileAStepIsWaitingFiresWhenItIsAdopted) {
+  for (const bool is_large : {true, false}) {
+    SCOPED_TRACE(is_large ? "an hour" : "five seconds");
+    Open();
+    const std::size_t adopted = Adopted().size();
+    WorkFor(5);
+    SetWallBy(static_cast<std::int64_t>(is_large ? kHour : 5 * kSecond));
+    WorkFor(40);
+    ASSERT_EQ(Adopted().size(), adopted);
+    ASSERT_TRUE(Do(1, SetAlarm{30 * static_cast<std::int64_t>(kSecond), 1, 0}).ok());
+    const std::uint64_t due_ns = Set().at(0).due_ns;
+    const std::size_t rings = Rings().size();
+    std::uint64_t tenths = 0;
+    for (; Rings().size() == rings; ++tenths) {
+      ASSERT_LT(tenths, 400U);
+      Pass(kSecond / 10);
+    }
+    EXPECT_EQ(Adopted().size(), adopted + 1);
+    EXPECT_GE(EngineTime(), due_ns) << "never early in engine time";
+    // A step that is smaller than what is left of the timer makes it come that much earlier, less
+    // the hundredth of the minute by which time leaned towards it.
+    EXPECT_GE(tenths, is_large ? 195U : 245U);
+    EXPECT_LE(tenths, is_large ? 220U : 260U);
+  }
+}
+
 // Who asked for a time gets it once the engine believes that it is that time.
 TEST_F(ClockStepsTest, WhatIsDueByTheAdoptedTimeFires) {
   Open();
