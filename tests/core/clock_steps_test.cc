@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 #include "alarm_domain.h"
 #include "clock_record.h"
 #include "log_records.h"
+#include "manual_clock.h"
 
 namespace pawl {
 namespace {
@@ -27,6 +29,13 @@ class ClockStepsTest : public AlarmTest {
       if (record.kind == RecordKind::kClockAdopted) adopted.push_back(record.As<ClockAdopted>());
     }
     return adopted;
+  }
+  std::uint64_t LoopRounds() {
+    for (const AgentStats& agent : engine_->Stats().agents) {
+      if (agent.name == "pawl-loop") return agent.rounds;
+    }
+    ADD_FAILURE() << "there is no loop";
+    return 0;
   }
   // Of the newest frame.
   std::uint64_t EngineTime() {
@@ -56,6 +65,8 @@ class ClockStepsTest : public AlarmTest {
       ASSERT_TRUE(Do(100, Ring{0}).ok());
     }
   }
+
+  ManualClock loop_clock_;  // of an engine with threads
 };
 
 TEST_F(ClockStepsTest, AThirtySecondTimerFiresThirtySecondsLaterWhateverTheWallClockDoes) {
@@ -87,6 +98,27 @@ TEST_F(ClockStepsTest, TimeInSuspendCounts) {
   Pass(kSecond);
   EXPECT_TRUE(Rings().empty());
   Pass(kHour);
+  EXPECT_EQ(Values(), pawl::Values{1});
+}
+
+// Nothing wakes the loop but itself: it sleeps for ten seconds at most, which this test waits for.
+TEST_F(ClockStepsTest, TimeInSuspendCountsForALoopThatIsAsleep) {
+  EngineOptions options = Options();
+  options.threads = Threads::kOwn;
+  options.clock = &loop_clock_;
+  Open(options);
+  ASSERT_TRUE(Do(1, SetAlarm{static_cast<std::int64_t>(kHour), 1, 0}).ok());
+  // Asleep: many looks saw it make no round.
+  std::uint64_t rounds = 0;
+  int looks = 0;
+  ASSERT_TRUE(Await([&] {
+    const std::uint64_t before = std::exchange(rounds, LoopRounds());
+    looks = rounds == before ? looks + 1 : 0;
+    return looks == 1'000;
+  }));
+  EXPECT_EQ(engine_->Stats().timers.fired, 0U);
+  loop_clock_.Advance(std::chrono::hours(1));
+  ASSERT_TRUE(Await([&] { return engine_->Stats().timers.fired == 1; }));
   EXPECT_EQ(Values(), pawl::Values{1});
 }
 
