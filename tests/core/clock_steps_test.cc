@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 #include "alarm_domain.h"
 #include "clock_record.h"
 #include "log_records.h"
+#include "manual_clock.h"
 
 namespace pawl {
 namespace {
@@ -27,6 +29,13 @@ class ClockStepsTest : public AlarmTest {
       if (record.kind == RecordKind::kClockAdopted) adopted.push_back(record.As<ClockAdopted>());
     }
     return adopted;
+  }
+  std::uint64_t LoopRounds() {
+    for (const AgentStats& agent : engine_->Stats().agents) {
+      if (agent.name == "pawl-loop") return agent.rounds;
+    }
+    ADD_FAILURE() << "there is no loop";
+    return 0;
   }
   // Of the newest frame.
   std::uint64_t EngineTime() {
@@ -56,6 +65,8 @@ class ClockStepsTest : public AlarmTest {
       ASSERT_TRUE(Do(100, Ring{0}).ok());
     }
   }
+
+  ManualClock loop_clock_;  // of an engine with threads
 };
 
 TEST_F(ClockStepsTest, AThirtySecondTimerFiresThirtySecondsLaterWhateverTheWallClockDoes) {
@@ -87,6 +98,27 @@ TEST_F(ClockStepsTest, TimeInSuspendCounts) {
   Pass(kSecond);
   EXPECT_TRUE(Rings().empty());
   Pass(kHour);
+  EXPECT_EQ(Values(), pawl::Values{1});
+}
+
+// Nothing wakes the loop but itself: it sleeps for ten seconds at most, which this test waits for.
+TEST_F(ClockStepsTest, TimeInSuspendCountsForALoopThatIsAsleep) {
+  EngineOptions options = Options();
+  options.threads = Threads::kOwn;
+  options.clock = &loop_clock_;
+  Open(options);
+  ASSERT_TRUE(Do(1, SetAlarm{static_cast<std::int64_t>(kHour), 1, 0}).ok());
+  // Asleep: many looks saw it make no round.
+  std::uint64_t rounds = 0;
+  int looks = 0;
+  ASSERT_TRUE(Await([&] {
+    const std::uint64_t before = std::exchange(rounds, LoopRounds());
+    looks = rounds == before ? looks + 1 : 0;
+    return looks == 1'000;
+  }));
+  EXPECT_EQ(engine_->Stats().timers.fired, 0U);
+  loop_clock_.Advance(std::chrono::hours(1));
+  ASSERT_TRUE(Await([&] { return engine_->Stats().timers.fired == 1; }));
   EXPECT_EQ(Values(), pawl::Values{1});
 }
 
@@ -172,6 +204,33 @@ TEST_F(ClockStepsTest, AnIdleEngineWithoutTimersMakesNoRecord) {
   EXPECT_EQ(engine_->NextTimer(), std::chrono::nanoseconds::max());
   EXPECT_EQ(engine_->Stats().position.value(), position);
   EXPECT_TRUE(Adopted().empty());
+}
+
+// Early by what passed, never in engine time: that moves forward by the step, a minute after it.
+TEST_F(ClockStepsTest, ATimerThatIsSetWhileAStepIsWaitingFiresWhenItIsAdopted) {
+  for (const bool is_large : {true, false}) {
+    SCOPED_TRACE(is_large ? "an hour" : "five seconds");
+    Open();
+    const std::size_t adopted = Adopted().size();
+    WorkFor(5);
+    SetWallBy(static_cast<std::int64_t>(is_large ? kHour : 5 * kSecond));
+    WorkFor(40);
+    ASSERT_EQ(Adopted().size(), adopted);
+    ASSERT_TRUE(Do(1, SetAlarm{30 * static_cast<std::int64_t>(kSecond), 1, 0}).ok());
+    const std::uint64_t due_ns = Set().at(0).due_ns;
+    const std::size_t rings = Rings().size();
+    std::uint64_t tenths = 0;
+    for (; Rings().size() == rings; ++tenths) {
+      ASSERT_LT(tenths, 400U);
+      Pass(kSecond / 10);
+    }
+    EXPECT_EQ(Adopted().size(), adopted + 1);
+    EXPECT_GE(EngineTime(), due_ns) << "never early in engine time";
+    // A step that is smaller than what is left of the timer makes it come that much earlier, less
+    // the hundredth of the minute by which time leaned towards it.
+    EXPECT_GE(tenths, is_large ? 195U : 245U);
+    EXPECT_LE(tenths, is_large ? 220U : 260U);
+  }
 }
 
 // Who asked for a time gets it once the engine believes that it is that time.

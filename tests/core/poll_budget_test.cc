@@ -152,6 +152,7 @@ class PollBudgetTest : public ::testing::Test {
   void TearDown() override {
     producer_.reset();
     engine_.reset();
+    Sleeper::loop_clock = nullptr;
   }
 
   void Open(Threads threads = Threads::kHostAll, std::uint64_t decide_budget_ns = 50'000) {
@@ -194,6 +195,7 @@ class PollBudgetTest : public ::testing::Test {
 
   const TestDirectory directory_;
   FakeClock clock_;
+  ManualClock loop_clock_;  // of an engine with threads
   SlowDisk disk_{clock_};
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Producer> producer_;
@@ -339,10 +341,9 @@ TEST_F(PollBudgetTest, ASlowCommandIsNamed) {
 }
 
 TEST_F(PollBudgetTest, WithThreadsOfItsOwnASlowCommandThatIsAloneInItsTurnIsNamed) {
-  ManualClock clock;
   EngineOptions options = directory_.Options(Threads::kOwn);
-  options.clock = &clock;
-  Sleeper::loop_clock = &clock;
+  options.clock = &loop_clock_;
+  Sleeper::loop_clock = &loop_clock_;
   engine_ = *Engine::Open(options, Aggregates<Sleeper>{});
   producer_ = std::make_unique<Producer>(*engine_->NewProducer());
   for (int i = 0; i < 3; ++i) {
@@ -364,9 +365,6 @@ TEST_F(PollBudgetTest, WithThreadsOfItsOwnASlowCommandThatIsAloneInItsTurnIsName
   EXPECT_EQ(stats.slow_turns, 1U);
   EXPECT_EQ(stats.slow_decides, 1U);
   EXPECT_EQ(stats.slowest_decide_ns, kMillisecond);
-  producer_.reset();
-  engine_.reset();  // before its clock
-  Sleeper::loop_clock = nullptr;
 }
 
 TEST_F(PollBudgetTest, WithoutABudgetForCommandsNoneIsTimed) {
