@@ -261,10 +261,11 @@ TEST_F(SessionsTest, ASessionOpensAlthoughTheNextSegmentIsLate) {
     const GateOpener opener(gate);
     gate.HoldImages();
     Producer flood = NewProducer();
-    // Until a whole window waits for a segment.
+    // Until nothing is taken any more: a segment is missing.
     ASSERT_TRUE(Await([&] {
-      if (flood.Submit<Account>(Key(1), Deposit{1}, kQuick)) return false;
-      return flood.Poll([](const Completion&) noexcept {}) == 0 && gate.images_waiting() > 0;
+      const Sent sent = flood.Submit<Account>(Key(1), Deposit{1}, kQuick);
+      flood.Poll([](const Completion&) noexcept {});
+      return sent.fault() == SendFault::kUndurable && gate.images_waiting() > 0;
     }));
     std::thread releases([&gate] {
       for (int i = 0; i < 2000; ++i) std::this_thread::yield();
@@ -288,14 +289,15 @@ TEST_F(SessionsTest, WhoWaitsForRoomToOpenASessionHoldsNobodyUp) {
     gate.HoldImages();
     Producer flood = NewProducer();
     ASSERT_TRUE(Await([&] {
-      if (flood.Submit<Account>(Key(1), Deposit{1}, kQuick)) return false;
-      return flood.Poll([](const Completion&) noexcept {}) == 0 && gate.images_waiting() > 0;
+      const Sent sent = flood.Submit<Account>(Key(1), Deposit{1}, kQuick);
+      flood.Poll([](const Completion&) noexcept {});
+      return sent.fault() == SendFault::kUndurable && gate.images_waiting() > 0;
     }));
     absl::Status late = absl::UnknownError("did not end");
     const Worker waiter([&] { late = engine_->NewProducer({.session = "late"}).status(); });
     EXPECT_TRUE(waiter.Sleeps(SYS_clock_nanosleep));
     for (int i = 0; i < 50; ++i) NewProducer();
-    EXPECT_FALSE(waiter.is_done()) << "they waited for it";
+    EXPECT_FALSE(waiter.is_done()) << "they waited for it: " << late;
     gate.Open();
     ASSERT_TRUE(Await([&] { return waiter.is_done(); }));
     EXPECT_TRUE(late.ok()) << late;
