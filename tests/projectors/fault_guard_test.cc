@@ -104,6 +104,7 @@ TEST_F(EngineFaultGuardTest, CommandsThatWereTakenAwayAreNotDecidedFromZeros) {
       }
       EXPECT_EQ(engine_->log().published(), published) << left << session;
       EXPECT_EQ(engine_->health(), EngineHealth::kFailed);
+      engine_->Poll(kWholeTurns);  // the answers' turn goes on to its end
       EXPECT_FALSE(producer.Submit<Account>(Key(1), Deposit{5}));
       EXPECT_EQ(Balances().size(), before.size());
     }
