@@ -251,6 +251,16 @@ TEST_F(SessionsTest, ReceiptsMaxIsBounded) {
   EXPECT_TRUE(NewProducer("teller").Execute<Account>(Key(1), Deposit{1}, kQuick).ok());
 }
 
+// Until nothing is taken any more: no segment is ready, and none will be before the gate opens.
+bool TakeAllRoom(GateStorage& gate, Producer& flood) {
+  gate.HoldImages();
+  return Await([&] {
+    const Sent sent = flood.Submit<Account>(Key(1), Deposit{1}, kQuick);
+    flood.Poll([](const Completion&) noexcept {});
+    return sent.fault() == SendFault::kUndurable && gate.images_waiting() > 0;
+  });
+}
+
 // A segment may be full and the next one not ready yet: opening a session waits for it.
 TEST_F(SessionsTest, ASessionOpensAlthoughTheNextSegmentIsLate) {
   GateStorage gate;
@@ -259,14 +269,8 @@ TEST_F(SessionsTest, ASessionOpensAlthoughTheNextSegmentIsLate) {
   Open(options);
   {
     const GateOpener opener(gate);
-    gate.HoldImages();
     Producer flood = NewProducer();
-    // Until nothing is taken any more: a segment is missing.
-    ASSERT_TRUE(Await([&] {
-      const Sent sent = flood.Submit<Account>(Key(1), Deposit{1}, kQuick);
-      flood.Poll([](const Completion&) noexcept {});
-      return sent.fault() == SendFault::kUndurable && gate.images_waiting() > 0;
-    }));
+    ASSERT_TRUE(TakeAllRoom(gate, flood));
     std::thread releases([&gate] {
       for (int i = 0; i < 2000; ++i) std::this_thread::yield();
       gate.Open();
@@ -286,13 +290,8 @@ TEST_F(SessionsTest, WhoWaitsForRoomToOpenASessionHoldsNobodyUp) {
   Open(options);
   {
     const GateOpener opener(gate);
-    gate.HoldImages();
     Producer flood = NewProducer();
-    ASSERT_TRUE(Await([&] {
-      const Sent sent = flood.Submit<Account>(Key(1), Deposit{1}, kQuick);
-      flood.Poll([](const Completion&) noexcept {});
-      return sent.fault() == SendFault::kUndurable && gate.images_waiting() > 0;
-    }));
+    ASSERT_TRUE(TakeAllRoom(gate, flood));
     absl::Status late = absl::UnknownError("did not end");
     const Worker waiter([&] { late = engine_->NewProducer({.session = "late"}).status(); });
     EXPECT_TRUE(waiter.Sleeps(SYS_clock_nanosleep));

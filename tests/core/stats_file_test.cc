@@ -347,22 +347,31 @@ TEST_F(StatsFileTest, WhatIsNoFileIsRefused) {
   EXPECT_EQ(ReadStats(place).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+// A file in memory alone, without stores, lanes and agents.
+StatsFile::Setup Unshown() {
+  return {.storage = &PosixStorage(),
+          .directory = "/nowhere",
+          .is_shown = false,
+          .on_notice = {},
+          .log_id = {},
+          .epoch = 1,
+          .opened_ns = 0,
+          .stall_after_ns = 0,
+          .stores = {},
+          .lanes = 0,
+          .agents = 0};
+}
+StageTimes ReadStage(const StatsFile& file, Stage stage) {
+  return ReadBlock(file.block(), {.epoch = 1, .pid = 1, .lanes = 0, .stores = 0, .agents = 0})
+      .stage(stage);
+}
+
 // The percentiles of the file against the exact ones of the values.
 TEST(StageTimesTest, PercentilesAreExactToTwoDigitsAndExtremesToTheNanosecond) {
   std::mt19937_64 random(SeedOfTest());
   for (const bool is_shared : {false, true}) {
     for (const std::size_t count : {1U, 2U, 99U, 100U, 20'000U}) {
-      StatsFile file({.storage = &PosixStorage(),
-                      .directory = "/nowhere",
-                      .is_shown = false,
-                      .on_notice = {},
-                      .log_id = {},
-                      .epoch = 1,
-                      .opened_ns = 0,
-                      .stall_after_ns = 0,
-                      .stores = {},
-                      .lanes = 0,
-                      .agents = 0});
+      StatsFile file(Unshown());
       StageWords& words = file.block().stages[2];
       std::vector<std::uint64_t> values(count);
       std::uint64_t sum = 0;
@@ -372,9 +381,7 @@ TEST(StageTimesTest, PercentilesAreExactToTwoDigitsAndExtremesToTheNanosecond) {
         is_shared ? words.RecordShared(value) : words.Record(value);
       }
       std::sort(values.begin(), values.end());
-      const StageTimes times =
-          ReadBlock(file.block(), {.epoch = 1, .pid = 1, .lanes = 0, .stores = 0, .agents = 0})
-              .stage(Stage::kPublish);
+      const StageTimes times = ReadStage(file, Stage::kPublish);
       EXPECT_EQ(times.count, count);
       EXPECT_EQ(times.least_ns, values.front());
       EXPECT_EQ(times.most_ns, values.back());
@@ -396,21 +403,8 @@ TEST(StageTimesTest, PercentilesAreExactToTwoDigitsAndExtremesToTheNanosecond) {
 // Two readings, and between them other times than before.
 TEST(StageTimesTest, SinceIsOfWhatCameBetween) {
   std::mt19937_64 random(SeedOfTest());
-  StatsFile file({.storage = &PosixStorage(),
-                  .directory = "/nowhere",
-                  .is_shown = false,
-                  .on_notice = {},
-                  .log_id = {},
-                  .epoch = 1,
-                  .opened_ns = 0,
-                  .stall_after_ns = 0,
-                  .stores = {},
-                  .lanes = 0,
-                  .agents = 0});
-  const auto read = [&file] {
-    return ReadBlock(file.block(), {.epoch = 1, .pid = 1, .lanes = 0, .stores = 0, .agents = 0})
-        .stage(Stage::kDurable);
-  };
+  StatsFile file(Unshown());
+  const auto read = [&file] { return ReadStage(file, Stage::kDurable); };
   StageWords& words = file.block().stages[3];
   for (int i = 0; i < 10'000; ++i) words.Record(random() >> (23 + random() % 40));
   const StageTimes before = read();
