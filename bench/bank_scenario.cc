@@ -12,6 +12,7 @@
 #include "bank_subject.h"
 #include "child_run.h"
 #include "command_feed.h"
+#include "core_distance.h"
 #include "json_writer.h"
 #include "machine_facts.h"
 #include "reference.h"
@@ -31,9 +32,16 @@ constexpr const char* kUsage =
 // Every rival that `--rivals` may name.
 const BankSubject* const kRivals[] = {&kReference, &kLmdb, &kLmdbWarm, &kSqlite};
 
+// How far the cores of producer and loop were apart, before a run and behind it.
+struct Distances {
+  double before_ns = 0;
+  double after_ns = 0;
+};
+
 struct Row {
   const BankSubject* subject = nullptr;
-  std::vector<BankResult> results;  // One per round.
+  std::vector<BankResult> results{};   // One per round.
+  std::vector<Distances> distances{};  // Likewise.
 
   [[nodiscard]] std::vector<double> Rates() const {
     std::vector<double> rates;
@@ -74,7 +82,7 @@ std::uint64_t CountOption(Arguments& arguments, std::string_view name, std::uint
 }
 
 std::vector<Row> ChosenRows(const std::string& names) {
-  std::vector<Row> rows{{.subject = &kPawl, .results = {}}};
+  std::vector<Row> rows{{.subject = &kPawl}};
   for (std::size_t begin = 0; begin < names.size();) {
     const std::size_t end = std::min(names.find(',', begin), names.size());
     const std::string_view name = std::string_view(names).substr(begin, end - begin);
@@ -86,7 +94,7 @@ std::vector<Row> ChosenRows(const std::string& names) {
                    kUsage);
       std::exit(2);
     }
-    rows.push_back({.subject = *found, .results = {}});
+    rows.push_back({.subject = *found});
     begin = end + 1;
   }
   return rows;
@@ -115,6 +123,10 @@ Plan ReadPlan(Arguments& arguments) {
   return plan;
 }
 
+double DistanceOf(const Placement& placement) {
+  return CoreDistanceNs(placement.producer_core, placement.loop_core);
+}
+
 // Rounds of every subject, each round beginning with another one. False when a run failed.
 bool RunRounds(Plan& plan) {
   for (std::size_t round = 0; round < plan.rounds; ++round) {
@@ -122,12 +134,16 @@ bool RunRounds(Plan& plan) {
       Row& row = plan.rows[(round + i) % plan.rows.size()];
       BankOptions options = plan.options;
       options.commands = plan.commands > 0 ? plan.commands : row.subject->commands_default;
+      const double before_ns = DistanceOf(options.placement);
       const std::optional<BankResult> result = RunInChild(*row.subject, options);
       if (!result) return false;
       row.results.push_back(*result);
-      std::fprintf(stderr, "round %zu of %zu: %-10s %7.2f M commands/s%s\n", round + 1, plan.rounds,
-                   row.subject->name, static_cast<double>(result->commands) / result->seconds / 1e6,
-                   result->is_verified ? "" : "  NOT VERIFIED");
+      row.distances.push_back({before_ns, DistanceOf(options.placement)});
+      std::fprintf(stderr,
+                   "round %zu of %zu: %-10s %7.2f M commands/s, cores %.0f and %.0f ns apart%s\n",
+                   round + 1, plan.rounds, row.subject->name,
+                   static_cast<double>(result->commands) / result->seconds / 1e6, before_ns,
+                   row.distances.back().after_ns, result->is_verified ? "" : "  NOT VERIFIED");
     }
   }
   return true;
@@ -166,6 +182,15 @@ void WriteRow(JsonWriter& json, const Plan& plan, const Row& row) {
     if (above == nullptr || above == &row) continue;
     WriteSpread(json, std::string(name) + "_over_this", RatioOf(*above, row));
   }
+  json.BeginArray("runs");
+  for (std::size_t i = 0; i < row.results.size(); ++i) {
+    json.BeginObject();
+    json.Number("commands_per_second", row.Rates()[i]);
+    json.Number("core_to_core_ns_before", row.distances[i].before_ns);
+    json.Number("core_to_core_ns_after", row.distances[i].after_ns);
+    json.EndObject();
+  }
+  json.EndArray();
   json.Boolean("verified", row.IsVerified());
   json.Text("what", row.subject->description);
   json.EndObject();

@@ -138,8 +138,8 @@ class CommandLoop final : public Agent {
  private:
   using Session = SessionTable::Session;
 
-  // How far FindStreams() looks ahead: 12 commands, the time that a line takes from another core.
-  static constexpr std::size_t kAheadBytes = 12 * sizeof(CommandSlot);
+  // How far FindStreams() looks ahead: 48 commands, the time that some lines take from a far core.
+  static constexpr std::size_t kAheadBytes = 48 * sizeof(CommandSlot);
 
   int Round(const Deadline* deadline) noexcept;
   int ServeControl() noexcept;

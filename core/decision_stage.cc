@@ -302,7 +302,7 @@ Fact DecisionStage::FactOf(const RecordHeader& header) const {
 }
 
 void DecisionStage::EndCommand(OpenCommit& commit) noexcept {
-  if (builder_->writer().commit_records() > 0) RoomOfThread(commit_bytes_max_).CountCommit();
+  if (commit.records() > 0) RoomOfThread(commit_bytes_max_).CountCommit();
   commit.End(Sequence());
 }
 

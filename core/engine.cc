@@ -271,6 +271,7 @@ std::size_t EngineParts::memory_bytes() const noexcept {
   if (timer_table != nullptr) bytes += timer_table->memory_bytes();
   const std::size_t lane_bytes =
       sizeof(ProducerLane) + options.parcel_bytes +
+      ProducerLane::BatchOf(options.session_window) * sizeof(CommandSlot) +
       options.session_window *
           (sizeof(CommandSlot) + sizeof(AnswerRange) + 2 * sizeof(PackedReceipt));
   return bytes +

@@ -168,8 +168,10 @@ Producer::~Producer() {
 std::uint16_t Producer::StoreIndex(TypeTag aggregate) const noexcept {
   return lane_->StoreIndex(aggregate);
 }
-StagedCommands Producer::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
-  return lane_->Stage(wanted, fault);
+StagedCommands Producer::Stage(SendFault& fault) noexcept { return lane_->Stage(fault); }
+
+StagedCommands Producer::StageBatch(std::uint32_t wanted, SendFault& fault) noexcept {
+  return lane_->StageBatch(wanted, fault);
 }
 Sent Producer::Send(Sequence resend) noexcept { return lane_->Send(resend); }
 std::byte* Producer::PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept {

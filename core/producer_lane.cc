@@ -45,6 +45,7 @@ ProducerLane::ProducerLane(const Setup& setup)
       index_(setup.index),
       window_(setup.window),
       command_bytes_max_(setup.command_bytes_max),
+      batch_(std::make_unique<CommandSlot[]>(BatchOf(setup.window))),
       parcels_(setup.parcel_bytes, setup.parcels) {}
 
 ProducerLane::~ProducerLane() {
@@ -138,13 +139,22 @@ SendFault ProducerLane::CountRefusal(SendFault fault) noexcept {
   return fault;
 }
 
-StagedCommands ProducerLane::Stage(std::uint32_t wanted, SendFault& fault) noexcept {
+StagedCommands ProducerLane::StageIn(std::span<CommandSlot> slots, SendFault& fault) noexcept {
   fault = Admit();
   if (fault != SendFault::kNone) [[unlikely]]
     return {};
   parcels_.TakeBack();
-  const std::uint32_t room = std::min(window_ - in_flight(), kStagedMax);
-  return {commands.From(sent_, std::min(wanted, room)), last_sequence_.Next()};
+  staged_ = slots.data();
+  const std::size_t room = window_ - in_flight();
+  return {slots.first(std::min(slots.size(), room)), last_sequence_.Next()};
+}
+
+StagedCommands ProducerLane::Stage(SendFault& fault) noexcept {
+  return StageIn({&commands.At(sent_), 1}, fault);
+}
+
+StagedCommands ProducerLane::StageBatch(std::uint32_t wanted, SendFault& fault) noexcept {
+  return StageIn({batch_.get(), std::min(wanted, BatchOf(window_))}, fault);
 }
 
 Sent ProducerLane::Send(Sequence resend) noexcept {
@@ -162,9 +172,8 @@ Sent ProducerLane::Send(Sequence resend) noexcept {
   return Sent(sequence);
 }
 
-// Staged slots lie side by side.
-std::uint64_t ProducerLane::CursorOf(const CommandSlot& staged) noexcept {
-  return sent_ + static_cast<std::uint64_t>(&staged - &commands.At(sent_));
+std::uint64_t ProducerLane::CursorOf(const CommandSlot& staged) const noexcept {
+  return sent_ + static_cast<std::uint64_t>(&staged - staged_);
 }
 
 std::byte* ProducerLane::PutParcel(CommandSlot& slot, std::size_t bytes,
@@ -217,8 +226,19 @@ SendFault ProducerLane::PutParcel(CommandSlot& slot, const SubmitOptions& option
   return SendFault::kNone;
 }
 
+// The slots' lines are in the cache of the loop's core, which read them a lap ago. To write them as
+// a whole is to take them without fetching what is in them, as long as the copy is not cut into
+// pieces (measured: core/DECISIONS.md, "A batch is copied into the ring as a whole").
+void ProducerLane::CopyBatch(std::uint32_t count) noexcept {
+  const std::span<CommandSlot> first = commands.From(sent_, count);
+  std::memcpy(first.data(), batch_.get(), first.size_bytes());
+  const std::span<CommandSlot> rest = commands.From(sent_ + first.size(), count - first.size());
+  if (!rest.empty()) std::memcpy(rest.data(), &batch_[first.size()], rest.size_bytes());
+}
+
 void ProducerLane::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   if (count == 0) return;
+  CopyBatch(count);
   if (sent.fault = Enqueue(count); sent.fault != SendFault::kNone) return;
   if (sent.count == 0) sent.first = last_sequence_.Next();
   last_sequence_ = last_sequence_.Plus(count);

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "admission.h"
@@ -47,7 +48,10 @@ constexpr bool EndsByPolling(SendFault fault) noexcept {
 class ProducerLane {
  public:
   // Commands that enter the queue together: as many as a turn of the loop takes.
-  static constexpr std::uint32_t kStagedMax = 256;
+  static constexpr std::uint32_t kBatchMax = 256;
+  static constexpr std::uint32_t BatchOf(std::uint32_t window) noexcept {
+    return window < kBatchMax ? window : kBatchMax;
+  }
 
   struct Setup {
     EngineParts* engine;
@@ -73,18 +77,21 @@ class ProducerLane {
   // --- producer's thread ---
 
   std::uint16_t StoreIndex(TypeTag aggregate) const noexcept;
-  // Room for up to `wanted` new commands; empty with a fault if there is none. To be filled and
-  // sent before the next call.
-  StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
-  // Sends the first staged command, or the same one under a sequence that was sent before.
+  // Room for a new command, where the loop will read it; empty with a fault if there is none. To be
+  // filled and sent before the next call.
+  StagedCommands Stage(SendFault& fault) noexcept;
+  // Sends it, or the same one under a sequence that was sent before.
   Sent Send(Sequence resend) noexcept;
+  // Room for up to `wanted` new commands, likewise; not where the loop reads: what is sent of them
+  // is copied there as a whole.
+  StagedCommands StageBatch(std::uint32_t wanted, SendFault& fault) noexcept;
+  // Sends the first `count` commands of the batch.
+  void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   // Room outside of its slot for a staged command; nullptr: none, and why. Goes with the slot.
   std::byte* PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
   // Makes a staged command a parcel with the conditions on others and the key of `options`.
   SendFault PutParcel(CommandSlot& slot, const SubmitOptions& options,
                       std::span<const std::byte> command) noexcept;
-  // Sends the first `count` staged commands.
-  void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   // Takes up to `answers_max` of the oldest answers that share a range; empty: there are none, or
   // the range before is still held: its commands leave the window with ReturnCredits(), until when
   // its receipts stay where they are.
@@ -201,7 +208,9 @@ class ProducerLane {
   SendFault TryEnqueue(std::uint32_t count) noexcept;
   // Counts an attempt that was refused. Returns why.
   [[gnu::noinline]] SendFault CountRefusal(SendFault fault) noexcept;
-  std::uint64_t CursorOf(const CommandSlot& staged) noexcept;
+  StagedCommands StageIn(std::span<CommandSlot> slots, SendFault& fault) noexcept;
+  void CopyBatch(std::uint32_t count) noexcept;
+  std::uint64_t CursorOf(const CommandSlot& staged) const noexcept;
   std::byte* NewParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
   PackedReceipt& ReceiptAt(Ack level, std::uint64_t ahead) noexcept {
     return receipts[LevelIndex(level)].At(read_[LevelIndex(level)] + ahead);
@@ -220,6 +229,7 @@ class ProducerLane {
   const std::uint16_t index_;
   const std::uint32_t window_;
   const std::uint32_t command_bytes_max_;
+  const std::unique_ptr<CommandSlot[]> batch_;  // room for what enters the queue together
   std::array<CommandQueue::TokenPointer, kSessionLanes> tokens_;
   CommandQueue* queue_ = nullptr;
   CommandQueue::Token* token_ = nullptr;
@@ -231,6 +241,7 @@ class ProducerLane {
 
   // Producer's thread.
   alignas(kCacheLineBytes) std::uint64_t sent_ = 0;
+  const CommandSlot* staged_ = nullptr;  // the first one
   std::uint64_t polled_ = 0;
   std::array<std::uint64_t, 2> read_{};  // receipts taken: cursors of the oldest ones not taken
   std::uint32_t taken_ahead_ = 0;  // answers taken out of turn that stand behind others not taken

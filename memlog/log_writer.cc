@@ -51,8 +51,7 @@ LogWriter::LogWriter(const Start& start)
       frame_(static_cast<std::byte*>(
           ::operator new (StagedBytesMax(start) + start.commit_bytes_max + kFrameAlignBytes,
                           std::align_val_t{kFrameAlignBytes}))),
-      next_position_(start.next_position),
-      commit_first_(start.next_position),
+      at_{.next = start.next_position, .commit_first = start.next_position},
       frame_first_(start.next_position),
       previous_checksum_(start.previous_checksum),
       previous_length_(start.previous_length) {
@@ -69,29 +68,29 @@ LogWriter::LogWriter(const Start& start)
 LogWriter::~LogWriter() { ::operator delete (frame_, std::align_val_t{kFrameAlignBytes}); }
 
 Address LogWriter::Publish() noexcept {
-  if (frame_commits_ == 0) return address_;
-  const std::uint32_t bytes = AlignFrame(staged_);
+  if (at_.commits == 0) return address_;
+  const std::uint32_t bytes = AlignFrame(at_.staged);
   if (bytes > segment_room()) Roll();
-  std::memset(frame_ + staged_, 0, bytes - staged_);
-  WriteFrame(FrameKind::kData, staged_ - kHeaderBytes);
-  frame_first_ = commit_first_;
-  staged_ = kHeaderBytes;
-  frame_commits_ = 0;
+  std::memset(frame_ + at_.staged, 0, bytes - at_.staged);
+  WriteFrame(FrameKind::kData, at_.staged - kHeaderBytes);
+  frame_first_ = at_.commit_first;
+  at_.staged = kHeaderBytes;
+  at_.commits = 0;
   return address_;
 }
 
 // The open commit stands right behind the staged ones, where the frame's padding goes: it is
 // lifted while the frame is written, then moved to the front of the next frame.
 void LogWriter::PublishBeforeOpenCommit() noexcept {
-  const std::uint32_t commit_start = staged_;
-  const std::uint32_t commit_bytes = cursor_ - staged_;
-  const std::uint32_t padding = AlignFrame(staged_) - staged_;
+  const std::uint32_t commit_start = at_.staged;
+  const std::uint32_t commit_bytes = at_.open - at_.staged;
+  const std::uint32_t padding = AlignFrame(at_.staged) - at_.staged;
   std::byte lifted[kFrameAlignBytes];
   std::memcpy(lifted, frame_ + commit_start, padding);
   Publish();
   std::memcpy(frame_ + commit_start, lifted, padding);
   std::memmove(frame_ + kHeaderBytes, frame_ + commit_start, commit_bytes);
-  cursor_ = kHeaderBytes + commit_bytes;
+  at_.open = kHeaderBytes + commit_bytes;
 }
 
 void LogWriter::WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept {
@@ -110,8 +109,8 @@ void LogWriter::WriteFrame(FrameKind kind, std::uint32_t payload_bytes) noexcept
       .durable_address = marks_->durable.load(std::memory_order_acquire),
       .first_position = frame_first_.value(),
       .time_ns = time_ns_,
-      .records = is_seal ? 0 : static_cast<std::uint32_t>(commit_first_ - frame_first_),
-      .commits = is_seal ? std::uint16_t{0} : frame_commits_,
+      .records = is_seal ? 0 : static_cast<std::uint32_t>(at_.commit_first - frame_first_),
+      .commits = is_seal ? std::uint16_t{0} : static_cast<std::uint16_t>(at_.commits),
       .kind = kind,
       .flags = 0,
       .previous_length = previous_length_,

@@ -370,20 +370,18 @@ template <class A, class C>
 DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
                      StreamSlot* const* streams, PackedReceipt* receipts) noexcept {
   constexpr std::uint32_t kType = A::Commands::template IndexOf<C>();
-  if (builder.is_extended()) [[unlikely]]
+  const auto is_found = [&](std::size_t i) noexcept {
+    return streams[i] != nullptr && streams[i]->key == run[i].key;
+  };
+  if (builder.is_extended() || !is_found(0)) [[unlikely]]
     return DecideLookedUp<A, C>(builder, run.front(), *receipts);
   const LogWriter& writer = builder.writer();
   const Address frame = writer.published();
   OpenCommit commit(builder);
   std::uint32_t accepted = 0;
   for (const CommandSlot& slot : run) {
-    if (slot.type != kType || writer.published() != frame) break;
-    StreamSlot* const stream = streams[accepted];
-    if (stream == nullptr || stream->key != slot.key) [[unlikely]] {
-      if (accepted == 0) return DecideLookedUp<A, C>(builder, slot, *receipts);
-      break;
-    }
-    const Verdict verdict = DecideOne<A, C>(commit, slot, stream, receipts[accepted]);
+    if (slot.type != kType || writer.published() != frame || !is_found(accepted)) break;
+    const Verdict verdict = DecideOne<A, C>(commit, slot, streams[accepted], receipts[accepted]);
     if (!verdict.is_accepted()) [[unlikely]]
       return {accepted, verdict};
     ++accepted;
@@ -404,8 +402,7 @@ struct OlderTraits<A, StoredList<S...>> {
 template <class A, class T>
 Verdict FireTimer(CommitBuilder& builder, StreamSlot& stream, const std::byte* timer) noexcept {
   OpenCommit commit(builder);
-  commit.Begin(stream.key, &stream);
-  builder.RecordFired();
+  commit.BeginFired(stream);
   const Verdict verdict = Decide<A, T>(commit, *reinterpret_cast<const T*>(timer));
   if (verdict.is_accepted()) {
     commit.EndFired();

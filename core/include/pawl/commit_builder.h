@@ -169,7 +169,8 @@ class CommitBuilder {
 //
 // It lives on the stack of the function that decides a run of commands, and no function that is
 // not inlined sees its address: where Decide is inlined too, all of it stays in registers
-// (measured: core/DECISIONS.md, "A run of commands is decided by one function").
+// (measured: core/DECISIONS.md, "A run of commands is decided by one function"). So do the writer's
+// cursors, which it holds while it lives: what works out of line has them meanwhile.
 //   threads   loop only
 class OpenCommit {
  public:
@@ -181,7 +182,9 @@ class OpenCommit {
         own_types_(builder.own_store().type_numbers.data()),
         session_(builder.session()),
         head_bytes_(head_bytes),
-        cause_and_flags_(LogWriter::WordOf(CommitCause::kCommand, builder.commit_flags())) {}
+        cause_and_flags_(LogWriter::WordOf(CommitCause::kCommand, builder.commit_flags())),
+        at_(builder.writer().cursors()) {}
+  ~OpenCommit() { writer_.SetCursors(at_); }
   OpenCommit(const OpenCommit&) = delete;
   OpenCommit& operator=(const OpenCommit&) = delete;
 
@@ -196,7 +199,12 @@ class OpenCommit {
     needs_care_ = false;
     has_timers_ = false;
     is_over_limit_ = false;
-    writer_.BeginCommit(head_bytes_);
+    LogWriter::BeginCommit(at_, head_bytes_);
+  }
+  // Opens a commit for what a timer does that is being fired.
+  void BeginFired(StreamSlot& slot) noexcept {
+    Begin(slot.key, &slot);
+    WithWriter([this]() noexcept { builder_.RecordFired(); });
   }
 
   // What the engine needs of an event besides its bytes.
@@ -218,7 +226,7 @@ class OpenCommit {
   std::byte* EmitOther(StreamStore& store, const Key& key, const EventKind& kind) noexcept {
     if (&store == &builder_.own_store() && key == *key_) return EmitOwn(kind);
     StreamSlot* slot = store.Find(key);
-    if (slot == nullptr && !is_over_limit_) slot = builder_.Create(store, key);
+    if (slot == nullptr && !is_over_limit_) slot = Create(store, key);
     return EmitTo(store.type_numbers.data(), slot, 0, kind);
   }
 
@@ -241,15 +249,17 @@ class OpenCommit {
                 const std::byte* timer) noexcept {
     has_timers_ = true;
     if (own_slot_ == nullptr) MakeOwn();
-    if (own_slot_ == nullptr || is_over_limit_ || own_slot_->is_closing() ||
-        !builder_.SetTimer(*own_slot_, kind, id, due_ns, timer)) {
-      FailLimit();
-    }
+    if (own_slot_ == nullptr || is_over_limit_ || own_slot_->is_closing()) return FailLimit();
+    WithWriter([&]() noexcept {
+      if (!builder_.SetTimer(*own_slot_, kind, id, due_ns, timer)) FailLimit();
+    });
   }
   void CancelTimer(TimerKind kind, std::uint64_t id) noexcept {
     if (own_slot_ == nullptr || is_over_limit_ || own_slot_->is_closing()) return;
     has_timers_ = true;
-    if (!builder_.CancelTimer(*own_slot_, kind, id)) FailLimit();
+    WithWriter([&]() noexcept {
+      if (!builder_.CancelTimer(*own_slot_, kind, id)) FailLimit();
+    });
   }
 
   // Evolves what was emitted, in order, if `verdict` accepts it and nothing went over a limit.
@@ -275,12 +285,12 @@ class OpenCommit {
   PackedReceipt End(Sequence sequence) noexcept {
     if (count_ == 0) [[unlikely]] {
       // A timer may have been set, or cancelled.
-      if (writer_.commit_records() == 0 && !builder_.keeps_empty_commits()) {
-        writer_.AbandonCommit();
+      if (records() == 0 && !builder_.keeps_empty_commits()) {
+        at_.Abandon();
         return {};
       }
-      if (writer_.commit_records() == 0) {
-        PAWL_CHECK(writer_.AppendRecord({.kind = RecordKind::kAccepted}, 0) != nullptr);
+      if (records() == 0) {
+        PAWL_CHECK(writer_.AppendRecord(at_, {.kind = RecordKind::kAccepted}, 0) != nullptr);
       }
     }
     const std::uint64_t version = touches_own_ ? own_slot_->version.value() : 0;
@@ -289,7 +299,7 @@ class OpenCommit {
     if (needs_care_) [[unlikely]]
       builder_.CloseStreams(first_, count_);
     builder_.EndCommit();
-    const Position last = writer_.EndCommit(cause_and_flags_, session_, sequence);
+    const Position last = writer_.EndCommit(at_, cause_and_flags_, session_, sequence);
     return {last.value(), version};
   }
   // The same of a commit that a timer caused.
@@ -297,10 +307,13 @@ class OpenCommit {
     builder_.KeepTimers();
     if (needs_care_) builder_.CloseStreams(first_, count_);
     builder_.EndCommit();
-    static_cast<void>(writer_.EndCommit({.cause = CommitCause::kTimer}));
+    constexpr std::uint64_t kWord = LogWriter::WordOf(CommitCause::kTimer, 0);
+    static_cast<void>(writer_.EndCommit(at_, kWord, 0, Sequence()));
   }
   // Leaves no trace in log, states and streams; nothing was evolved.
-  void TakeBack() const noexcept { builder_.TakeBack(first_, count_); }
+  void TakeBack() noexcept {
+    WithWriter([this]() noexcept { builder_.TakeBack(first_, count_); });
+  }
 
   // The command will be refused whole as kLimitExceeded.
   void FailLimit() noexcept { needs_care_ = is_over_limit_ = true; }
@@ -320,6 +333,8 @@ class OpenCommit {
     }
     return slot.version.value() == events;
   }
+  // So far, of every kind.
+  std::uint32_t records() const noexcept { return at_.commit_records(); }
   // The events and closings so far, counted from 0: for who looks at a commit before it ends.
   std::uint32_t event_count() const noexcept { return count_; }
   const CommitBuilder::Emitted& event(std::uint32_t index) const noexcept {
@@ -328,8 +343,20 @@ class OpenCommit {
   const CommitBuilder& builder() const noexcept { return builder_; }
 
  private:
+  // Runs what appends or abandons by itself.
+  template <class F>
+  void WithWriter(F&& f) noexcept {
+    writer_.SetCursors(at_);
+    f();
+    at_ = writer_.cursors();
+  }
+  StreamSlot* Create(StreamStore& store, const Key& key) noexcept {
+    StreamSlot* slot = nullptr;
+    WithWriter([&]() noexcept { slot = builder_.Create(store, key); });
+    return slot;
+  }
   void MakeOwn() noexcept {
-    own_slot_ = is_over_limit_ ? nullptr : builder_.Create(builder_.own_store(), *key_);
+    own_slot_ = is_over_limit_ ? nullptr : Create(builder_.own_store(), *key_);
   }
   std::byte* EmitTo(const std::uint16_t* types, StreamSlot* slot, std::uint8_t flags,
                     const EventKind& kind) noexcept {
@@ -340,8 +367,9 @@ class OpenCommit {
       }
     }
     const Version version = slot->version.Next();
-    const Position position = writer_.next_position();
-    std::byte* room = writer_.AppendRecord({.kind = RecordKind::kEvent,
+    const Position position = at_.next;
+    std::byte* room = writer_.AppendRecord(at_,
+                                           {.kind = RecordKind::kEvent,
                                             .flags = flags,
                                             .type = types[kind.index],
                                             .stream = slot->number,
@@ -363,7 +391,8 @@ class OpenCommit {
   void Close(const StreamStore& store, StreamSlot& slot, std::uint8_t flags) noexcept {
     if (is_over_limit_ || slot.is_closing()) return;
     if (count_ == kCommitEventsMax) return FailLimit();
-    const CommitBuilder::Emitted closing = builder_.BeginClosing(store, slot, flags);
+    CommitBuilder::Emitted closing;
+    WithWriter([&]() noexcept { closing = builder_.BeginClosing(store, slot, flags); });
     if (closing.slot == nullptr) return FailLimit();
     needs_care_ = true;
     Note(closing);
@@ -384,6 +413,7 @@ class OpenCommit {
   std::uint32_t session_;
   const std::uint32_t head_bytes_;
   const std::uint64_t cause_and_flags_;  // as LogWriter::WordOf()
+  LogWriter::Cursors at_;
 
   // Of the commit.
   const Key* key_ = nullptr;

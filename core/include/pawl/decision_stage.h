@@ -265,7 +265,7 @@ class DecisionStage {
     commit.Begin(slot.key, store->Find(slot.key));
     Decision decision{.verdict = internal::Decide<A, C>(commit, CommandIn<C>(slot))};
     if (decision.verdict.is_accepted()) {
-      decision.events = FactsOf(builder.writer().commit_records());
+      decision.events = FactsOf(commit.records());
       EndCommand(commit);
     } else {
       commit.TakeBack();

@@ -196,7 +196,7 @@ class Producer {
     return SendBatch<A, C>(static_cast<std::uint32_t>(commands.size()), write, options);
   }
 
-  // The same, with commands that are written where the loop will read them:
+  // The same, with commands that are written in place, into the batch:
   //   fill      void(std::uint32_t i, Key& key, C& command) noexcept, or with Condition& behind,
   //             which is the one of the options before; for i = 0, 1, 2…, only for commands that
   //             there is room for; what it wrote is lost if the batch ends with another fault than
@@ -316,8 +316,6 @@ class Producer {
   friend class AwaitingProducer;
   static constexpr std::int64_t kNotSet = -1;
   static constexpr std::size_t kCopiesMax = 64;  // 1 KiB of stack
-  // How far a batch looks ahead: 16 commands, the time that a line takes from another core.
-  static constexpr std::size_t kAheadBytes = 16 * sizeof(CommandSlot);
 
   explicit Producer(ProducerLane* lane) noexcept : lane_(lane) {}
 
@@ -342,7 +340,7 @@ class Producer {
   Sent TrySubmit(std::uint16_t store, const Key& key, const C& command,
                  const SubmitOptions& options) noexcept {
     SendFault fault = SendFault::kNone;
-    const StagedCommands staged = Stage(1, fault);
+    const StagedCommands staged = Stage(fault);
     if (fault != SendFault::kNone) return Sent(fault);
     CommandSlot& slot = staged.slots.front();
     Describe<A, C>(slot, staged.first, store, options);
@@ -401,7 +399,7 @@ class Producer {
     if (!options.idempotency_key.is_zero()) sent.fault = SendFault::kBadKey;
     std::int64_t deadline_ns = kNotSet;
     while (sent.count < count && sent.fault == SendFault::kNone) {
-      const StagedCommands staged = Stage(count - sent.count, sent.fault);
+      const StagedCommands staged = StageBatch(count - sent.count, sent.fault);
       if (sent.fault != SendFault::kNone) {
         if (Outlast(sent.fault, options, deadline_ns)) sent.fault = SendFault::kNone;
         continue;
@@ -411,9 +409,6 @@ class Producer {
       SendFault stopped = SendFault::kNone;
       for (; filled < room; ++filled) {
         CommandSlot& slot = staged.slots[filled];
-        // Read by the loop's core a lap ago: asked back before it is written again.
-        PrefetchToWrite(Ahead(&slot, kAheadBytes));
-        PrefetchToWrite(Ahead(&slot.command.back(), kAheadBytes));
         Describe<A, C>(slot, staged.first.Plus(filled), store, options);
         stopped = write(sent.count + filled, slot);
         if (stopped == SendFault::kNone && slot.key.is_zero()) stopped = SendFault::kNotInEngine;
@@ -434,7 +429,8 @@ class Producer {
   //   returns       whether to try again; false: the call ends with `fault`
   bool Outlast(SendFault fault, const SubmitOptions& options, std::int64_t& deadline_ns) noexcept;
   std::uint16_t StoreIndex(TypeTag aggregate) const noexcept;
-  StagedCommands Stage(std::uint32_t wanted, SendFault& fault) noexcept;
+  StagedCommands Stage(SendFault& fault) noexcept;
+  StagedCommands StageBatch(std::uint32_t wanted, SendFault& fault) noexcept;
   Sent Send(Sequence resend) noexcept;
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   CompletionRange TakeRange(std::size_t answers_max) noexcept;

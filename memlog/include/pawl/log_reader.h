@@ -154,9 +154,9 @@ struct RecordView {
   const std::byte* payload() const noexcept { return PayloadOf(header); }
 };
 
-// How far ForEachRecord() looks ahead: about six commits of a 64-byte event, the time a line takes
-// from another core.
-inline constexpr std::size_t kPrefetchBytes = 640;
+// How far ForEachRecord() looks ahead: about 25 commits of a 64-byte event, the time that some lines
+// take from a far core.
+inline constexpr std::size_t kPrefetchBytes = 2560;
 
 // Calls on_record(RecordView) for every record of a frame that was validated before (published, or
 // checked by recovery), in order.

@@ -23,8 +23,10 @@ class ReaderBoard;
 struct RecordFields {
   RecordKind kind = RecordKind::kEvent;
   std::uint8_t flags = 0;
-  std::uint16_t type = 0;
-  std::uint64_t stream = 0;  // below 2^32; as wide as the word that it becomes a part of
+  // Below 2^16 and 2^32; as wide as the words that they become parts of, since a narrow one that is
+  // kept on the stack and read back as a word waits for its own store.
+  std::uint64_t type = 0;
+  std::uint64_t stream = 0;
   Version version{};
   Position back_link{};
 };
@@ -66,6 +68,23 @@ class LogWriter {
     std::uint32_t commit_bytes_max = 0;
   };
 
+  // Where the frame and its open commit stand. Who decides many commits in a row takes a copy, so
+  // that it stays in registers, and gives it back before anything else happens to the log.
+  struct Cursors {
+    std::uint32_t open = sizeof(FrameHeader);    // end of the open commit
+    std::uint32_t staged = sizeof(FrameHeader);  // end of the commits that ended
+    Position next;                               // of the next record
+    Position commit_first;                       // of the open commit's first record
+    std::uint32_t commits = 0;                   // that ended
+
+    // Records in the open commit.
+    std::uint32_t commit_records() const noexcept {
+      return static_cast<std::uint32_t>(next - commit_first);
+    }
+    // Forgets the open commit.
+    void Abandon() noexcept { next = commit_first; }
+  };
+
   explicit LogWriter(const Start& start);
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
@@ -86,8 +105,7 @@ class LogWriter {
 
   //   head_bytes  before the records: the commit's header, or HeadBytesWith() what was staged
   void BeginCommit(std::uint32_t head_bytes = sizeof(CommitHeader)) noexcept {
-    PAWL_DCHECK(commit_records() == 0);
-    cursor_ = staged_ + head_bytes;
+    BeginCommit(at_, head_bytes);
   }
 
   // The head of a commit with an extension of so many bytes behind the extension's header.
@@ -99,14 +117,14 @@ class LogWriter {
   //   returns   8-aligned room for `payload_bytes`, a multiple of 8, to be filled before the commit
   //             ends
   std::byte* StageExtension(ExtensionKind kind, std::uint32_t payload_bytes) noexcept {
-    PAWL_DCHECK(commit_records() == 0 && payload_bytes % kRecordAlignBytes == 0);
+    PAWL_DCHECK(at_.commit_records() == 0 && payload_bytes % kRecordAlignBytes == 0);
     const ExtensionHeader header{
         .kind = static_cast<std::uint16_t>(kind),
         .bytes = static_cast<std::uint16_t>(sizeof(ExtensionHeader) + payload_bytes),
         .more = 0};
-    std::byte* const at = frame_ + staged_ + sizeof(CommitHeader);
-    std::memcpy(at, &header, sizeof header);
-    return at + sizeof header;
+    std::byte* const to = frame_ + at_.staged + sizeof(CommitHeader);
+    std::memcpy(to, &header, sizeof header);
+    return to + sizeof header;
   }
 
   // Adds a record to the open commit.
@@ -115,75 +133,94 @@ class LogWriter {
   //             would exceed commit_bytes_max, the payload kRecordPayloadBytesMax, or the records
   //             65,535; the commit must then be abandoned
   std::byte* AppendRecord(const RecordFields& fields, std::uint32_t payload_bytes) noexcept {
-    if (payload_bytes > kRecordPayloadBytesMax) return nullptr;
-    PAWL_DCHECK(fields.stream <= UINT32_MAX);
-    const std::uint32_t padded = (payload_bytes + 7U) & ~7U;
-    const std::uint32_t bytes = padded + static_cast<std::uint32_t>(sizeof(RecordHeader));
-    if (cursor_ + bytes - staged_ > commit_bytes_max_ || commit_records() == 0xFFFF) return nullptr;
-    std::byte* at = frame_ + cursor_;
-    if (padded != payload_bytes) std::memset(at + bytes - 8, 0, 8);
-    // Three words, each built in a register: a header built field by field and copied as a whole
-    // stalls on its own stores (measured: a third of the time of an emit).
-    const std::uint64_t words[3] = {
-        bytes / kRecordAlignBytes | std::uint64_t{static_cast<std::uint8_t>(fields.kind)} << 16 |
-            std::uint64_t{fields.flags | (padded - payload_bytes)} << 24 | fields.stream << 32,
-        fields.version.value() | std::uint64_t{fields.type} << 48, fields.back_link.value()};
-    std::memcpy(at, &words[0], 8);
-    std::memcpy(at + 8, &words[1], 8);
-    std::memcpy(at + 16, &words[2], 8);
-    cursor_ += bytes;
-    next_position_ = next_position_.Next();
-    return at + sizeof(RecordHeader);
+    return AppendRecord(at_, fields, payload_bytes);
   }
 
   // Position that the next appended record gets.
-  Position next_position() const noexcept { return next_position_; }
+  Position next_position() const noexcept { return at_.next; }
 
   // Records in the open commit.
-  std::uint32_t commit_records() const noexcept {
-    return static_cast<std::uint32_t>(next_position_ - commit_first_);
-  }
+  std::uint32_t commit_records() const noexcept { return at_.commit_records(); }
 
-  void AbandonCommit() noexcept { next_position_ = commit_first_; }
+  void AbandonCommit() noexcept { at_.Abandon(); }
 
   // Ends the open commit, which has at least one record; it is visible after the frame it is in
   // was published, by this call (full frame: the ones before) or by Publish().
   //   returns   position of the commit's last record
   Position EndCommit(const CommitOrigin& origin) noexcept {
-    return EndCommit(WordOf(origin.cause, origin.flags), origin.session, origin.sequence);
+    return EndCommit(at_, WordOf(origin.cause, origin.flags), origin.session, origin.sequence);
   }
-  // The same with cause and flags as they stand in the commit header's first word, for who knows
-  // them for many commits.
+
+  // The same by cursors that were taken out. In between, nothing else here that writes or asks for
+  // the next position may be called.
+  Cursors cursors() const noexcept { return at_; }
+  void SetCursors(const Cursors& at) noexcept { at_ = at; }
+  static void BeginCommit(Cursors& at, std::uint32_t head_bytes) noexcept {
+    PAWL_DCHECK(at.commit_records() == 0);
+    at.open = at.staged + head_bytes;
+  }
+  std::byte* AppendRecord(Cursors& at, const RecordFields& fields,
+                          std::uint32_t payload_bytes) const noexcept {
+    if (payload_bytes > kRecordPayloadBytesMax) return nullptr;
+    PAWL_DCHECK(fields.type <= UINT16_MAX && fields.stream <= UINT32_MAX);
+    const std::uint32_t padded = (payload_bytes + 7U) & ~7U;
+    const std::uint32_t bytes = padded + static_cast<std::uint32_t>(sizeof(RecordHeader));
+    if (at.open + bytes - at.staged > commit_bytes_max_ || at.commit_records() == 0xFFFF)
+      return nullptr;
+    std::byte* const to = frame_ + at.open;
+    if (padded != payload_bytes) std::memset(to + bytes - 8, 0, 8);
+    // Three words, each built in a register: a header built field by field and copied as a whole
+    // stalls on its own stores (measured: a third of the time of an emit).
+    const std::uint64_t words[3] = {
+        bytes / kRecordAlignBytes | std::uint64_t{static_cast<std::uint8_t>(fields.kind)} << 16 |
+            std::uint64_t{fields.flags | (padded - payload_bytes)} << 24 | fields.stream << 32,
+        fields.version.value() | fields.type << 48, fields.back_link.value()};
+    std::memcpy(to, &words[0], 8);
+    std::memcpy(to + 8, &words[1], 8);
+    std::memcpy(to + 16, &words[2], 8);
+    at.open += bytes;
+    at.next = at.next.Next();
+    return to + sizeof(RecordHeader);
+  }
+  // Cause and flags as they stand in the commit header's first word, for who knows them for many
+  // commits.
   static constexpr std::uint64_t WordOf(CommitCause cause, std::uint8_t flags) noexcept {
     return (static_cast<std::uint64_t>(cause) | std::uint64_t{flags} << 8) << 48;
   }
-  Position EndCommit(std::uint64_t cause_and_flags, std::uint32_t session,
+  Position EndCommit(Cursors& at, std::uint64_t cause_and_flags, std::uint32_t session,
                      Sequence sequence) noexcept {
-    PAWL_DCHECK(commit_records() > 0);
+    PAWL_DCHECK(at.commit_records() > 0);
     // Two words, as in AppendRecord().
     const std::uint64_t words[2] = {
-        (cursor_ - staged_) | std::uint64_t{commit_records()} << 32 | cause_and_flags,
+        (at.open - at.staged) | std::uint64_t{at.commit_records()} << 32 | cause_and_flags,
         session | (sequence.value() & 0xFFFF'FFFFU) << 32};
-    std::byte* const header = frame_ + staged_;
+    std::byte* const header = frame_ + at.staged;
     std::memcpy(header, &words[0], 8);
     std::memcpy(header + 8, &words[1], 8);
-    if (cursor_ > frame_bytes_max_ && frame_commits_ > 0) [[unlikely]]
+    if (at.open > frame_bytes_max_ && at.commits > 0) [[unlikely]] {
+      at_ = at;
       PublishBeforeOpenCommit();
+      at = at_;
+    }
     // The lines of the image that this commit is going to: fetched while the next one is decided,
     // they are there when the frame is stored (measured: four fifths of the store's time). The last
     // two only: a longer commit's others are prefetched by hardware.
-    PrefetchToWrite(target_ + cursor_ - 1);
-    PrefetchToWrite(target_ + cursor_ - 1 - kCacheLineBytes);
+    PrefetchToWrite(target_ + at.open - 1);
+    PrefetchToWrite(target_ + at.open - 1 - kCacheLineBytes);
     // The frame buffer does not stay in the first level of the cache until its next lap, and stores
     // that miss it drain one after the other (measured: a tenth of the loop's time). Two lines, as
     // much as a small commit.
-    PrefetchToWrite(Ahead(frame_ + cursor_, kBufferAheadBytes));
-    PrefetchToWrite(Ahead(frame_ + cursor_, kBufferAheadBytes + kCacheLineBytes));
-    staged_ = cursor_;
-    ++frame_commits_;
-    commit_first_ = next_position_;
-    const Position last(next_position_.value() - 1);
-    if (frame_commits_ == kFrameCommitsMax) Publish();
+    PrefetchToWrite(Ahead(frame_ + at.open, kBufferAheadBytes));
+    PrefetchToWrite(Ahead(frame_ + at.open, kBufferAheadBytes + kCacheLineBytes));
+    at.staged = at.open;
+    ++at.commits;
+    at.commit_first = at.next;
+    const Position last(at.next.value() - 1);
+    if (at.commits == kFrameCommitsMax) {
+      at_ = at;
+      Publish();
+      at = at_;
+    }
     return last;
   }
 
@@ -204,10 +241,10 @@ class LogWriter {
   // failed, and what Publish() returned since is not published. So of the input.
   bool is_poisoned() const noexcept { return is_poisoned_; }
   // True if commits ended but are not published.
-  bool has_staged() const noexcept { return frame_commits_ > 0; }
+  bool has_staged() const noexcept { return at_.commits > 0; }
   Address published() const noexcept { return address_; }
   // Where the published mark will at least be once what is staged and one more commit is published.
-  Address staged_end() const noexcept { return address_.Plus(staged_); }
+  Address staged_end() const noexcept { return address_.Plus(at_.staged); }
   // Bytes that a full frame, one commit alone and a seal take together.
   std::uint64_t worst_case_bytes() const noexcept { return worst_case_bytes_; }
   Epoch epoch() const noexcept { return epoch_; }
@@ -241,17 +278,11 @@ class LogWriter {
   const std::uint64_t worst_case_bytes_;  // a full frame, one commit alone, and the seal
   std::byte* const frame_;                // FrameHeader, commits, padding; kFrameAlignBytes-aligned
 
-  // Loop only. What one function changes together stands apart where the compiler would change it
-  // with one wide load and store, which wait for the narrow ones before (measured: half the time of
-  // an emit).
-  std::uint32_t cursor_ = sizeof(FrameHeader);  // end of the open commit
-  std::uint32_t staged_ = sizeof(FrameHeader);  // end of the commits that ended
-  Position next_position_;                      // of the next record
-  std::uint16_t frame_commits_ = 0;
+  // Loop only.
+  Cursors at_;
   bool is_poisoned_ = false;
   std::uint64_t time_ns_ = 0;
-  Position commit_first_;  // of the open commit's first record
-  Position frame_first_;   // of the frame's first record
+  Position frame_first_;  // of the frame's first record
   ReadySegment segment_;
   const Mapping* input_ = nullptr;        // nullptr: memory that nobody takes away
   const std::byte* target_ = nullptr;     // where the next frame goes, in the image

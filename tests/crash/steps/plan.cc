@@ -50,7 +50,7 @@ std::vector<PlannedRecord> PlannedCommit(std::uint64_t seed, std::uint64_t numbe
 std::string ContentOf(const PlannedRecord& record) {
   std::string content;
   Add(content, record.fields.kind);
-  Add(content, record.fields.type);
+  Add(content, static_cast<std::uint16_t>(record.fields.type));
   Add(content, static_cast<std::uint32_t>(record.fields.stream));
   Add(content, record.fields.version.value());
   Add(content, record.fields.back_link.value());
