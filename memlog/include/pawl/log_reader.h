@@ -154,8 +154,8 @@ struct RecordView {
   const std::byte* payload() const noexcept { return PayloadOf(header); }
 };
 
-// How far ForEachRecord() looks ahead: about 25 commits of a 64-byte event, the time that some lines
-// take from a far core.
+// How far ForEachRecord() looks ahead: about 25 commits of a 64-byte event, the time that some
+// lines take from a far core.
 inline constexpr std::size_t kPrefetchBytes = 2560;
 
 // Calls on_record(RecordView) for every record of a frame that was validated before (published, or
