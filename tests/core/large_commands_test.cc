@@ -181,6 +181,26 @@ TEST_F(LargeCommandsTest, ABatchSendsWhatThereIsRoomFor) {
   EXPECT_EQ(StateOf(Key(1)).sum, sent.count * 9000U);
 }
 
+// Each parcel of a batch goes with its own command: one credit back is room for one more.
+TEST_F(LargeCommandsTest, ABatchGivesItsRoomBackCommandByCommand) {
+  Open(Threads::kHost, 16'384);
+  Producer producer = engine_->NewProducer().value();
+  const std::vector<Addressed<Write<1000>>> batch(100, {Key(1), Filled<1000>(9)});
+  const std::uint32_t first = producer.SubmitBatch<Page>(std::span(batch)).count;
+  ASSERT_GE(first, 14U);
+  std::uint32_t polled = 0;
+  for (; polled < 5; ++polled) {
+    while (producer.Poll([](const Completion&) noexcept {}, 1) == 0) {
+      producer.Wait(std::chrono::milliseconds(10));
+    }
+    const SentBatch more = producer.SubmitBatch<Page>(std::span(batch));
+    EXPECT_EQ(more.count, 1U);
+    EXPECT_EQ(more.fault, SendFault::kParcelsFull);
+  }
+  Drain(producer);
+  EXPECT_EQ(StateOf(Key(1)).sum, (first + polled) * 9000U);
+}
+
 TEST_F(LargeCommandsTest, WithConditionsOnOtherStreams) {
   Open(Threads::kHost);
   Producer producer = engine_->NewProducer().value();
