@@ -32,26 +32,29 @@ constexpr const char* kUsage =
 // Every rival that `--rivals` may name.
 const BankSubject* const kRivals[] = {&kReference, &kLmdb, &kLmdbWarm, &kSqlite};
 
-// How far the cores of producer and loop were apart, before a run and behind it.
-struct Distances {
+struct Run {
+  BankResult result;
+  // How far the cores of producer and loop were apart, before it and behind it.
   double before_ns = 0;
   double after_ns = 0;
+
+  [[nodiscard]] double rate() const {
+    return static_cast<double>(result.commands) / result.seconds;
+  }
 };
 
 struct Row {
   const BankSubject* subject = nullptr;
-  std::vector<BankResult> results{};   // One per round.
-  std::vector<Distances> distances{};  // Likewise.
+  std::vector<Run> runs{};  // One per round.
 
   [[nodiscard]] std::vector<double> Rates() const {
     std::vector<double> rates;
-    for (const BankResult& r : results)
-      rates.push_back(static_cast<double>(r.commands) / r.seconds);
+    for (const Run& run : runs) rates.push_back(run.rate());
     return rates;
   }
   [[nodiscard]] bool IsVerified() const {
-    return std::all_of(results.begin(), results.end(),
-                       [](const BankResult& result) { return result.is_verified; });
+    return std::all_of(runs.begin(), runs.end(),
+                       [](const Run& run) { return run.result.is_verified; });
   }
 };
 
@@ -137,13 +140,12 @@ bool RunRounds(Plan& plan) {
       const double before_ns = DistanceOf(options.placement);
       const std::optional<BankResult> result = RunInChild(*row.subject, options);
       if (!result) return false;
-      row.results.push_back(*result);
-      row.distances.push_back({before_ns, DistanceOf(options.placement)});
+      const Run run{*result, before_ns, DistanceOf(options.placement)};
+      row.runs.push_back(run);
       std::fprintf(stderr,
                    "round %zu of %zu: %-10s %7.2f M commands/s, cores %.0f and %.0f ns apart%s\n",
-                   round + 1, plan.rounds, row.subject->name,
-                   static_cast<double>(result->commands) / result->seconds / 1e6, before_ns,
-                   row.distances.back().after_ns, result->is_verified ? "" : "  NOT VERIFIED");
+                   round + 1, plan.rounds, row.subject->name, run.rate() / 1e6, run.before_ns,
+                   run.after_ns, result->is_verified ? "" : "  NOT VERIFIED");
     }
   }
   return true;
@@ -166,7 +168,7 @@ Spread RatioOf(const Row& of, const Row& by) {
 }
 
 void WriteRow(JsonWriter& json, const Plan& plan, const Row& row) {
-  const BankResult& last = row.results.back();
+  const BankResult& last = row.runs.back().result;
   json.BeginObject(row.subject->name);
   WriteSpread(json, "commands_per_second", SpreadOf(row.Rates()));
   json.Integer("commands", last.commands);
@@ -183,11 +185,11 @@ void WriteRow(JsonWriter& json, const Plan& plan, const Row& row) {
     WriteSpread(json, std::string(name) + "_over_this", RatioOf(*above, row));
   }
   json.BeginArray("runs");
-  for (std::size_t i = 0; i < row.results.size(); ++i) {
+  for (const Run& run : row.runs) {
     json.BeginObject();
-    json.Number("commands_per_second", row.Rates()[i]);
-    json.Number("core_to_core_ns_before", row.distances[i].before_ns);
-    json.Number("core_to_core_ns_after", row.distances[i].after_ns);
+    json.Number("commands_per_second", run.rate());
+    json.Number("core_to_core_ns_before", run.before_ns);
+    json.Number("core_to_core_ns_after", run.after_ns);
     json.EndObject();
   }
   json.EndArray();
