@@ -137,20 +137,24 @@ template <class A, class E, class Append>
 
 }  // namespace internal
 
-// What Decide may do: emit events, on its own stream or on others of the same engine.
+// What Decide may do: emit events, on its own stream or on others of the same engine. It is the
+// open commit, since one that it referred to would have its address taken and so no place in
+// registers (measured: core/DECISIONS.md, "A run of commands is decided by one function").
 template <class A>
-class Emit {
+class Emit final : private OpenCommit {
  public:
-  explicit Emit(OpenCommit& commit) noexcept : commit_(commit) {}
+  using OpenCommit::OpenCommit;
+  // For the engine.
+  OpenCommit& open_commit() noexcept { return *this; }
 
   // Emits on the addressed aggregate. An event that its own codec does not decode ends the command
   // as kLimitExceeded.
   template <class E>
   void operator()(const E& event) noexcept {
     internal::CheckEmits<A, E>();
-    internal::EmitEvent<A>(commit_, event, [this](const OpenCommit::EventKind& kind) noexcept {
-      return commit_.EmitOwn(kind);
-    });
+    internal::EmitEvent<A>(
+        open_commit(), event,
+        [this](const OpenCommit::EventKind& kind) noexcept { return EmitOwn(kind); });
   }
 
   // Emits on the aggregate `key` of type B, in the same commit; made if it does not exist. If the
@@ -158,10 +162,10 @@ class Emit {
   template <class B, class E>
   void On(const Key& key, const E& event) noexcept {
     internal::CheckEmits<B, E>();
-    StreamStore* store = commit_.builder().StoreOf(TagOf<B>());
-    if (store == nullptr || key.is_zero()) return commit_.FailLimit();
-    internal::EmitEvent<B>(commit_, event, [&](const OpenCommit::EventKind& kind) noexcept {
-      return commit_.EmitOther(*store, key, kind);
+    StreamStore* store = builder().StoreOf(TagOf<B>());
+    if (store == nullptr || key.is_zero()) return FailLimit();
+    internal::EmitEvent<B>(open_commit(), event, [&](const OpenCommit::EventKind& kind) noexcept {
+      return EmitOther(*store, key, kind);
     });
   }
 
@@ -169,15 +173,15 @@ class Emit {
   // free for another key, and its own key may be used again, by an aggregate that begins with
   // version 1. What happened stays in the log. An aggregate that does not exist is left so. Events
   // before Close() belong to it; one behind it ends the command as kLimitExceeded.
-  void Close() noexcept { commit_.CloseOwn(); }
+  void Close() noexcept { CloseOwn(); }
 
   // The same of the aggregate `key` of type B. If the engine was opened without B, or `key` is 0,
   // the command ends as kLimitExceeded.
   template <class B>
   void CloseOn(const Key& key) noexcept {
-    StreamStore* store = commit_.builder().StoreOf(TagOf<B>());
-    if (store == nullptr || key.is_zero()) return commit_.FailLimit();
-    commit_.CloseOther(*store, key);
+    StreamStore* store = builder().StoreOf(TagOf<B>());
+    if (store == nullptr || key.is_zero()) return FailLimit();
+    CloseOther(*store, key);
   }
 
   // Sets a timer of the addressed aggregate: once `delay` has passed in engine time, Decide runs
@@ -196,20 +200,20 @@ class Emit {
   // who was due before is first.
   template <class T>
   void At(std::uint64_t time_ns, const T& timer, std::uint64_t id = 0) noexcept {
-    commit_.SetTimer(TimerKindOf<T>(), id, std::max(time_ns, now_ns()),
-                     reinterpret_cast<const std::byte*>(&timer));
+    SetTimer(TimerKindOf<T>(), id, std::max(time_ns, now_ns()),
+             reinterpret_cast<const std::byte*>(&timer));
   }
   // Cancels the timer of this type and id; nothing happens if none is set.
   template <class T>
   void Cancel(std::uint64_t id = 0) noexcept {
-    commit_.CancelTimer(TimerKindOf<T>(), id);
+    CancelTimer(TimerKindOf<T>(), id);
   }
 
-  const Key& key() const noexcept { return commit_.key(); }
+  const Key& key() const noexcept { return OpenCommit::key(); }
   // Of the addressed aggregate, with what was emitted so far; 0: it does not exist, or no more.
-  Version version() const noexcept { return commit_.own_version(); }
+  Version version() const noexcept { return own_version(); }
   // Engine time of this commit, nanoseconds since 1970. The only clock a handler may use.
-  std::uint64_t now_ns() const noexcept { return commit_.builder().now_ns(); }
+  std::uint64_t now_ns() const noexcept { return builder().now_ns(); }
 
  private:
   template <class T>
@@ -218,8 +222,6 @@ class Emit {
                   "pawl: this timer is not in the aggregate's Timers");
     return {TimersOf<A>::template IndexOf<T>(), static_cast<std::uint16_t>(kEventBytes<T>)};
   }
-
-  OpenCommit& commit_;
 };
 
 // Reads other aggregates while deciding, as they are before this command.
@@ -315,11 +317,11 @@ struct Evolver<A, Events<Es...>> {
 // Runs A's Decide on an open commit and, if that accepted, evolves what it emitted. The common
 // case, one event of the aggregate's own, makes no call.
 template <class A, class C>
-[[gnu::always_inline]] inline Verdict Decide(OpenCommit& commit, const C& command) noexcept {
+[[gnu::always_inline]] inline Verdict Decide(Emit<A>& emit, const C& command) noexcept {
+  OpenCommit& commit = emit.open_commit();
   const StreamSlot* own = commit.own_slot();
   const typename A::State& state =
       own == nullptr ? kNothing<A> : static_cast<const AggregateSlot<A>*>(own)->state;
-  Emit<A> emit(commit);
   Verdict verdict;
   if constexpr (DecidesWithOthers<A, C>) {
     verdict = A::Decide(state, command, Others(commit), emit);
@@ -332,9 +334,10 @@ template <class A, class C>
 // Decides a command, and ends its commit or takes it back.
 //   receipt   written if it is accepted
 template <class A, class C>
-[[gnu::always_inline]] inline Verdict DecideOne(OpenCommit& commit, const CommandSlot& slot,
+[[gnu::always_inline]] inline Verdict DecideOne(Emit<A>& emit, const CommandSlot& slot,
                                                 StreamSlot* stream,
                                                 PackedReceipt& receipt) noexcept {
+  OpenCommit& commit = emit.open_commit();
   if (!slot.condition.is_any() &&
       !HoldsOn(slot.condition, commit.builder().own_store(), slot.key, stream)) [[unlikely]]
     return {VerdictKind::kConflict, 0};
@@ -345,7 +348,7 @@ template <class A, class C>
   }
   commit.builder().BeginDecision(slot);
   commit.Begin(slot.key, stream);
-  const Verdict verdict = Decide<A, C>(commit, CommandIn<C>(slot));
+  const Verdict verdict = Decide<A, C>(emit, CommandIn<C>(slot));
   if (verdict.is_accepted()) [[likely]] {
     receipt = commit.End(slot.sequence);
   } else {
@@ -359,10 +362,10 @@ template <class A, class C>
 template <class A, class C>
 [[gnu::noinline]] DecidedRun DecideLookedUp(CommitBuilder& builder, const CommandSlot& slot,
                                             PackedReceipt& receipt) noexcept {
-  OpenCommit commit(builder, builder.head_bytes());
+  Emit<A> emit(builder, builder.head_bytes());
   // A command in between may have made it.
   StreamSlot* const stream = builder.own_store().Find(slot.key);
-  const Verdict verdict = DecideOne<A, C>(commit, slot, stream, receipt);
+  const Verdict verdict = DecideOne<A, C>(emit, slot, stream, receipt);
   return {verdict.is_accepted() ? 1U : 0U, verdict};
 }
 
@@ -377,11 +380,11 @@ DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
     return DecideLookedUp<A, C>(builder, run.front(), *receipts);
   const LogWriter& writer = builder.writer();
   const Address frame = writer.published();
-  OpenCommit commit(builder);
+  Emit<A> emit(builder);
   std::uint32_t accepted = 0;
   for (const CommandSlot& slot : run) {
     if (slot.type != kType || writer.published() != frame || !is_found(accepted)) break;
-    const Verdict verdict = DecideOne<A, C>(commit, slot, streams[accepted], receipts[accepted]);
+    const Verdict verdict = DecideOne<A, C>(emit, slot, streams[accepted], receipts[accepted]);
     if (!verdict.is_accepted()) [[unlikely]]
       return {accepted, verdict};
     ++accepted;
@@ -401,9 +404,10 @@ struct OlderTraits<A, StoredList<S...>> {
 
 template <class A, class T>
 Verdict FireTimer(CommitBuilder& builder, StreamSlot& stream, const std::byte* timer) noexcept {
-  OpenCommit commit(builder);
+  Emit<A> emit(builder);
+  OpenCommit& commit = emit.open_commit();
   commit.BeginFired(stream);
-  const Verdict verdict = Decide<A, T>(commit, *reinterpret_cast<const T*>(timer));
+  const Verdict verdict = Decide<A, T>(emit, *reinterpret_cast<const T*>(timer));
   if (verdict.is_accepted()) {
     commit.EndFired();
   } else {

@@ -261,9 +261,10 @@ class DecisionStage {
     }
     StreamStore* const store = StoreOf(AggregateTraitsOf<A>());
     CommitBuilder& builder = BeginCommand(*store, now_ns);
-    OpenCommit commit(builder);
+    Emit<A> emit(builder);
+    OpenCommit& commit = emit.open_commit();
     commit.Begin(slot.key, store->Find(slot.key));
-    Decision decision{.verdict = internal::Decide<A, C>(commit, CommandIn<C>(slot))};
+    Decision decision{.verdict = internal::Decide<A, C>(emit, CommandIn<C>(slot))};
     if (decision.verdict.is_accepted()) {
       decision.events = FactsOf(commit.records());
       EndCommand(commit);

@@ -164,7 +164,7 @@ template <class OnRecord>
 void ForEachRecord(const FrameHeader& frame, OnRecord&& on_record) noexcept {
   const std::byte* at = reinterpret_cast<const std::byte*>(&frame + 1);
   std::uint64_t position = frame.first_position;
-  for (std::uint32_t c = 0; c < frame.commits; ++c) {
+  for (std::uint32_t left = frame.commits; left != 0; --left) {
     // The lines ahead may still be in the writer's cache, further away than hardware prefetches.
     __builtin_prefetch(at + kPrefetchBytes);
     __builtin_prefetch(at + kPrefetchBytes + 64);
