@@ -177,13 +177,18 @@ std::uint32_t CommandLoop::DecideRun(ProducerLane& lane,
   if (!is_stranger && lane.session() != 0) sessions_.Touch(lane.session(), builder_.now_ns());
   while (decided != run.size()) {
     const std::span<const CommandSlot> left = run.subspan(decided);
-    const std::span<const CommandSlot> alike =
-        is_stranger ? std::span<const CommandSlot>()
-                    : FindStreams(left.first(std::min<std::size_t>(left.size(), pace_.left())),
-                                  session.last().Next());
+    std::span<const CommandSlot> alike;
+    if (!is_stranger) {
+      alike = FindStreams(left.first(std::min<std::size_t>(left.size(), pace_.left())),
+                          session.last().Next());
+    }
     if (alike.empty()) {
       ++decided;
-      is_stranger ? RefuseStranger(lane, left.front()) : RecallAnswer(lane, left.front());
+      if (is_stranger) {
+        RefuseStranger(lane, left.front());
+      } else {
+        RecallAnswer(lane, left.front());
+      }
       if (!pace_.GoesOn(left.first(1))) break;
       continue;
     }

@@ -145,8 +145,6 @@ void InputGuard::Save() {
 }
 
 void InputGuard::EndReplay(const SessionTable& sessions, const IsKnown& is_known) {
-  // Relaxed: as in FlightFile.
-  flight_->replaying().store(0, std::memory_order_relaxed);
   if (!setup_.is_on) return;
   deaths_.DropEvents(is_known);
   deaths_.DropPassed(sessions);

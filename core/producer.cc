@@ -181,6 +181,8 @@ SendFault Producer::PutParcel(CommandSlot& slot, const SubmitOptions& options,
                               std::span<const std::byte> command) noexcept {
   return lane_->PutParcel(slot, options, command);
 }
+void Producer::PlaceBatch(std::uint32_t count) noexcept { lane_->PlaceBatch(count); }
+
 void Producer::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   lane_->SendStaged(count, sent);
 }

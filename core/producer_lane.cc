@@ -229,7 +229,7 @@ SendFault ProducerLane::PutParcel(CommandSlot& slot, const SubmitOptions& option
 // The slots' lines are in the cache of the loop's core, which read them a lap ago. To write them as
 // a whole is to take them without fetching what is in them, as long as the copy is not cut into
 // pieces (measured: core/DECISIONS.md, "A batch is copied into the ring as a whole").
-void ProducerLane::CopyBatch(std::uint32_t count) noexcept {
+void ProducerLane::PlaceBatch(std::uint32_t count) noexcept {
   const std::span<CommandSlot> first = commands.From(sent_, count);
   std::memcpy(first.data(), batch_.get(), first.size_bytes());
   const std::span<CommandSlot> rest = commands.From(sent_ + first.size(), count - first.size());
@@ -238,7 +238,6 @@ void ProducerLane::CopyBatch(std::uint32_t count) noexcept {
 
 void ProducerLane::SendStaged(std::uint32_t count, SentBatch& sent) noexcept {
   if (count == 0) return;
-  CopyBatch(count);
   if (sent.fault = Enqueue(count); sent.fault != SendFault::kNone) return;
   if (sent.count == 0) sent.first = last_sequence_.Next();
   last_sequence_ = last_sequence_.Plus(count);

@@ -82,10 +82,11 @@ class ProducerLane {
   StagedCommands Stage(SendFault& fault) noexcept;
   // Sends it, or the same one under a sequence that was sent before.
   Sent Send(Sequence resend) noexcept;
-  // Room for up to `wanted` new commands, likewise; not where the loop reads: what is sent of them
-  // is copied there as a whole.
+  // Room for up to `wanted` new commands, likewise, but not where the loop reads.
   StagedCommands StageBatch(std::uint32_t wanted, SendFault& fault) noexcept;
-  // Sends the first `count` commands of the batch.
+  // Copies the first `count` commands of the batch there, as a whole.
+  void PlaceBatch(std::uint32_t count) noexcept;
+  // Sends those, again and again if need be.
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   // Room outside of its slot for a staged command; nullptr: none, and why. Goes with the slot.
   std::byte* PutParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
@@ -209,7 +210,6 @@ class ProducerLane {
   // Counts an attempt that was refused. Returns why.
   [[gnu::noinline]] SendFault CountRefusal(SendFault fault) noexcept;
   StagedCommands StageIn(std::span<CommandSlot> slots, SendFault& fault) noexcept;
-  void CopyBatch(std::uint32_t count) noexcept;
   std::uint64_t CursorOf(const CommandSlot& staged) const noexcept;
   std::byte* NewParcel(CommandSlot& slot, std::size_t bytes, SendFault& fault) noexcept;
   PackedReceipt& ReceiptAt(Ack level, std::uint64_t ahead) noexcept {

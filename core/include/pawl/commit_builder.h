@@ -285,11 +285,8 @@ class OpenCommit {
   PackedReceipt End(Sequence sequence) noexcept {
     if (count_ == 0) [[unlikely]] {
       // A timer may have been set, or cancelled.
-      if (records() == 0 && !builder_.keeps_empty_commits()) {
-        at_.Abandon();
-        return {};
-      }
       if (records() == 0) {
+        if (!builder_.keeps_empty_commits()) return {};
         PAWL_CHECK(writer_.AppendRecord(at_, {.kind = RecordKind::kAccepted}, 0) != nullptr);
       }
     }

@@ -415,7 +415,8 @@ class Producer {
         if (stopped != SendFault::kNone) [[unlikely]]
           break;
       }
-      // What is staged stays so while it waits.
+      // What is placed stays so while it waits.
+      PlaceBatch(filled);
       do SendStaged(filled, sent);
       while (sent.fault != SendFault::kNone && Outlast(sent.fault, options, deadline_ns));
       if (sent.fault != SendFault::kNone || stopped == SendFault::kNone) continue;
@@ -432,6 +433,7 @@ class Producer {
   StagedCommands Stage(SendFault& fault) noexcept;
   StagedCommands StageBatch(std::uint32_t wanted, SendFault& fault) noexcept;
   Sent Send(Sequence resend) noexcept;
+  void PlaceBatch(std::uint32_t count) noexcept;
   void SendStaged(std::uint32_t count, SentBatch& sent) noexcept;
   CompletionRange TakeRange(std::size_t answers_max) noexcept;
   void ReturnCredits() noexcept;
