@@ -33,10 +33,11 @@ class PosixFile final : public File {
 
  private:
   // What the kernel is given at once. It keeps the core until all of a write is on its way to the
-  // disk, 100 ns for each 4 KiB of an image and more for each request: the threads that share the
-  // core wait for 300 µs behind 4 MB, and a pipeline of theirs runs dry (measured: a seventh of the
-  // bank scenario's time).
-  static constexpr std::size_t kBurstBytes = 125 * kBlockBytes;
+  // disk, 100 ns for each 4 KiB of an image without huge pages and more for each request: the
+  // threads that share the core wait for 300 µs behind 4 MB, and a pipeline of theirs runs dry
+  // (measured: a seventh of the bank scenario's time). Of 4 KiB pages it is what one request of a
+  // virtual disk holds (254 segments).
+  static constexpr std::size_t kBurstBytes = 250 * kBlockBytes;
 
   PosixFile(std::string path, OwnedDescriptor fd, FileMode mode, bool is_direct) noexcept;
   absl::Status ReadDirect(std::uint64_t offset, std::span<std::byte> into);

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -114,6 +115,26 @@ TEST_F(FaultGuardTest, ASealedSegmentCutShortUnderAReaderEndsItWithDataLoss) {
       EXPECT_THAT(std::string(reader.status().message()), HasSubstr("segment 1"));
       EXPECT_LT(events, appended_);
     }
+  }
+  EXPECT_EQ(g_foreign_faults, 0);
+}
+
+TEST_F(FaultGuardTest, AnImageOfHugePagesCutShortReadsAsZerosBehindTheCut) {
+  constexpr std::size_t kBytes = std::size_t{6} << 20;
+  constexpr std::size_t kKept = (std::size_t{1} << 20) + 4096;
+  const std::string path = scratch_.Sub("image");
+  const absl::StatusOr<std::shared_ptr<Mapping>> image = PosixStorage().MapImage(path, kBytes);
+  ASSERT_OK(image.status());
+  std::byte* const data = (*image)->data();
+  std::fill(data, data + kBytes, std::byte{7});
+  ASSERT_NO_FATAL_FAILURE(Cut(path, kKept));
+  EXPECT_EQ(data[kKept - 1], std::byte{7});
+  EXPECT_FALSE((*image)->is_damaged());
+  EXPECT_EQ(data[kKept], std::byte{0});
+  EXPECT_TRUE((*image)->is_damaged());
+  for (std::size_t at = kKept; at < kBytes; at += 4096) {
+    ASSERT_EQ(data[at], std::byte{0}) << at;
+    data[at] = std::byte{8};
   }
   EXPECT_EQ(g_foreign_faults, 0);
 }
