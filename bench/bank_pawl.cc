@@ -49,7 +49,7 @@ struct BankAccount {
   };
   static Verdict Decide(const State& state, const BankCommand& command,
                         Emit<BankAccount>& emit) noexcept {
-    // Which of the two it is cannot be predicted: no branch, as in the other subjects, where the
+    // Which of the two it is cannot be predicted: no branch, as in the reference, where the
     // compiler makes it so by itself.
     const auto sign = -static_cast<std::int64_t>(command.kind == BankKind::kWithdraw);
     const std::int64_t delta = (command.cents ^ sign) - sign;

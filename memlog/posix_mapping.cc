@@ -86,7 +86,7 @@ absl::StatusOr<OwnedDescriptor> OpenOwnFile(const std::string& path, int flags) 
   return fd;
 }
 
-// As mmap(2); a file that may have huge pages, where they can be mapped as such.
+// As mmap(2), at an address where huge pages of the file, if it has any, can be mapped as such.
 void* MapAligned(std::size_t size, int protection, int fd) noexcept {
   if (size < kHugePageBytes) return ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
   const std::size_t room = size + kHugePageBytes;
