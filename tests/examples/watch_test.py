@@ -4,6 +4,7 @@
     BANK=build/release/examples/bank WATCH=build/release/examples/watch tests/examples/watch_test.py [WatchTest.test_…]
 """
 
+import json
 import os
 import re
 import shutil
@@ -42,12 +43,13 @@ class WatchTest(ProgramTest):
 
     def test_a_log_that_was_closed_is_shown_whole(self):
         log = f"{self.folder}/log"
-        subprocess.run(self.bank(log, 2_000), capture_output=True, timeout=120, check=True)
+        bank = subprocess.run(self.bank(log, 2_000), capture_output=True, timeout=120, check=True)
         done = self.run_program("--directory", log, "--once")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         positions = self.positions(done.stdout)
         self.assertEqual(positions, list(range(1, len(positions) + 1)))
-        self.assertGreater(len(positions), 1_000)
+        # What is refused depends on whose command comes first.
+        self.assertGreater(len(positions), json.loads(bank.stdout)["accepted"])
 
     def test_a_record_of_each_kind_has_its_name(self):
         log = shutil.copytree(GOLDEN, f"{self.folder}/golden")
