@@ -11,10 +11,11 @@
 namespace pawl::inline v0 {
 
 StreamSlot* StreamLookup::FindFurther(const Key& key, std::uint64_t hash) const noexcept {
-  const Entry& entry = FirstEntry(hash, [&](const Entry& each) noexcept {
-    return each.tag == 0 || (each.tag == Tag(hash) && At(each.slot)->key == key);
-  });
-  return entry.tag == 0 ? nullptr : At(entry.slot);
+  const std::uint32_t tag = Tag(hash);
+  for (std::uint64_t at = HomeOf(hash); TagAt(at) != 0; ++at) {
+    if (TagAt(at) == tag && At(PlaceAt(at))->key == key) return At(PlaceAt(at));
+  }
+  return nullptr;
 }
 
 StreamStore::StreamStore(const AggregateTraits& traits, std::uint32_t streams_max)
@@ -22,14 +23,14 @@ StreamStore::StreamStore(const AggregateTraits& traits, std::uint32_t streams_ma
       streams_max_(streams_max),
       mark_shift_(64 - std::countr_zero(std::bit_ceil(
                            std::max(std::uint64_t{streams_max}, std::uint64_t{kMarksMin})))) {
-  // At most a quarter full: a probe beyond the first pair, which one key in thirty needs then, is a
-  // branch mispredicted.
-  const std::size_t pairs = std::bit_ceil(std::uint64_t{streams_max} * 2);
+  // At most a quarter full: a probe beyond the first group, which one key in several hundred needs
+  // then, is a branch mispredicted.
+  const std::size_t groups = std::bit_ceil(std::uint64_t{streams_max});
   const std::size_t slots_bytes = streams_max * traits.slot_bytes;
-  index_ = std::make_unique<StreamLookup::Pair[]>(pairs);
+  index_ = std::make_unique<StreamLookup::Group[]>(groups);
   closings_ = std::make_unique<Position[]>(marks());
   lookup_.index_ = index_.get();
-  lookup_.index_mask_ = pairs - 1;
+  lookup_.index_mask_ = groups - 1;
   std::random_device random;
   // Half of a key is often 0: of the product, never.
   std::uniform_int_distribution<std::uint64_t> words(1);
@@ -62,12 +63,13 @@ StreamSlot* StreamStore::Insert(const Key& key) noexcept {
   PAWL_DCHECK(Find(key) == nullptr);
   if (size_ == streams_max_) return nullptr;
   const std::uint64_t hash = lookup_.Hash(key);
-  StreamLookup::Entry& entry = lookup_.FirstEntry(
-      hash, [](const StreamLookup::Entry& each) noexcept { return each.tag == 0; });
+  std::uint64_t at = lookup_.HomeOf(hash);
+  while (lookup_.TagAt(at) != 0) ++at;
   const std::uint32_t place = TakePlace();
   StreamSlot* const slot = lookup_.At(place);
   slot->key = key;
-  entry = {StreamLookup::Tag(hash), place};
+  lookup_.TagAt(at) = StreamLookup::Tag(hash);
+  lookup_.PlaceAt(at) = place;
   ++size_;
   return slot;
 }
@@ -82,18 +84,19 @@ std::uint32_t StreamStore::PlaceOf(const StreamSlot& slot) const noexcept {
 // where they belong: no mark of a removed one is left for later probes to pass over.
 void StreamStore::RemoveEntry(const StreamSlot& slot) noexcept {
   const std::uint32_t place = PlaceOf(slot);
-  const std::uint64_t mask = lookup_.index_mask_ << 1 | 1;
+  // A distance on the way round.
+  const std::uint64_t mask = (lookup_.index_mask_ + 1) * StreamLookup::Group::kEntries - 1;
   std::uint64_t hole = lookup_.HomeOf(slot.key);
-  while (lookup_.EntryAt(hole).tag == 0 || lookup_.EntryAt(hole).slot != place) ++hole;
-  for (std::uint64_t at = hole + 1; lookup_.EntryAt(at).tag != 0; ++at) {
-    const StreamLookup::Entry entry = lookup_.EntryAt(at);
-    const std::uint64_t home = lookup_.HomeOf(lookup_.At(entry.slot)->key);
+  while (lookup_.TagAt(hole) == 0 || lookup_.PlaceAt(hole) != place) ++hole;
+  for (std::uint64_t at = hole + 1; lookup_.TagAt(at) != 0; ++at) {
+    const std::uint64_t home = lookup_.HomeOf(lookup_.At(lookup_.PlaceAt(at))->key);
     // Its way from home does not lead over the hole.
     if (((at - home) & mask) < at - hole) continue;
-    lookup_.EntryAt(hole) = entry;
+    lookup_.TagAt(hole) = lookup_.TagAt(at);
+    lookup_.PlaceAt(hole) = lookup_.PlaceAt(at);
     hole = at;
   }
-  lookup_.EntryAt(hole) = {};
+  lookup_.TagAt(hole) = 0;
 }
 
 void StreamStore::Remove(StreamSlot& slot) noexcept {
@@ -117,15 +120,14 @@ std::uint32_t StreamStore::CountProbes(const Key& key) const noexcept {
   const StreamSlot* const slot = Find(key);
   const std::uint64_t home = lookup_.HomeOf(key);
   for (std::uint64_t at = home;; ++at) {
-    const StreamLookup::Entry& entry = lookup_.EntryAt(at);
-    const bool is_last = entry.tag == 0 || (slot != nullptr && lookup_.At(entry.slot) == slot);
-    if (is_last) return static_cast<std::uint32_t>(at - home + 1);
+    const bool is_its = slot != nullptr && lookup_.At(lookup_.PlaceAt(at)) == slot;
+    if (lookup_.TagAt(at) == 0 || is_its) return static_cast<std::uint32_t>(at - home + 1);
   }
 }
 
 std::size_t StreamStore::memory_bytes() const noexcept {
   return streams_max_ * traits_.slot_bytes +
-         (lookup_.index_mask_ + 1) * sizeof(StreamLookup::Pair) + marks() * sizeof(Position);
+         (lookup_.index_mask_ + 1) * sizeof(StreamLookup::Group) + marks() * sizeof(Position);
 }
 
 }  // namespace pawl::inline v0

@@ -15,7 +15,7 @@
 namespace pawl {
 namespace {
 
-constexpr std::uint32_t kStreams = 4096;  // a quarter full: some hundred keys find their pair full
+constexpr std::uint32_t kStreams = 4096;  // a quarter full: some dozen keys find their group full
 
 Key KeyOf(std::uint32_t i) { return Key(i % 7, i + 1); }
 

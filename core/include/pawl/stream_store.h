@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -131,42 +132,56 @@ class StreamLookup {
   // to have another key, nothing is known.
   StreamSlot* Guess(const Key& key) const noexcept {
     const std::uint64_t hash = Hash(key);
-    const Pair& pair = PairAt(hash);
-    // Without a branch: which of the two it is cannot be predicted.
-    const Entry entry = pair[pair[1].tag == Tag(hash) ? 1 : 0];
-    if (entry.tag == Tag(hash)) [[likely]]
-      return At(entry.slot);
+    const Group& group = GroupAt(hash);
+    // Without a branch: which of them it is cannot be predicted.
+    const unsigned matches = group.Match(Tag(hash));
+    if (matches != 0) [[likely]]
+      return At(group.places[static_cast<std::size_t>(std::countr_zero(matches))]);
     return FindFurther(key, hash);
   }
 
  private:
   friend class StreamStore;
 
-  struct Entry {
-    std::uint32_t tag;  // from the hash; 0: empty
-    std::uint32_t slot;
+  // Entries looked at together; a key that finds its group full goes to the next one.
+  struct alignas(32) Group {
+    static constexpr std::size_t kEntries = 4;
+    std::array<std::uint32_t, kEntries> tags;  // from the hash; 0: empty
+    std::array<std::uint32_t, kEntries> places;
+
+    // Bit i: entry i has the tag.
+    unsigned Match(std::uint32_t tag) const noexcept {
+#if defined(__SSE2__)
+      // All compared at once; the signs of what comes out are the bits.
+      using Words [[gnu::vector_size(16)]] = std::uint32_t;
+      using Floats [[gnu::vector_size(16)]] = float;
+      const auto equal = std::bit_cast<Words>(tags) == tag;
+      return static_cast<unsigned>(__builtin_ia32_movmskps(std::bit_cast<Floats>(equal)));
+#else
+      unsigned matches = 0;
+      for (std::size_t i = 0; i < kEntries; ++i) matches |= (tags[i] == tag ? 1U : 0U) << i;
+      return matches;
+#endif
+    }
   };
 
-  // Looked at together; a key that finds its pair full goes to the next one.
-  using Pair = std::array<Entry, 2>;
-
-  // Probes one pair after the other: out of the way of those that are found at once.
+  // Probes one entry after the other: out of the way of keys that are found at once.
   [[gnu::noinline]] StreamSlot* FindFurther(const Key& key, std::uint64_t hash) const noexcept;
-  Pair& PairAt(std::uint64_t at) const noexcept { return index_[at & index_mask_]; }
+  Group& GroupAt(std::uint64_t at) const noexcept { return index_[at & index_mask_]; }
   // Entries as they are probed, one behind the other; the last one is followed by the first.
-  Entry& EntryAt(std::uint64_t at) const noexcept { return PairAt(at >> 1)[at & 1]; }
-  std::uint64_t HomeOf(const Key& key) const noexcept { return (Hash(key) & index_mask_) << 1; }
-  // The first entry on the way from `hash` for which `is_wanted` holds; there must be one.
-  template <class IsWanted>
-  Entry& FirstEntry(std::uint64_t hash, IsWanted&& is_wanted) const noexcept {
-    for (std::uint64_t at = hash;; ++at) {
-      for (Entry& entry : PairAt(at)) {
-        if (is_wanted(entry)) return entry;
-      }
-    }
+  std::uint32_t& TagAt(std::uint64_t at) const noexcept {
+    return GroupAt(at / Group::kEntries).tags[at % Group::kEntries];
   }
-  StreamSlot* At(std::uint32_t slot) const noexcept {
-    return reinterpret_cast<StreamSlot*>(slots_ + slot * slot_bytes_);
+  std::uint32_t& PlaceAt(std::uint64_t at) const noexcept {
+    return GroupAt(at / Group::kEntries).places[at % Group::kEntries];
+  }
+  // Where the way of a key with this hash begins.
+  std::uint64_t HomeOf(std::uint64_t hash) const noexcept {
+    return (hash & index_mask_) * Group::kEntries;
+  }
+  std::uint64_t HomeOf(const Key& key) const noexcept { return HomeOf(Hash(key)); }
+  StreamSlot* At(std::uint32_t place) const noexcept {
+    return reinterpret_cast<StreamSlot*>(slots_ + place * slot_bytes_);
   }
   static std::uint32_t Tag(std::uint64_t hash) noexcept {
     return static_cast<std::uint32_t>(hash >> 32) | 1;
@@ -180,7 +195,7 @@ class StreamLookup {
   }
 
   // Constant once the store is made.
-  Pair* index_ = nullptr;
+  Group* index_ = nullptr;
   std::uint64_t index_mask_ = 0;
   Key seed_;
   std::byte* slots_ = nullptr;
@@ -252,7 +267,7 @@ class StreamStore {
   const std::uint32_t streams_max_;
   const int mark_shift_;
   StreamLookup lookup_;
-  std::unique_ptr<StreamLookup::Pair[]> index_;
+  std::unique_ptr<StreamLookup::Group[]> index_;
   std::unique_ptr<Position[]> closings_;  // by mark
   std::uint32_t places_used_ = 0;         // those behind were never used
   std::uint32_t free_place_ = kNoPlace;   // the one left last; a list through the slots
