@@ -6,6 +6,11 @@
 
 namespace pawl::inline v0 {
 
+bool CommitBuilder::Holds(Condition condition, const Key& key,
+                          const StreamSlot* stream) const noexcept {
+  return HoldsOn(condition, *own_store_, key, stream);
+}
+
 StreamSlot* CommitBuilder::Create(StreamStore& store, const Key& key) noexcept {
   // Numbers are never given again; the last one stays free, so that the next one is always told.
   if (created_count_ == kCommitEventsMax || next_stream_ == UINT32_MAX) return nullptr;

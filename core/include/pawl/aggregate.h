@@ -338,8 +338,8 @@ template <class A, class C>
                                                 StreamSlot* stream,
                                                 PackedReceipt& receipt) noexcept {
   OpenCommit& commit = emit.open_commit();
-  if (!slot.condition.is_any() &&
-      !HoldsOn(slot.condition, commit.builder().own_store(), slot.key, stream)) [[unlikely]]
+  if (!slot.condition.is_any() && !commit.builder().Holds(slot.condition, slot.key, stream))
+      [[unlikely]]
     return {VerdictKind::kConflict, 0};
   if constexpr (!kFitsSlot<C>) {
     // Only if the memory of commands was taken away: nothing is published then.
@@ -373,23 +373,25 @@ template <class A, class C>
 DecidedRun DecideRun(CommitBuilder& builder, std::span<const CommandSlot> run,
                      StreamSlot* const* streams, PackedReceipt* receipts) noexcept {
   constexpr std::uint32_t kType = A::Commands::template IndexOf<C>();
-  const auto is_found = [&](std::size_t i) noexcept {
-    return streams[i] != nullptr && streams[i]->key == run[i].key;
+  const auto is_found = [](const CommandSlot& slot, const StreamSlot* stream) noexcept {
+    return stream != nullptr && stream->key == slot.key;
   };
-  if (builder.is_extended() || !is_found(0)) [[unlikely]]
+  if (builder.is_extended() || !is_found(run.front(), *streams)) [[unlikely]]
     return DecideLookedUp<A, C>(builder, run.front(), *receipts);
   const LogWriter& writer = builder.writer();
   const Address frame = writer.published();
   Emit<A> emit(builder);
-  std::uint32_t accepted = 0;
+  PackedReceipt* receipt = receipts;
+  const auto accepted = [&]() noexcept { return static_cast<std::uint32_t>(receipt - receipts); };
   for (const CommandSlot& slot : run) {
-    if (slot.type != kType || writer.published() != frame || !is_found(accepted)) break;
-    const Verdict verdict = DecideOne<A, C>(emit, slot, streams[accepted], receipts[accepted]);
+    StreamSlot* const stream = *streams++;
+    if (slot.type != kType || writer.published() != frame || !is_found(slot, stream)) break;
+    const Verdict verdict = DecideOne<A, C>(emit, slot, stream, *receipt);
     if (!verdict.is_accepted()) [[unlikely]]
-      return {accepted, verdict};
-    ++accepted;
+      return {accepted(), verdict};
+    ++receipt;
   }
-  return {accepted, Accept()};
+  return {accepted(), Accept()};
 }
 
 template <class A, class Older>

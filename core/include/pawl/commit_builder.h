@@ -103,6 +103,10 @@ class CommitBuilder {
     }
     return nullptr;
   }
+  // Whether a command to `key`, an aggregate of own_store(), finds it as its condition wants it.
+  //   stream    the aggregate's; nullptr: it does not exist
+  [[gnu::noinline]] bool Holds(Condition condition, const Key& key,
+                               const StreamSlot* stream) const noexcept;
   // Binds a new stream in the open commit. nullptr: over a limit.
   [[gnu::noinline]] StreamSlot* Create(StreamStore& store, const Key& key) noexcept;
   // Appends the closing of a stream that is there and not closing, to which nothing can be emitted
@@ -130,8 +134,8 @@ class CommitBuilder {
   // Takes the streams that the open commit closed out of their stores and ends their timers, once
   // all was evolved and kept.
   [[gnu::noinline]] void CloseStreams(Emitted first, std::uint32_t count) noexcept;
-  // The open commit ended.
-  void EndCommit() noexcept { created_count_ = 0; }
+  // The streams that the open commit made stay.
+  void KeepCreated() noexcept { created_count_ = 0; }
   // Leaves no trace of the open commit in log, states and streams; nothing of it was evolved.
   [[gnu::noinline]] void TakeBack(Emitted first, std::uint32_t count) noexcept;
 
@@ -195,7 +199,9 @@ class OpenCommit {
     key_ = &key;
     own_slot_ = slot;
     count_ = 0;
-    touches_own_ = false;
+    first_ = {};  // what the last commit left there is dead, and takes no place on the stack
+    own_version_ = 0;
+    has_created_ = false;
     needs_care_ = false;
     has_timers_ = false;
     is_over_limit_ = false;
@@ -220,8 +226,10 @@ class OpenCommit {
   std::byte* EmitOwn(const EventKind& kind) noexcept {
     if (own_slot_ == nullptr) [[unlikely]]
       MakeOwn();
-    touches_own_ = true;
-    return EmitTo(own_types_, own_slot_, kRecordOwnStream, kind);
+    std::byte* const room = EmitTo(own_types_, own_slot_, kRecordOwnStream, kind);
+    if (room != nullptr) [[likely]]
+      own_version_ = own_slot_->version.value();
+    return room;
   }
   std::byte* EmitOther(StreamStore& store, const Key& key, const EventKind& kind) noexcept {
     if (&store == &builder_.own_store() && key == *key_) return EmitOwn(kind);
@@ -234,7 +242,7 @@ class OpenCommit {
   // none, or if it was closed before. An event emitted to it behind that goes over a limit.
   void CloseOwn() noexcept {
     if (own_slot_ == nullptr) return;
-    touches_own_ = true;
+    own_version_ = own_slot_->version.value();
     Close(builder_.own_store(), *own_slot_, kRecordOwnStream);
   }
   void CloseOther(StreamStore& store, const Key& key) noexcept {
@@ -290,20 +298,20 @@ class OpenCommit {
         PAWL_CHECK(writer_.AppendRecord(at_, {.kind = RecordKind::kAccepted}, 0) != nullptr);
       }
     }
-    const std::uint64_t version = touches_own_ ? own_slot_->version.value() : 0;
     if (has_timers_) [[unlikely]]
       builder_.KeepTimers();
     if (needs_care_) [[unlikely]]
       builder_.CloseStreams(first_, count_);
-    builder_.EndCommit();
+    if (has_created_) [[unlikely]]
+      builder_.KeepCreated();
     const Position last = writer_.EndCommit(at_, cause_and_flags_, session_, sequence);
-    return {last.value(), version};
+    return {last.value(), own_version_};
   }
   // The same of a commit that a timer caused.
   void EndFired() noexcept {
     builder_.KeepTimers();
     if (needs_care_) builder_.CloseStreams(first_, count_);
-    builder_.EndCommit();
+    builder_.KeepCreated();
     constexpr std::uint64_t kWord = LogWriter::WordOf(CommitCause::kTimer, 0);
     static_cast<void>(writer_.EndCommit(at_, kWord, 0, Sequence()));
   }
@@ -348,6 +356,7 @@ class OpenCommit {
     at_ = writer_.cursors();
   }
   StreamSlot* Create(StreamStore& store, const Key& key) noexcept {
+    has_created_ = true;
     StreamSlot* slot = nullptr;
     WithWriter([&]() noexcept { slot = builder_.Create(store, key); });
     return slot;
@@ -417,7 +426,8 @@ class OpenCommit {
   StreamSlot* own_slot_ = nullptr;  // nullptr: the aggregate does not exist
   std::uint32_t count_ = 0;         // events emitted, streams closed
   CommitBuilder::Emitted first_;    // of them
-  bool touches_own_ = false;
+  std::uint64_t own_version_ = 0;   // of the addressed stream, once it was touched
+  bool has_created_ = false;        // a stream
   bool needs_care_ = false;  // over a limit, or a stream is closed: one look for the common case
   bool has_timers_ = false;  // set or cancelled
   bool is_over_limit_ = false;

@@ -157,6 +157,7 @@ class LogWriter {
   void SetCursors(const Cursors& at) noexcept { at_ = at; }
   static void BeginCommit(Cursors& at, std::uint32_t head_bytes) noexcept {
     PAWL_DCHECK(at.commit_records() == 0);
+    at.commit_first = at.next;  // as it is: said for the compiler, which then counts for us
     at.open = at.staged + head_bytes;
   }
   std::byte* AppendRecord(Cursors& at, const RecordFields& fields,
