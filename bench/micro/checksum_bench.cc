@@ -22,7 +22,8 @@ void Checksum(benchmark::State& state) {
   }
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(Checksum)->Arg(64)->Arg(128)->Arg(256)->Arg(1024)->Arg(4096)->Arg(16384)->Arg(65536);
+BENCHMARK(Checksum)->Arg(64)->Arg(128)->Arg(256)->Arg(1024)->Arg(4096)->Arg(16384)->Arg(26624)->Arg(
+    65536);
 
 }  // namespace
 }  // namespace pawl::inline v0::bench
