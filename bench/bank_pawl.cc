@@ -160,7 +160,9 @@ class PawlRun {
       if (!is_back_pressure) Fail(std::string(Sent(sent.fault).reason()));
       PollCompletions();
       if (sent.fault == SendFault::kNone) continue;
-      while (producer_.in_flight() > producer_.window() - producer_.window() / 8) {
+      // Not until the next batch fits: the projector, with whom this thread shares a core, has its
+      // turn meanwhile, and a switch is dearer than a batch.
+      while (producer_.in_flight() > producer_.window() / 2) {
         if (PollCompletions() == 0) IdleOnce(options_.idle);
       }
     }
