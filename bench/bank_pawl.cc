@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bank_workload.h"
+#include "core_distance.h"
 #include "or_fail.h"
 #include "pawl/engine.h"
 #include "pawl/log_reader.h"
@@ -110,14 +111,18 @@ class PawlRun {
   }
 
   BankResult Run() {
+    const double before_ns = CoreDistanceNs(options_.placement);
     std::thread producer([this] { Produce(); });
     producer.join();
+    const double after_ns = CoreDistanceNs(options_.placement);
     const std::chrono::duration<double> seconds = ended_ - begun_;
     BankResult result{.seconds = seconds.count(),
                       .commands = options_.commands,
                       .accepted = accepted_,
                       .log_bytes = engine_->log().published().value() - log_begin_,
-                      .undurable_bytes_max = undurable_bytes_max_};
+                      .undurable_bytes_max = undurable_bytes_max_,
+                      .core_to_core_ns_before = before_ns,
+                      .core_to_core_ns_after = after_ns};
     result.is_verified = IsRight();
     OrFail(engine_->Stop());
     return result;

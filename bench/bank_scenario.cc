@@ -12,7 +12,6 @@
 #include "bank_subject.h"
 #include "child_run.h"
 #include "command_feed.h"
-#include "core_distance.h"
 #include "json_writer.h"
 #include "machine_facts.h"
 #include "reference.h"
@@ -32,29 +31,20 @@ constexpr const char* kUsage =
 // Every rival that `--rivals` may name.
 const BankSubject* const kRivals[] = {&kReference, &kLmdb, &kLmdbWarm, &kSqlite};
 
-struct Run {
-  BankResult result;
-  // How far the cores of producer and loop were apart, before it and behind it.
-  double before_ns = 0;
-  double after_ns = 0;
-
-  [[nodiscard]] double rate() const {
-    return static_cast<double>(result.commands) / result.seconds;
-  }
-};
+double RateOf(const BankResult& run) { return static_cast<double>(run.commands) / run.seconds; }
 
 struct Row {
   const BankSubject* subject = nullptr;
-  std::vector<Run> runs{};  // One per round.
+  std::vector<BankResult> runs{};  // One per round.
 
   [[nodiscard]] std::vector<double> Rates() const {
     std::vector<double> rates;
-    for (const Run& run : runs) rates.push_back(run.rate());
+    for (const BankResult& run : runs) rates.push_back(RateOf(run));
     return rates;
   }
   [[nodiscard]] bool IsVerified() const {
     return std::all_of(runs.begin(), runs.end(),
-                       [](const Run& run) { return run.result.is_verified; });
+                       [](const BankResult& run) { return run.is_verified; });
   }
 };
 
@@ -126,10 +116,6 @@ Plan ReadPlan(Arguments& arguments) {
   return plan;
 }
 
-double DistanceOf(const Placement& placement) {
-  return CoreDistanceNs(placement.producer_core, placement.loop_core);
-}
-
 // Rounds of every subject, each round beginning with another one. False when a run failed.
 bool RunRounds(Plan& plan) {
   for (std::size_t round = 0; round < plan.rounds; ++round) {
@@ -137,15 +123,14 @@ bool RunRounds(Plan& plan) {
       Row& row = plan.rows[(round + i) % plan.rows.size()];
       BankOptions options = plan.options;
       options.commands = plan.commands > 0 ? plan.commands : row.subject->commands_default;
-      const double before_ns = DistanceOf(options.placement);
       const std::optional<BankResult> result = RunInChild(*row.subject, options);
       if (!result) return false;
-      const Run run{*result, before_ns, DistanceOf(options.placement)};
-      row.runs.push_back(run);
+      row.runs.push_back(*result);
       std::fprintf(stderr,
                    "round %zu of %zu: %-10s %7.2f M commands/s, cores %.0f and %.0f ns apart%s\n",
-                   round + 1, plan.rounds, row.subject->name, run.rate() / 1e6, run.before_ns,
-                   run.after_ns, result->is_verified ? "" : "  NOT VERIFIED");
+                   round + 1, plan.rounds, row.subject->name, RateOf(*result) / 1e6,
+                   result->core_to_core_ns_before, result->core_to_core_ns_after,
+                   result->is_verified ? "" : "  NOT VERIFIED");
     }
   }
   return true;
@@ -168,7 +153,7 @@ Spread RatioOf(const Row& of, const Row& by) {
 }
 
 void WriteRow(JsonWriter& json, const Plan& plan, const Row& row) {
-  const BankResult& last = row.runs.back().result;
+  const BankResult& last = row.runs.back();
   json.BeginObject(row.subject->name);
   WriteSpread(json, "commands_per_second", SpreadOf(row.Rates()));
   json.Integer("commands", last.commands);
@@ -185,11 +170,11 @@ void WriteRow(JsonWriter& json, const Plan& plan, const Row& row) {
     WriteSpread(json, std::string(name) + "_over_this", RatioOf(*above, row));
   }
   json.BeginArray("runs");
-  for (const Run& run : row.runs) {
+  for (const BankResult& run : row.runs) {
     json.BeginObject();
-    json.Number("commands_per_second", run.rate());
-    json.Number("core_to_core_ns_before", run.before_ns);
-    json.Number("core_to_core_ns_after", run.after_ns);
+    json.Number("commands_per_second", RateOf(run));
+    json.Number("core_to_core_ns_before", run.core_to_core_ns_before);
+    json.Number("core_to_core_ns_after", run.core_to_core_ns_after);
     json.EndObject();
   }
   json.EndArray();

@@ -25,6 +25,9 @@ struct BankResult {
   std::uint64_t accepted = 0;
   std::uint64_t log_bytes = 0;            // 0: not known.
   std::uint64_t undurable_bytes_max = 0;  // 0: nothing is ever made durable.
+  // How far loop and producer were apart right before the clock began and once it had ended.
+  double core_to_core_ns_before = 0;
+  double core_to_core_ns_after = 0;
   bool is_verified = false;
 };
 

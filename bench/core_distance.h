@@ -1,5 +1,7 @@
 #pragma once
 
+#include "placement.h"
+
 namespace pawl::inline v0::bench {
 
 // How far two cores are apart: nanoseconds that a line takes from one to the other, by two threads
@@ -8,5 +10,9 @@ namespace pawl::inline v0::bench {
 //   returns   0: not known, since a core is any core, or both are the same
 //   blocks    for some milliseconds
 double CoreDistanceNs(int one, int other);
+// Of the loop's core and the producer's.
+inline double CoreDistanceNs(const Placement& placement) {
+  return CoreDistanceNs(placement.producer_core, placement.loop_core);
+}
 
 }  // namespace pawl::inline v0::bench

@@ -14,6 +14,7 @@
 
 #include "bank_workload.h"
 #include "command_feed.h"
+#include "core_distance.h"
 
 namespace pawl::inline v0::bench {
 namespace {
@@ -51,6 +52,7 @@ class Reference {
   ~Reference() { munmap(log_, log_bytes_); }
 
   BankResult Run() {
+    const double before_ns = CoreDistanceNs(options_.placement);
     std::thread projector([this] { Project(); });
     std::thread loop([this] { DecideAll(); });
     std::thread producer([this] {
@@ -61,6 +63,7 @@ class Reference {
     producer.join();
     loop.join();
     projector.join();
+    const double after_ns = CoreDistanceNs(options_.placement);
     const std::chrono::duration<double> seconds = ended_ - begun_;
     // Relaxed: the threads are joined.
     const std::uint64_t accepted = published_.load(std::memory_order_relaxed);
@@ -68,6 +71,8 @@ class Reference {
             .commands = options_.commands,
             .accepted = accepted,
             .log_bytes = accepted * sizeof(BankEvent),
+            .core_to_core_ns_before = before_ns,
+            .core_to_core_ns_after = after_ns,
             .is_verified = IsRight(accepted)};
   }
 

@@ -10,6 +10,7 @@
 #include "bank_subject.h"
 #include "bank_workload.h"
 #include "command_feed.h"
+#include "core_distance.h"
 
 namespace pawl::inline v0::bench {
 
@@ -31,6 +32,7 @@ class RivalPipeline {
         projected_(options.accounts) {}
 
   BankResult Run() {
+    const double before_ns = CoreDistanceNs(options_.placement);
     std::thread projector([this] { Project(); });
     std::thread loop([this] { DecideAll(); });
     std::thread producer([this] {
@@ -41,6 +43,7 @@ class RivalPipeline {
     producer.join();
     loop.join();
     projector.join();
+    const double after_ns = CoreDistanceNs(options_.placement);
     const std::chrono::duration<double> seconds = ended_ - begun_;
     BankOracle oracle(options_.seed, options_.accounts, options_.commands);
     store_.ReadFrom(1, [&oracle](const BankEvent& event) { oracle.ExpectNext(event); });
@@ -49,6 +52,8 @@ class RivalPipeline {
             .commands = options_.commands,
             .accepted = oracle.accepted(),
             .log_bytes = store_.Bytes(),
+            .core_to_core_ns_before = before_ns,
+            .core_to_core_ns_after = after_ns,
             .is_verified = is_verified};
   }
 
