@@ -75,7 +75,7 @@ TEST(Crc32cTest, EveryKernelMatchesBitwiseForAllLengthsAndAlignments) {
 // Frames are up to 64 KiB, one larger commit alone: several long lanes, short lanes and a rest;
 // lengths on both sides of where another way of working begins.
 TEST(Crc32cTest, EveryKernelMatchesBitwiseForLargeFrames) {
-  constexpr std::size_t kGrain = 2048;  // of all blocks that kernels take at once
+  constexpr std::size_t kGrain = 2048;  // of the blocks that are too large for the test above
   const std::vector<unsigned char> bytes = RandomBytes(200'003);
   std::uint32_t expected = ~0U;
   for (std::size_t size = 0; size < bytes.size();) {
