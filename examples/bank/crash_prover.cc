@@ -5,10 +5,13 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/status/statusor.h>
 
 #include "bank.h"
 #include "log_audit.h"
@@ -80,12 +83,13 @@ class Prover {
     return read.ok();
   }
 
-  void Find(std::uint64_t& counter, std::uint64_t sequence, const char* what) {
+  void Find(std::uint64_t& counter, std::uint64_t sequence, std::string_view what) {
     ++counter;
     if (counter > 5) return;  // the first ones say what is wrong
-    std::fprintf(stderr, "bank: log position %llu, sequence %llu: %s\n",
+    std::fprintf(stderr, "bank: log position %llu, sequence %llu: %.*s\n",
                  static_cast<unsigned long long>(engine_.recovery().last_position.value()),
-                 static_cast<unsigned long long>(sequence), what);
+                 static_cast<unsigned long long>(sequence), static_cast<int>(what.size()),
+                 what.data());
   }
 
   void IndexCommits() {
@@ -152,17 +156,25 @@ class Prover {
         [&](const pawl::Key& key, pawl::Version, const Account::State& state) {
           aggregates[key] = state.cents;
         });
-    if (!visited.ok() || aggregates != balances_) {
-      Find(findings_.wrong_balances, last_, "the aggregates differ from what the log adds up to");
-    }
+    CompareBalances("the aggregates' balances", visited.ok()
+                                                    ? absl::StatusOr<bool>(aggregates == balances_)
+                                                    : absl::StatusOr<bool>(visited));
     const auto view = pawl::Project<Balances>(engine_);
     const absl::StatusOr<bool> is_equal =
         !view.ok()
             ? absl::StatusOr<bool>(view.status())
             : view->Read(pawl::AtLeast(engine_.recovery().last_position, std::chrono::seconds(30)),
                          [&](const Balances& b) { return b.cents == balances_; });
-    if (!is_equal.ok() || !*is_equal) {
-      Find(findings_.wrong_balances, last_, "the view differs from what the log adds up to");
+    CompareBalances("the view's balances", is_equal);
+  }
+
+  void CompareBalances(std::string_view name, const absl::StatusOr<bool>& is_equal) {
+    if (!is_equal.ok()) {
+      Find(findings_.wrong_balances, last_,
+           std::string(name) + " cannot be read: " + is_equal.status().ToString());
+    } else if (!*is_equal) {
+      Find(findings_.wrong_balances, last_,
+           std::string(name) + " differ from what the log adds up to");
     }
   }
 
