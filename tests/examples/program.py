@@ -20,7 +20,7 @@ class ProgramTest(unittest.TestCase):
 
     def run_program(self, *arguments):
         """Temporary logs go into the test's own folder."""
-        return subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True, timeout=100,
+        return subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True, timeout=240,
                               check=False, env={**os.environ, "TMPDIR": self.folder})
 
     def run_json(self, *arguments, status=0):

@@ -35,7 +35,7 @@ class StatsTest(ProgramTest):
     def test_a_log_without_an_engine_is_refused_with_one_message(self):
         log = f"{self.folder}/log"
         bank = [os.environ["BANK"], "--directory", log, "--commands", "100", "--json"]
-        subprocess.run(bank, capture_output=True, timeout=120, check=True)
+        subprocess.run(bank, capture_output=True, timeout=240, check=True)
         self.assert_refused(self.run_program("--directory", log), "no engine runs on", status=1)
 
     def test_wrong_options_are_refused_with_one_message(self):

@@ -43,7 +43,7 @@ class WatchTest(ProgramTest):
 
     def test_a_log_that_was_closed_is_shown_whole(self):
         log = f"{self.folder}/log"
-        bank = subprocess.run(self.bank(log, 2_000), capture_output=True, timeout=120, check=True)
+        bank = subprocess.run(self.bank(log, 2_000), capture_output=True, timeout=240, check=True)
         done = self.run_program("--directory", log, "--once")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         positions = self.positions(done.stdout)
@@ -62,11 +62,11 @@ class WatchTest(ProgramTest):
 
     def test_records_come_while_the_bank_runs(self):
         log = f"{self.folder}/log"
-        subprocess.run(self.bank(log, 100), capture_output=True, timeout=120, check=True)
+        subprocess.run(self.bank(log, 100), capture_output=True, timeout=240, check=True)
         with subprocess.Popen([self.program, "--directory", log], stdout=subprocess.PIPE, text=True) as watcher:
             try:
                 before = len(self.positions(self.run_program("--directory", log, "--once").stdout))
-                subprocess.run(self.bank(log, 20_000), capture_output=True, timeout=120, check=True)
+                subprocess.run(self.bank(log, 20_000), capture_output=True, timeout=240, check=True)
                 # More than its output buffer holds: it comes without an end of the log.
                 shown = [watcher.stdout.readline() for _ in range(before + 5_000)]
             finally:

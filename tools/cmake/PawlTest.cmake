@@ -16,7 +16,7 @@ include(GoogleTest)
 #           [PRIVATE_OF memlog]      rooms whose private headers are included; tests/<room> has its own room's anyway
 #           [DEFINITIONS X=1]
 #           [ENVIRONMENT A=1 B=2]
-#           [TIMEOUT seconds]        per test; 120 when not said
+#           [TIMEOUT seconds]        per test, against one that hangs; 300 when not said: a disk may be slow
 #           [RUN_SERIAL]             nothing else runs beside these tests
 #           [NO_MAIN])               the sources bring their own main()
 function(pawl_test name)
@@ -26,7 +26,7 @@ function(pawl_test name)
     message(FATAL_ERROR "pawl_test(${name}): unknown arguments ${test_UNPARSED_ARGUMENTS}")
   endif()
   if(NOT test_TIMEOUT)
-    set(test_TIMEOUT 120)
+    set(test_TIMEOUT 300)
   endif()
   cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
   if(folder IN_LIST PAWL_ROOMS)
@@ -83,7 +83,7 @@ function(pawl_compile_test name)
   foreach(case IN LISTS test_ACCEPTS)
     add_test(NAME compile_fail.${name}.${case}.compiles
       COMMAND ${compile} "${include_options}" -DPAWL_CASE_${case} "${source}" COMMAND_EXPAND_LISTS)
-    set_tests_properties(compile_fail.${name}.${case}.compiles PROPERTIES LABELS compile_fail TIMEOUT 120)
+    set_tests_properties(compile_fail.${name}.${case}.compiles PROPERTIES LABELS compile_fail TIMEOUT 300)
   endforeach()
   foreach(entry IN LISTS test_REFUSES)
     string(REGEX MATCH "^([^=]+)=(.+)$" matched "${entry}")
@@ -92,7 +92,7 @@ function(pawl_compile_test name)
     endif()
     add_test(NAME compile_fail.${name}.${CMAKE_MATCH_1}
       COMMAND ${compile} "${include_options}" -DPAWL_CASE_${CMAKE_MATCH_1} "${source}" COMMAND_EXPAND_LISTS)
-    set_tests_properties(compile_fail.${name}.${CMAKE_MATCH_1} PROPERTIES LABELS compile_fail TIMEOUT 120
+    set_tests_properties(compile_fail.${name}.${CMAKE_MATCH_1} PROPERTIES LABELS compile_fail TIMEOUT 300
       PASS_REGULAR_EXPRESSION "error: [^\n]*${CMAKE_MATCH_2}")
   endforeach()
 endfunction()
