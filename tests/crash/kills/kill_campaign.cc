@@ -14,7 +14,7 @@ namespace pawl::inline v0 {
 namespace {
 
 // No healthy life comes near it.
-constexpr auto kDeadline = std::chrono::seconds(30);
+constexpr auto kDeadline = std::chrono::minutes(2);
 constexpr auto kLookEvery = std::chrono::microseconds(50);
 // The moment of a kill: up to 2^14 µs behind, each power of two as likely as the next.
 constexpr std::uint64_t kDelayBits = 14;
