@@ -254,7 +254,7 @@ TEST_F(SharedThreadsTest, TheShortestSleepOfAllCounts) {
 // that is lost hangs the test. All three kinds of ringers: users of one agent, of another one, and
 // the loop.
 TEST_F(SharedThreadsTest, NoRingOfAnySharingAgentIsLost) {
-  constexpr int kRounds = 3'000;
+  constexpr int kRounds = 600;  // some 30,000 yields a ringer
   Open();
   std::array<std::shared_ptr<Mailbox>, 3> agents;
   for (auto& agent : agents) agent = Attach({.name = "readers"});
