@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -83,13 +82,12 @@ class Prover {
     return read.ok();
   }
 
-  void Find(std::uint64_t& counter, std::uint64_t sequence, std::string_view what) {
+  void Find(std::uint64_t& counter, std::uint64_t sequence, const std::string& what) {
     ++counter;
     if (counter > 5) return;  // the first ones say what is wrong
-    std::fprintf(stderr, "bank: log position %llu, sequence %llu: %.*s\n",
+    std::fprintf(stderr, "bank: log position %llu, sequence %llu: %s\n",
                  static_cast<unsigned long long>(engine_.recovery().last_position.value()),
-                 static_cast<unsigned long long>(sequence), static_cast<int>(what.size()),
-                 what.data());
+                 static_cast<unsigned long long>(sequence), what.c_str());
   }
 
   void IndexCommits() {
@@ -168,14 +166,11 @@ class Prover {
     CompareBalances("the view's balances", is_equal);
   }
 
-  void CompareBalances(std::string_view name, const absl::StatusOr<bool>& is_equal) {
-    if (!is_equal.ok()) {
-      Find(findings_.wrong_balances, last_,
-           std::string(name) + " cannot be read: " + is_equal.status().ToString());
-    } else if (!*is_equal) {
-      Find(findings_.wrong_balances, last_,
-           std::string(name) + " differ from what the log adds up to");
-    }
+  void CompareBalances(const std::string& name, const absl::StatusOr<bool>& is_equal) {
+    if (is_equal.ok() && *is_equal) return;
+    Find(findings_.wrong_balances, last_,
+         name + (is_equal.ok() ? " differ from what the log adds up to"
+                               : " cannot be read: " + is_equal.status().ToString()));
   }
 
   // Sends again what nobody answered and the newest that was: an accepted command must return its
