@@ -75,11 +75,10 @@ inline constexpr std::chrono::hours kWholeTurns{1};
 // times, and a yield beside busy neighbours takes milliseconds: only some looks end with one.
 template <class IsDone>
 [[nodiscard]] bool Await(IsDone&& is_done) {
-  constexpr int kLooks = 64;
+  constexpr std::uint64_t kLooksPerYield = 64;
   const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(4);
-  for (int looks = 1; !is_done(); ++looks) {
-    if (looks != kLooks) continue;
-    looks = 0;
+  for (std::uint64_t looks = 1; !is_done(); ++looks) {
+    if (looks % kLooksPerYield != 0) continue;
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::yield();
   }
